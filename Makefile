@@ -1,0 +1,69 @@
+# make demo   see it work: a failing webhook becomes a Slack message, an SMS and an email
+# make test   every check and test
+# make run    serve for real: web and worker, until Ctrl-C
+# make setup  only set up
+#
+# PYTHON picks the interpreter (3.11 or newer), VENV the virtual environment's folder.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PY := $(BIN)/python
+RUN := $(abspath $(PY))
+
+.PHONY: setup demo test run lint types imports project pure suite clean
+.DEFAULT_GOAL := help
+
+help:
+	@sed -n 's/^# //p' Makefile
+
+setup: $(VENV)/.ready .env
+
+$(VENV)/.ready: requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; this is %s. Set PYTHON=" % sys.version.split()[0])'
+	@$(PYTHON) -m venv $(VENV) || { echo "No virtual environment could be made. On Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
+	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+$(VENV)/.ready-dev: $(VENV)/.ready requirements-dev.txt
+	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+# A first .env for this machine: a secret key of its own, and DEBUG, so that channels without credentials print.
+.env: | $(VENV)/.ready
+	@$(PY) -c 'import secrets, pathlib; \
+text = pathlib.Path(".env.example").read_text(); \
+text = text.replace("SECRET_KEY=\n", "SECRET_KEY=%s\n" % secrets.token_urlsafe(50)).replace("DEBUG=false", "DEBUG=true"); \
+text = text.replace("STRIPE_WEBHOOK_SECRET=\n", "STRIPE_WEBHOOK_SECRET=whsec_local_%s\n" % secrets.token_hex(16)); \
+pathlib.Path(".env").write_text(text); print("wrote .env: put your credentials there")'
+
+demo: setup
+	@$(PY) -m demo
+
+run: setup
+	@$(PY) manage.py migrate --verbosity 0
+	@$(PY) manage.py serve
+
+test: $(VENV)/.ready-dev lint types imports project suite
+
+lint:
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types:
+	SECRET_KEY=types SITE_APPS=tests.acceptance.shop $(BIN)/mypy core webhooks notifier tests
+
+imports:
+	$(BIN)/lint-imports
+
+project:
+	DJANGO_ENV_FILE=/dev/null $(PY) tests/production_check.py
+
+pure:
+	$(BIN)/pytest -q -m "not slow" tests/notifier/pure
+
+suite:
+	$(PY) tests/suite.py
+
+clean:
+	rm -rf $(VENV) .venv-* var staticfiles

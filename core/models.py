@@ -1,0 +1,19 @@
+"""Who works."""
+
+from __future__ import annotations
+
+from django.db import models
+
+
+class WorkerHeartbeat(models.Model):
+    """One row for each running worker. Written by `core.heartbeat` alone."""
+
+    id = models.CharField(primary_key=True, max_length=36)
+    host = models.CharField(max_length=255)
+    pid = models.PositiveIntegerField()
+    started_at = models.DateTimeField()
+    beat_at = models.DateTimeField(db_index=True)
+    loops = models.JSONField(default=dict, help_text="Seconds since each loop last made progress.")
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.pid}"

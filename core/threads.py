@@ -1,0 +1,41 @@
+"""A worker's threads: named daemons that leave no database connection behind."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterable
+
+import structlog
+from django.db import connections
+
+log = structlog.get_logger(__name__)
+
+
+def daemon(name: str, target: Callable[[], None]) -> threading.Thread:
+    """A thread, not yet started. A daemon, so that one that hangs cannot keep the process alive."""
+    return threading.Thread(target=target, name=name, daemon=True)
+
+
+def alive(threads: Iterable[threading.Thread]) -> list[str]:
+    """The names of those that have not ended."""
+    return [thread.name for thread in threads if thread.is_alive()]
+
+
+def where(thread: threading.Thread) -> str:
+    """The line that a thread is at."""
+    frame = sys._current_frames().get(thread.ident or 0)
+    if frame is None:
+        return ""
+    last = traceback.extract_stack(frame)[-1]
+    return f"{last.filename}:{last.lineno} {last.name}"
+
+
+def close_connections() -> None:
+    """Closes the calling thread's database connections, also broken ones."""
+    for connection in connections.all(initialized_only=True):
+        try:
+            connection.close()
+        except Exception:  # broken already; the next use opens another
+            log.debug("a broken connection could not be closed", exc_info=True)

@@ -1,0 +1,135 @@
+"""Notices, from the web process, that nobody works: a 200 to Stripe must never hide that."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from functools import partial
+
+import structlog
+from django.core.mail import mail_admins
+from django.utils import timezone
+
+from core import heartbeat, worker
+from core.threads import close_connections, daemon
+
+log = structlog.get_logger(__name__)
+
+LOOK_EVERY = 60.0  # seconds, in each process
+SAY_EVERY = 15 * 60.0
+BEAT_WITHIN = timedelta(seconds=60)
+LATE_AFTER = timedelta(seconds=60)
+STUCK_AFTER = timedelta(minutes=5)
+
+
+class Verdict(StrEnum):
+    """What the heartbeat and the oldest thing that waits say together."""
+
+    OK = "ok"  # a worker lives and nothing waits for long
+    IDLE = "idle"  # no worker lives, and nothing waits for long
+    LATE = "late"  # a worker lives and is behind
+    STUCK = "stuck"  # a worker lives and does not get on
+    DEAD = "dead"  # no worker lives while something waits
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    verdict: Verdict
+    last_beat: datetime | None
+    oldest_due: datetime | None
+    loop: str  # the one that it waits for
+
+
+def judge(last_beat: datetime | None, oldest_due: datetime | None, now: datetime) -> Verdict:
+    """Whether anybody works. Pure."""
+    alive = last_beat is not None and now - last_beat <= BEAT_WITHIN
+    if oldest_due is None or now - oldest_due <= LATE_AFTER:
+        return Verdict.OK if alive else Verdict.IDLE
+    if not alive:
+        return Verdict.DEAD
+    return Verdict.STUCK if now - oldest_due > STUCK_AFTER else Verdict.LATE
+
+
+def inspect(now: datetime) -> Finding:
+    """Asks the database. Raises what it raises."""
+    waiting = [
+        (due, loop.name)
+        for loop in worker.registered()
+        if loop.oldest_due and (due := loop.oldest_due(now)) is not None
+    ]
+    due, name = min(waiting, default=(None, ""))
+    beat = heartbeat.last_beat()
+    return Finding(judge(beat, due, now), beat, due, name)
+
+
+class Watchdog:
+    """Looks at most once a minute and speaks at most once in a quarter of an hour."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._look_at = 0.0
+        self._say_at = 0.0
+
+    def look(self, clock: float | None = None) -> threading.Thread | None:
+        """Starts a look off the caller's thread if one is due; `clock` is time.monotonic()'s. Never raises."""
+        clock = time.monotonic() if clock is None else clock
+        with self._lock:
+            if clock < self._look_at:
+                return None
+            self._look_at = clock + LOOK_EVERY
+        thread = daemon("watchdog", partial(self._look, clock))
+        thread.start()
+        return thread
+
+    def _look(self, clock: float) -> None:
+        try:
+            found = inspect(timezone.now())
+            if found.verdict in (Verdict.DEAD, Verdict.STUCK) and self._may_say(clock):
+                _say(found)
+        except Exception:  # the next look asks again
+            log.exception("nobody knows whether a worker runs")
+        finally:
+            close_connections()
+
+    def _may_say(self, clock: float) -> bool:
+        with self._lock:
+            if clock < self._say_at:
+                return False
+            self._say_at = clock + SAY_EVERY
+            return True
+
+
+def describe(found: Finding) -> tuple[str, str]:
+    """The headline, and what to do."""
+    since = _local(found.oldest_due)
+    beat = f"The last sign of a worker was at {_local(found.last_beat)}." if found.last_beat else ""
+    if found.verdict is Verdict.DEAD:
+        return (
+            f"No worker is running; work has been waiting since {since}",
+            f"{beat or 'No worker has reported yet.'} Waiting for: {found.loop}. "
+            "Nothing is lost. Start `manage.py worker`.",
+        )
+    return (
+        f"The worker does not get on; work has been waiting since {since}",
+        f"{beat} Waiting for: {found.loop}. Nothing is lost. "
+        "Look in the worker's log for a handler that hangs or a loop that fails, then restart `manage.py worker`.",
+    )
+
+
+def _say(found: Finding) -> None:
+    headline, action = describe(found)
+    log.critical(headline, verdict=str(found.verdict), loop=found.loop, todo=action)
+    try:
+        mail_admins(headline, action)
+    except Exception:  # the log has it
+        log.exception("the admins could not be mailed")
+
+
+def _local(moment: datetime | None) -> str:
+    return timezone.localtime(moment).strftime("%d %b %H:%M %Z") if moment else ""
+
+
+look = Watchdog().look

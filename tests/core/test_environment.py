@@ -1,0 +1,49 @@
+"""`.env.example` and the settings name the same variables with the same defaults."""
+
+import ast
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def _read_by_settings() -> set[str]:
+    """Every name that settings.py asks `env` for; a name that is built at run time is not one."""
+    names = set()
+    for node in ast.walk(ast.parse((ROOT / "core/settings.py").read_text())):
+        if isinstance(node, ast.Call) and ast.unparse(node.func).startswith("env.") and node.args:
+            asked = node.args[0]
+            if isinstance(asked, ast.Constant):
+                names.add(str(asked.value))
+            elif isinstance(asked, ast.Name):
+                names |= _loop_values(asked.id)
+    return names
+
+
+def _loop_values(variable: str) -> set[str]:
+    tree = ast.parse((ROOT / "core/settings.py").read_text())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.comprehension) and ast.unparse(node.target) == variable:
+            return set(ast.literal_eval(node.iter))
+    return set()
+
+
+def _described() -> dict[str, str]:
+    lines = (ROOT / ".env.example").read_text().splitlines()
+    return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+
+
+def test_the_example_describes_every_variable_that_settings_read_and_no_other() -> None:
+    assert set(_described()) == _read_by_settings()
+
+
+def test_the_examples_values_are_the_defaults() -> None:
+    source = (ROOT / "core/settings.py").read_text()
+    for node in ast.walk(ast.parse(source)):
+        if not (isinstance(node, ast.Call) and ast.unparse(node.func).startswith("env.") and len(node.args) == 2):
+            continue
+        name, default = node.args
+        if not (isinstance(name, ast.Constant) and isinstance(default, ast.Constant)):
+            continue
+        written = _described()[str(name.value)]
+        expected = str(default.value).lower() if isinstance(default.value, bool) else str(default.value)
+        assert written == expected, f"{name.value!r}: .env.example says {written!r}, settings default to {expected!r}"

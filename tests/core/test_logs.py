@@ -1,0 +1,88 @@
+"""What a log line looks like, whoever wrote it."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from logging.config import DictConfigurator
+
+import pytest
+import structlog
+from django.conf import settings
+
+from core.logs import logging_config
+
+Written = Callable[[], str]
+
+
+@contextmanager
+def lines(*, as_json: bool) -> Iterator[Written]:
+    configured = DictConfigurator(logging_config(json=as_json, level="INFO"))
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(configured.configure_formatter(configured.config["formatters"]["line"]))
+    logger = logging.getLogger("tests.logs")
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield stream.getvalue
+    finally:
+        logger.removeHandler(handler)
+
+
+def test_a_line_of_structlog_is_json_and_redacted() -> None:
+    with lines(as_json=True) as written:
+        structlog.get_logger("tests.logs").info("mailed jane@example.com", key="sk_live_abcd1234", count=3)
+
+    line = json.loads(written())
+    assert line.pop("timestamp").endswith("Z")
+    assert line == {
+        "event": "mailed [email]",
+        "key": "[secret]",
+        "count": 3,
+        "level": "info",
+        "logger": "tests.logs",
+    }
+
+
+def test_a_line_of_the_standard_library_is_redacted_too() -> None:
+    with lines(as_json=True) as written:
+        logging.getLogger("tests.logs").warning("card %s of %s", "4242424242424242", "jane@example.com")
+
+    line = json.loads(written())
+    assert (line["event"], line["level"], line["logger"]) == ("card [card] of [email]", "warning", "tests.logs")
+
+
+@pytest.mark.parametrize("as_json", [True, False], ids=["json", "terminal"])
+@pytest.mark.parametrize("of_structlog", [True, False], ids=["structlog", "logging"])
+def test_a_traceback_shows_no_secret_and_no_local_variable(*, as_json: bool, of_structlog: bool) -> None:
+    logger = structlog.get_logger("tests.logs") if of_structlog else logging.getLogger("tests.logs")
+    with lines(as_json=as_json) as written:
+        local = "a local variable"
+        try:
+            raise ValueError("DETAIL:  Key (email)=(jane@example.com) already exists.")
+        except ValueError:
+            logger.exception("it failed", stack_info=False)
+        del local
+
+    assert "Traceback" in written()
+    assert "ValueError: DETAIL: [data]" in written()
+    assert "jane" not in written()
+    assert "a local variable'" not in written()
+
+
+def test_a_line_below_the_level_is_not_written() -> None:
+    with lines(as_json=True) as written:
+        structlog.get_logger("tests.logs").debug("too much")
+
+    assert written() == ""
+
+
+def test_the_settings_write_every_logger_to_one_place() -> None:
+    assert settings.LOGGING["root"]["handlers"] == ["stderr"]
+    for name in ("django", "django.request", "django.server", "core.worker"):
+        assert logging.getLogger(name).handlers == []
+        assert logging.getLogger(name).propagate
