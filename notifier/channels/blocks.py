@@ -1,0 +1,140 @@
+"""A message as Slack's Block Kit: https://docs.slack.dev/reference/block-kit/blocks. Pure.
+
+No text may ping, link or format anything. Slack decodes `&`, `<` and `>` alone; for the rest of its markup it has no
+escape, so a character that would format is replaced by one that looks like it, or is parted from its neighbour by one
+that nobody sees. `verbatim` keeps Slack from finding links, channels and people in what is left.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+from urllib.parse import quote
+
+from notifier.channels.text import CUT, POSSIBLE_REPEAT, cut, follow_up, headline, one_line
+from notifier.facts import Link, Message, Reason, Severity
+
+Block = dict[str, Any]
+
+# Slack's limits: a section 3,000 characters, a message 50 blocks, and 13,200 or so in all, which is not documented:
+# https://github.com/slackapi/bolt-js/issues/2509. Below them, since how Slack counts is not documented either.
+SECTION = 2900
+LINE = 1500
+TOTAL = 10_000
+CONTEXT = 2000
+TEXT = 3900  # of the notification; Slack advises 4,000
+BRIEF = 1000
+HEADLINE = 250
+URL = 2000
+
+_MARKS = {
+    Severity.CRITICAL: ":red_circle:",
+    Severity.ERROR: ":large_orange_circle:",
+    Severity.WARNING: ":large_yellow_circle:",
+    Severity.INFO: ":large_blue_circle:",
+}
+_JOINER = "\u034f"  # combining grapheme joiner: not seen, and neither a word's end nor its beginning
+_LOOKALIKES = str.maketrans({"`": "'", "*": "∗", "~": "∼"})  # noqa: RUF001 - that they look alike is their purpose
+_TO_PART = re.compile(
+    r"(?<=@)(?=channel|here|everyone)"  # mentions
+    r"|(?<!\w)(?=_)"  # italics begin at a word's beginning
+    r"|(?<=:)(?![0-9]{1,2}:)(?=[a-z0-9_+'-]{1,100}+:)"  # emoji; a time of day is none
+    r"|^(?=&gt;)",  # a quotation
+    re.IGNORECASE,
+)
+
+
+def mark(message: Message) -> str:
+    """The one emoji of a message: its status."""
+    if message.reason is Reason.RESOLVED:
+        return ":large_green_circle:"
+    if message.reason is Reason.TEST:
+        return ":white_circle:"
+    return _MARKS[message.severity]
+
+
+def card(message: Message) -> list[Block]:
+    """The whole message: what a first message shows, and what it is edited into."""
+    lines = [_head(message, headline(message)), *map(escape, message.summary), *_what_now(message)]
+    footer = [*map(_link, message.links), *map(escape, message.footer)]
+    return [*_sections(lines), *_context(message, footer)]
+
+
+def news(message: Message) -> list[Block]:
+    """What goes below the first message: the news alone, or all it takes to be read in the channel without it."""
+    if message.reason is Reason.UPDATE and message.news:
+        return [*_sections([escape(message.news)]), *_context(message, [])]
+    lines = [_head(message, follow_up(message)), *_what_now(message)]
+    return [*_sections(lines), *_context(message, [_link(link) for link in message.links])]
+
+
+def notification(message: Message) -> str:
+    """The text that telephones and screen readers show; blocks alone would be shown as "no preview"."""
+    lines = [follow_up(message), message.news, *message.summary, message.action]
+    return _cut("\n".join(escape(line) for line in lines if line), TEXT)
+
+
+def brief(message: Message) -> str:
+    """The message in one plain line, for when Slack refuses its blocks."""
+    return _cut(escape(message.short or follow_up(message)), BRIEF)
+
+
+def escape(text: str) -> str:
+    """One line that shows as it stands: no markup, no mention, no link, no emoji. Cut before it takes time."""
+    line = cut(one_line(text), LINE).translate(_LOOKALIKES)
+    line = line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return _TO_PART.sub(_JOINER, line)
+
+
+def _head(message: Message, line: str) -> str:
+    return f"{mark(message)} *{escape(cut(line, HEADLINE))}*"
+
+
+def _what_now(message: Message) -> list[str]:
+    action = f"*Do:* {escape(message.action)}" if message.action else ""
+    return [line for line in (action, escape(message.news)) if line]
+
+
+def _link(link: Link) -> str:
+    url = quote(link.url, safe=":/?#[]@!$&'()+,;=%-._~").replace("&", "&amp;")
+    if not url.startswith(("https://", "http://")) or len(url) > URL:
+        return escape(link.text)
+    return f"<{url}|{escape(link.text)}>"
+
+
+def _sections(lines: Sequence[str]) -> list[Block]:
+    """As many lines to a section as fit, as many sections as fit; what does not is counted."""
+    texts: list[str] = []
+    room = TOTAL
+    for number, line in enumerate(_cut(line, LINE) for line in lines):
+        room -= len(line) + 1
+        if room < 0:
+            texts.append(f"… {len(lines) - number} more lines (cut)")
+            break
+        if texts and len(texts[-1]) + 1 + len(line) <= SECTION:
+            texts[-1] += "\n" + line
+        else:
+            texts.append(line)
+    return [{"type": "section", "text": _mrkdwn(text)} for text in texts if text]
+
+
+def _context(message: Message, parts: Iterable[str]) -> list[Block]:
+    """One line in small print. Parts are left out whole: half a link would not be one."""
+    kept, left_out = "", 0
+    for part in [POSSIBLE_REPEAT if message.possible_repeat else "", *parts]:
+        longer = f"{kept} · {part}" if kept and part else kept or part
+        kept, left_out = (longer, left_out) if len(longer) <= CONTEXT else (kept, left_out + 1)
+    text = f"{kept} · … {left_out} more (cut)" if left_out else kept
+    return [{"type": "context", "elements": [_mrkdwn(text)]}] if text else []
+
+
+def _mrkdwn(text: str) -> Block:
+    return {"type": "mrkdwn", "text": text, "verbatim": True}
+
+
+def _cut(escaped: str, limit: int) -> str:
+    """Cuts an escaped text without leaving half of `&amp;` at its end."""
+    if len(escaped) <= limit:
+        return escaped
+    return re.sub(r"&[a-z]{0,3}$", "", escaped[: limit - len(CUT)]).rstrip() + CUT

@@ -1,0 +1,123 @@
+"""What a broken connection or an HTTP status means for a message: taken, not taken, or nobody knows.
+
+The one question is whether the request can have been written. If it cannot, trying again doubles nothing.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from http.client import HTTPException
+from typing import TYPE_CHECKING
+from urllib.error import URLError
+
+from notifier.facts import DeliveryError, Result
+
+if TYPE_CHECKING:
+    from requests import RequestException
+
+# In this order: RemoteDisconnected, for one, is a ConnectionError and an HTTPException.
+_NAMES: tuple[tuple[type[BaseException], str], ...] = (
+    (socket.gaierror, "dns"),
+    (ConnectionRefusedError, "refused"),
+    (ssl.SSLError, "tls"),
+    (TimeoutError, "timeout"),
+    (ConnectionError, "connection_lost"),
+    (HTTPException, "unreadable_answer"),
+    (OSError, "unreachable"),
+)
+
+REDIRECTED = "the answer is a redirect, which is not followed: check the URL"
+
+
+def by_status(status: int, headers: Mapping[str, str], detail: str) -> DeliveryError:
+    """What an HTTP status says when nothing more exact is known.
+
+    408 and 425 say that the request was not looked at. A redirect is never followed, since it would carry the
+    credentials to another place.
+    """
+    code = f"http_{status}"
+    if status in (408, 425, 429) or status >= 500:
+        return DeliveryError(Result.RETRY, code, detail, retry_after=retry_after(headers))
+    if 300 <= status < 400:
+        return DeliveryError(Result.REJECTED, "redirected", REDIRECTED)
+    if 400 <= status < 500:
+        return DeliveryError(Result.REJECTED, code, detail, target_dead=status in (401, 403))
+    return DeliveryError(Result.UNCERTAIN, "unreadable_answer", detail)  # a success, but not the provider's
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """The seconds that the provider asks to wait, never negative; None when it does not say, or not legibly.
+
+    Retry-After holds seconds or a date: RFC 9110, 10.2.3.
+    """
+    text = next((value for name, value in headers.items() if name.lower() == "retry-after"), "").strip()
+    if text.isascii() and text.replace(".", "", 1).isdigit():
+        return float(text)
+    try:
+        date = parsedate_to_datetime(text)
+        return max(0.0, (date - datetime.now(UTC)).total_seconds())
+    except (TypeError, ValueError):  # no date, or one without a zone
+        return None
+
+
+def of_urllib(error: BaseException) -> DeliveryError:
+    """urllib wraps what happens until the request is written in URLError, and nothing that happens after it.
+
+    https://github.com/python/cpython/blob/3.13/Lib/urllib/request.py (AbstractHTTPHandler.do_open)
+    """
+    result = Result.RETRY if isinstance(error, URLError) else Result.UNCERTAIN
+    return DeliveryError(result, name_of(error), _words(error))
+
+
+def of_requests(error: RequestException) -> DeliveryError:
+    """requests tells a connection that was never made from one that broke by class, in two layers.
+
+    https://requests.readthedocs.io/en/latest/api/#exceptions
+    """
+    from requests import exceptions
+    from urllib3.exceptions import NewConnectionError
+
+    if isinstance(error, exceptions.TooManyRedirects):
+        return DeliveryError(Result.REJECTED, "redirected", REDIRECTED)
+    if isinstance(error, ValueError):  # InvalidURL, MissingSchema, InvalidHeader and their like
+        return unusable("the URL or the credentials")
+    before = (exceptions.ConnectTimeout, exceptions.ProxyError, exceptions.SSLError, NewConnectionError)
+    unsent = any(isinstance(link, before) for link in _chain(error))
+    return DeliveryError(Result.RETRY if unsent else Result.UNCERTAIN, name_of(error), _words(error))
+
+
+def unusable(what: str) -> DeliveryError:
+    """Settings from which no request can be made. Says nothing of their values, which may be secret."""
+    return DeliveryError(
+        Result.REJECTED, "invalid_configuration", f"{what} cannot be put into a request", target_dead=True
+    )
+
+
+def name_of(error: BaseException) -> str:
+    """One word for what broke, found anywhere in the chain of causes."""
+    causes = list(_chain(error))
+    for kind, name in _NAMES:
+        if any(isinstance(cause, kind) and type(cause) is not URLError for cause in causes):
+            return name
+    return "unreachable"
+
+
+def _words(error: BaseException) -> str:
+    """Of the innermost cause: the outer ones repeat the URL, which may hold an account or a telephone number."""
+    inner = list(_chain(error))[-1]
+    return str(inner) or type(inner).__name__
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    cause: object = error
+    while isinstance(cause, BaseException) and id(cause) not in seen:
+        seen.add(id(cause))
+        yield cause
+        reason = getattr(cause, "reason", None)
+        inner = next((arg for arg in cause.args if isinstance(arg, BaseException)), None)
+        cause = reason if isinstance(reason, BaseException) else inner or cause.__cause__ or cause.__context__

@@ -1,0 +1,163 @@
+"""Slack with a bot's token: one message per alert, edited in place, with the news in its thread."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from functools import cached_property
+from http.client import HTTPException
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+
+from notifier.channels import blocks, failures
+from notifier.channels.base import Channel
+from notifier.channels.slack_errors import CONTENT, refusal
+from notifier.facts import DeliveryError, Message, Reason, Receipt, Result
+
+if TYPE_CHECKING:
+    from slack_sdk.web import SlackResponse
+
+    from notifier.channels.slack_clients import BotClient
+
+FOLLOW_UPS = frozenset({Reason.UPDATE, Reason.RAISED, Reason.REPEAT, Reason.REOPENED, Reason.RESOLVED})
+BROADCAST = frozenset({Reason.RAISED, Reason.REPEAT, Reason.REOPENED})  # shown in the channel too, not only below
+EVENT_TYPE = "stripe_alert"
+HISTORY = 200  # messages looked through for one whose outcome is not known
+
+# The first message cannot be edited any more: post another.
+GONE = frozenset({"message_not_found", "cant_update_message", "edit_window_closed"})
+
+
+class Thread(NamedTuple):
+    channel: str  # the id: chat.update takes no name
+    ts: str
+
+
+class Slack(Channel):
+    """Posts as a bot. Needs the scope chat:write; with channels:history it can find a message again."""
+
+    kind = "slack"
+    SETTINGS: ClassVar[Mapping[str, str]] = {"token": "SLACK_BOT_TOKEN", "base_url": "SLACK_API_URL"}
+    REQUIRED = frozenset({"token"})
+    SECRETS = frozenset({"token"})
+    WAITS = 4  # an edit and a post, each once more as plain text
+    can_edit = True
+    can_find = True
+
+    def __init__(self, options: Mapping[str, object]) -> None:
+        super().__init__(options)
+        self._ids: dict[str, str] = {}  # the channel's id by the name it was posted to
+
+    @staticmethod
+    def check_address(address: str) -> str | None:
+        if re.fullmatch(r"[CGDUW][A-Z0-9]{6,}", address):
+            return None
+        if not address.startswith("#"):
+            return f"{address!r} is neither a channel (#payments) nor an id (C0123ABCD, or U0123ABCD for a member)"
+        if not re.fullmatch(r"#[^\s#@,.<>!]{1,80}", address) or address != address.lower():
+            return f"{address!r} is no channel's name: lower case, no spaces, at most 80 characters"
+        return None
+
+    def send(self, address: str, message: Message) -> Receipt:
+        thread = _thread_of(message)
+        if thread and self._edit(thread, message):
+            broadcast = {"reply_broadcast": True} if message.reason in BROADCAST else {}
+            place = {"channel": thread.channel, "thread_ts": thread.ts, **broadcast}
+            posted = self._post(place, message, blocks.news(message))
+            return Receipt(provider_id=str(posted.get("ts", "")), thread=message.thread)
+        posted = self._post({"channel": address}, message, blocks.card(message))
+        thread = Thread(str(posted.get("channel", "")), str(posted.get("ts", "")))
+        self._ids[address] = thread.channel
+        return Receipt(provider_id=thread.ts, thread=json.dumps(thread._asdict()) if all(thread) else "")
+
+    def search(self, address: str, reference: str, since: datetime) -> Receipt | None:
+        """Look in the channel's history, which holds of a thread's news what was broadcast."""
+        channel = self._ids.get(address, address)
+        if not re.match(r"[CGD]", channel):
+            return None
+        found = self._ask(
+            self._client.conversations_history,
+            channel=channel,
+            oldest=f"{since.timestamp():.6f}",
+            limit=HISTORY,
+            include_all_metadata=True,
+        )
+        for message in found.get("messages") or ():
+            if _reference_of(message) == reference:
+                thread = Thread(channel, str(message.get("thread_ts") or message["ts"]))
+                return Receipt(provider_id=str(message["ts"]), thread=json.dumps(thread._asdict()))
+        return None
+
+    def _edit(self, thread: Thread, message: Message) -> bool:
+        """Bring the first message up to date; False when it can no longer be edited."""
+        try:
+            self._call(self._client.chat_update, message, blocks.card(message), **thread._asdict())
+        except DeliveryError as error:
+            if error.code in GONE:
+                return False
+            if error.result is Result.UNCERTAIN:  # the news has not been posted, and an edit may be repeated
+                raise DeliveryError(Result.RETRY, error.code, error.detail) from error
+            raise
+        return True
+
+    def _post(self, place: dict[str, Any], message: Message, body: list[blocks.Block]) -> dict[str, Any]:
+        return self._call(
+            self._client.chat_postMessage,
+            message,
+            body,
+            **place,
+            mrkdwn=False,
+            unfurl_links=False,
+            unfurl_media=False,
+            metadata={"event_type": EVENT_TYPE, "event_payload": {"reference": message.reference}},
+        )
+
+    def _call(
+        self,
+        method: Callable[..., SlackResponse],
+        message: Message,
+        body: list[blocks.Block],
+        **arguments: Any,
+    ) -> dict[str, Any]:
+        """One call; once more as a short plain text when Slack refuses the content."""
+        # chat.update would find links and mentions by itself: its default is another than chat.postMessage's.
+        arguments |= {"parse": "none", "link_names": False}
+        try:
+            return self._ask(method, **arguments, text=blocks.notification(message), blocks=body)
+        except DeliveryError as error:
+            if error.code not in CONTENT:
+                raise
+        return self._ask(method, **arguments, text=blocks.brief(message), blocks=[])
+
+    def _ask(self, method: Callable[..., SlackResponse], **arguments: Any) -> dict[str, Any]:
+        from slack_sdk.errors import SlackApiError, SlackRequestError
+
+        try:
+            return dict(method(**arguments).data)  # type: ignore[arg-type] # bytes only for a file of analytics
+        except SlackApiError as error:
+            raise refusal(error.response) from error
+        except (HTTPException, OSError) as error:
+            raise failures.of_urllib(error) from error
+        except (SlackRequestError, ValueError) as error:
+            raise failures.unusable("the token or the API's URL") from error
+
+    @cached_property
+    def _client(self) -> BotClient:
+        from notifier.channels.slack_clients import BotClient
+
+        return BotClient(self.option("token"), self.option("base_url", BotClient.BASE_URL), self.timeout)
+
+
+def _thread_of(message: Message) -> Thread | None:
+    if message.reason not in FOLLOW_UPS:
+        return None
+    try:
+        return Thread(**json.loads(message.thread))
+    except (ValueError, TypeError):  # none, or another channel's
+        return None
+
+
+def _reference_of(message: Mapping[str, Any]) -> str:
+    payload = (message.get("metadata") or {}).get("event_payload") or {}
+    return str(payload.get("reference", ""))

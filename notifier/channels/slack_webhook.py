@@ -1,0 +1,92 @@
+"""Slack with an incoming webhook's URL: a new message each time, since a webhook can neither edit nor thread."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from http.client import HTTPException
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from notifier.channels import blocks, failures
+from notifier.channels.base import Channel
+from notifier.facts import DeliveryError, Message, Receipt, Result
+
+if TYPE_CHECKING:
+    from slack_sdk.webhook import WebhookResponse
+
+    from notifier.channels.slack_clients import HookClient
+
+# The word in the answer's body, whatever its status: this webhook will not work again.
+# https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks#handling_errors
+DEAD: dict[str, str] = {
+    "action_prohibited": "the workspace does not let the webhook post there",
+    "channel_is_archived": "the channel is archived",
+    "channel_not_found": "the channel is gone",
+    "invalid_token": "the webhook's URL is not valid, or whoever made it has left",
+    "no_active_hooks": "the webhook was removed",
+    "no_service": "the webhook was removed",
+    "no_service_id": "the webhook's URL is not complete",
+    "no_team": "the webhook's URL is not complete",
+    "team_disabled": "the workspace is closed",
+    "user_not_found": "the member is gone",
+}
+CONTENT = frozenset({"invalid_payload", "invalid_blocks", "invalid_blocks_format", "no_text", "msg_too_long"})
+
+
+class SlackWebhook(Channel):
+    """Posts to one channel, chosen when the webhook was made. The address is only a name for it."""
+
+    kind = "slack_webhook"
+    SETTINGS: ClassVar[Mapping[str, str]] = {"url": "SLACK_WEBHOOK_URL"}
+    REQUIRED = frozenset({"url"})
+    SECRETS = frozenset({"url"})
+    WAITS = 2  # a post, and once more as plain text
+
+    @staticmethod
+    def check_address(address: str) -> str | None:
+        if "://" in address:
+            return "a webhook's URL is a secret: set SLACK_WEBHOOK_URL to it, and give the channel's name as address"
+        return Channel.check_address(address)
+
+    def send(self, address: str, message: Message) -> Receipt:
+        refused = self._post(text=blocks.notification(message), blocks=blocks.card(message))
+        if refused and refused.code in CONTENT:
+            refused = self._post(text=blocks.brief(message))
+        if refused:
+            raise refused
+        return Receipt()
+
+    def _post(self, **body: Any) -> DeliveryError | None:
+        from slack_sdk.errors import SlackRequestError
+
+        body |= {"mrkdwn": False, "parse": "none", "unfurl_links": False, "unfurl_media": False}
+        try:
+            return _refusal(self._client.send_dict(body))
+        except (HTTPException, OSError) as error:
+            raise failures.of_urllib(error) from error
+        except (SlackRequestError, ValueError) as error:
+            raise failures.unusable("the webhook's URL") from error
+
+    @cached_property
+    def _client(self) -> HookClient:
+        from notifier.channels.slack_clients import HookClient
+
+        return HookClient(self.option("url"), self.timeout)
+
+
+def _refusal(answer: WebhookResponse) -> DeliveryError | None:
+    status, word = answer.status_code, answer.body.strip()
+    if status == 200:
+        if word == "ok":
+            return None
+        return DeliveryError(Result.RETRY, "unreadable_answer", "the answer is not from Slack")
+    if status == 429 or status >= 500:
+        return failures.by_status(status, answer.headers, "Slack is busy or failing")
+    if word in DEAD or status in (404, 410):
+        words = DEAD.get(word, "there is no such webhook")
+        return DeliveryError(Result.REJECTED, word if word in DEAD else f"http_{status}", words, target_dead=True)
+    if word in CONTENT:
+        return DeliveryError(
+            Result.REJECTED, word, "Slack does not accept the message's content, nor a short plain text"
+        )
+    return failures.by_status(status, answer.headers, "Slack refused the message")

@@ -1,0 +1,148 @@
+"""SMS through Twilio: at most two GSM-7 segments, with a reference by which the message can be found again."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from notifier.channels import failures
+from notifier.channels.base import Channel
+from notifier.channels.gsm7 import compose, segments
+from notifier.channels.text import headline
+from notifier.facts import DeliveryError, Message, Receipt, Result
+
+if TYPE_CHECKING:
+    from twilio.base.exceptions import TwilioException
+    from twilio.rest import Client
+
+    from notifier.channels.twilio_http import HttpClient
+
+VALIDITY = 3600  # seconds after which an undelivered alert is no longer news
+LOOKED_THROUGH = 50  # messages to one number
+
+# Words only: Twilio advises to decide by the HTTP status. https://www.twilio.com/docs/api/errors
+WORDS: dict[int, str] = {
+    20003: "Twilio does not accept the account's credentials",
+    20429: "too many requests",
+    21211: "not a telephone number that can be called",
+    21212: "the sender is not a number of this account: check TWILIO_FROM",
+    21408: "the account may not send to this country: allow it in Twilio's console",
+    21606: "the sender cannot send SMS: check TWILIO_FROM",
+    21608: "a trial account sends to verified numbers only",
+    21610: "the recipient has answered STOP",
+    21612: "this sender cannot reach this number",
+    21614: "not a mobile number",
+    21617: "the text is too long",
+    21659: "the sender is not a number of this account: check TWILIO_FROM",
+}
+DEAD = frozenset({20003, 21211, 21610, 21614})
+FAILED = frozenset({"failed", "undelivered", "canceled"})
+
+
+class Sms(Channel):
+    """Sends through Twilio's Messages API. `from` is a number or a messaging service (MG...)."""
+
+    kind = "sms"
+    SETTINGS: ClassVar[Mapping[str, str]] = {
+        "account_sid": "TWILIO_ACCOUNT_SID",
+        "auth_token": "TWILIO_AUTH_TOKEN",
+        "from": "TWILIO_FROM",
+        "base_url": "TWILIO_API_URL",
+    }
+    OPTIONS = Channel.OPTIONS | {"validity_period"}  # seconds
+    REQUIRED = frozenset({"account_sid", "auth_token", "from"})
+    SECRETS = frozenset({"auth_token"})
+    WAITS = 3  # to look for an earlier message, to connect, to be answered
+    can_find = True
+    can_fold = True
+
+    @staticmethod
+    def check_address(address: str) -> str | None:
+        import phonenumbers
+
+        try:
+            number = phonenumbers.parse(address, None)
+        except phonenumbers.NumberParseException:
+            return f"{address!r} is no telephone number with its country: write it like +14155552671"
+        written = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+        if not phonenumbers.is_valid_number(number):
+            return f"{address!r} is not a number that exists"
+        return None if address == written else f"{address!r} has to be written as {written}"
+
+    def send(self, address: str, message: Message) -> Receipt:
+        repeat = "Repeat? " if message.possible_repeat else ""
+        body = compose(repeat + (message.short or headline(message)), message.reference)
+        sent = self._ask("create", to=address, body=body, validity_period=self._validity, **self._sender)
+        if not sent.sid:  # the client takes an empty answer for a message
+            raise _unreadable()
+        return Receipt(provider_id=sent.sid, parts=segments(body))
+
+    def search(self, address: str, reference: str, since: datetime) -> Receipt | None:
+        # Not by Twilio's filter on the date sent, which a message that still waits in its queue does not have.
+        mark = re.compile(rf"(?<!\w){re.escape(reference)}(?!\w)")
+        for sent in self._ask("list", to=address, limit=LOOKED_THROUGH):
+            if sent.date_created and sent.date_created < since:
+                continue
+            if sent.status not in FAILED and mark.search(sent.body or ""):
+                return Receipt(provider_id=sent.sid or "", parts=segments(sent.body))
+        return None
+
+    def _ask(self, verb: str, **arguments: Any) -> Any:
+        from requests import RequestException
+        from twilio.base.exceptions import TwilioException
+
+        client = self._client
+        http: HttpClient = client.http_client
+        try:
+            return getattr(client.messages, verb)(**arguments)
+        except TwilioException as error:  # both families: TwilioRestException and TwilioServiceException
+            raise _refusal(error, http) from error
+        except RequestException as error:
+            raise failures.of_requests(error) from error
+        except (ValueError, AttributeError) as error:  # not JSON, or not an object
+            if http.status is None:
+                raise failures.unusable("the account's credentials or the API's URL") from error
+            raise _unreadable() from error
+
+    @property
+    def _sender(self) -> dict[str, str]:
+        sender = self.option("from")
+        return {"messaging_service_sid" if sender.startswith("MG") else "from_": sender}
+
+    @property
+    def _validity(self) -> int:
+        return int(self.option("validity_period", str(VALIDITY)))
+
+    @cached_property
+    def _client(self) -> Client:
+        from twilio.rest import Client
+
+        from notifier.channels.twilio_http import HttpClient
+
+        client = Client(self.option("account_sid"), self.option("auth_token"), http_client=HttpClient(self.timeout))
+        if self.option("base_url"):
+            client.api.base_url = self.option("base_url").rstrip("/")
+        return client
+
+
+def _unreadable() -> DeliveryError:
+    return DeliveryError(Result.UNCERTAIN, "unreadable_answer", "the answer is not from Twilio")
+
+
+def _refusal(error: TwilioException, http: HttpClient) -> DeliveryError:
+    status = http.status or 0
+    code = getattr(error, "code", None)
+    known = code if isinstance(code, int) and code != status else 0
+    said = getattr(error, "detail", None) or getattr(error, "title", None) or getattr(error, "msg", None)
+    words = WORDS.get(known) or str(said or f"Twilio answered with HTTP {status}")
+    refusal = failures.by_status(429 if known == 20429 else status, http.headers, words)
+    return DeliveryError(
+        refusal.result,
+        str(known) if known and refusal.code != "redirected" else refusal.code,
+        refusal.detail,
+        retry_after=refusal.retry_after,
+        target_dead=refusal.target_dead or (refusal.result is Result.REJECTED and known in DEAD),
+    )

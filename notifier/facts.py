@@ -1,0 +1,274 @@
+"""The values that pass from stage to stage: what failed, what we think of it, whom to tell, what became of it.
+
+Standard library only. Every value is frozen, so a stage can change nothing that an earlier one decided. All times
+are aware datetimes in UTC; local time appears only in what people read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import IntEnum, StrEnum
+
+
+class Severity(IntEnum):
+    """How bad it is. Ordered, so that `severity >= Severity.ERROR` reads as it sounds."""
+
+    INFO = 10
+    WARNING = 20
+    ERROR = 30
+    CRITICAL = 40
+
+    @property
+    def label(self) -> str:
+        return self.name.lower()
+
+
+class Category(StrEnum):
+    """What kind of thing broke."""
+
+    SIGNATURE = "signature"
+    CONFIGURATION = "configuration"
+    STRIPE_API = "stripe-api"
+    RATE_LIMIT = "rate-limit"
+    DATABASE = "database"
+    NETWORK = "network"
+    DATA = "data"
+    CODE = "code"
+    PERMISSION = "permission"
+    WORKER = "worker"  # an event killed its worker, or nobody works
+    DELIVERY = "delivery"  # an alert could not be delivered
+    UNKNOWN = "unknown"
+
+
+# When one of these breaks it breaks for every event at once: one alert, not one for each event type.
+INFRASTRUCTURE = frozenset({Category.DATABASE, Category.NETWORK, Category.STRIPE_API, Category.RATE_LIMIT})
+
+
+class Reason(StrEnum):
+    """Why a target is told something now."""
+
+    FIRST = "first"  # it has not heard of this alert
+    UPDATE = "update"  # more occurrences since it was last told
+    RAISED = "raised"  # the severity went up
+    REPEAT = "repeat"  # a reminder: still open, nobody has acknowledged it
+    REOPENED = "reopened"  # told that it was over, and it was not
+    RESOLVED = "resolved"  # it is over
+    DIGEST = "digest"
+    TEST = "test"
+
+
+class Result(StrEnum):
+    """What became of one try to send."""
+
+    SENDING = "sending"  # the call is under way, or the worker died during it
+    DELIVERED = "delivered"  # the provider took it
+    RETRY = "retry"  # not taken; trying again may help
+    REJECTED = "rejected"  # not taken, and never will be
+    UNCERTAIN = "uncertain"  # it may or may not have been taken
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    """An amount in the currency's smallest unit (cents, yen, fils), as Stripe writes it."""
+
+    amount: int
+    currency: str  # lower case, ISO 4217
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """The innermost line of the site's own code in a traceback."""
+
+    file: str
+    line: int
+    module: str
+    function: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """One thing that went wrong, from an allow-list of fields; every text in it has been redacted."""
+
+    key: str  # idempotency key: the same failure told twice is counted once
+    occurred_at: datetime
+    exceptions: tuple[str, ...]  # canonical dotted paths: the exception's class, then its bases (match.canonical)
+    message: str
+    source: str = "webhook"  # or the name that other code gave to `alert(...)`
+    event_id: str = ""
+    event_type: str = ""
+    endpoint: str = ""
+    account: str = ""
+    livemode: bool = False
+    attempt: int = 1
+    max_attempts: int | None = None
+    will_retry: bool = False
+    next_attempt_at: datetime | None = None
+    gives_up_at: datetime | None = None
+    frame: Frame | None = None
+    object_id: str = ""
+    customer: str = ""
+    money: Money | None = None
+    traceback: str = ""
+    context: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the classification makes of a failure."""
+
+    severity: Severity
+    category: Category
+    transient: bool
+    title: str
+    hint: str
+    fingerprint: str
+    rule: str  # the name of the rule that gave it
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What a matcher can ask about: the same questions of a failure, of an alert and of a dry run."""
+
+    severity: Severity
+    category: Category
+    source: str = "webhook"
+    event_type: str = ""
+    exceptions: tuple[str, ...] = ()
+    livemode: bool = False
+    endpoint: str = ""
+    account: str = ""
+    money: Money | None = None
+    attempt: int = 1
+    context: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One recipient: an address on a channel."""
+
+    channel: str  # the alias in NOTIFIER["CHANNELS"]
+    kind: str  # slack, slack_webhook, sms, email, console, memory
+    address: str
+
+    @property
+    def key(self) -> str:
+        return f"{self.channel}:{self.address}"
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """How often one target hears of one alert."""
+
+    wait: timedelta = timedelta(0)  # collect this long before the first message
+    windows: tuple[timedelta, ...] = (
+        timedelta(minutes=5),
+        timedelta(minutes=10),
+        timedelta(minutes=20),
+        timedelta(minutes=30),
+    )  # least time between two messages; grows while the storm lasts
+    repeat: timedelta | None = None  # remind this often until acknowledged or resolved
+    resolved: bool = True  # say when it is over
+
+
+@dataclass(frozen=True, slots=True)
+class AlertState:
+    """What the pure stages need to know of an alert."""
+
+    id: int
+    subject: Subject
+    title: str
+    count: int
+    opened_at: datetime
+    last_at: datetime
+    burst_at: datetime  # since when failures have come without a quiet period between them
+    resolved_at: datetime | None = None
+    acknowledged_until: datetime | None = None
+    inhibited_by: int | None = None
+    fingerprint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What one target has been told of one alert."""
+
+    seq: int = 0  # up to which occurrence; 0 is nothing
+    severity: Severity | None = None
+    at: datetime | None = None  # when it was last told
+    window: int = 0  # which of the growing windows applies next
+    resolved: bool = False  # the last thing it heard was that it is over
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """The next thing to tell a target, and when."""
+
+    reason: Reason
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    text: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What a channel is asked to deliver: plain text in named places; each channel escapes and lays out its own way.
+
+    `texts` never hold markup. `thread` is what the channel returned as `Receipt.thread` for the first message on the
+    same alert, so that news can edit it or go below it.
+    """
+
+    reason: Reason
+    severity: Severity
+    title: str  # the headline without its severity: "invoice.paid cannot be processed: database unavailable"
+    summary: tuple[str, ...]  # lines: what is at stake, what broke
+    action: str = ""  # what to do
+    news: str = ""  # what changed since the last message, for a thread or a reminder
+    footer: tuple[str, ...] = ()  # why this was sent, what was held
+    links: tuple[Link, ...] = ()
+    short: str = ""  # for SMS: everything in one sentence
+    subject: str = ""  # for email
+    html: str = ""  # for email: the whole page; plain text is made of the fields above
+    text: str = ""  # the whole message as plain text
+    detail: str = ""  # the redacted traceback
+    reference: str = ""  # short and unique; appears in the message so that it can be found again
+    thread: str = ""
+    possible_repeat: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What the provider said when it took a message."""
+
+    provider_id: str = ""
+    thread: str = ""  # opaque to everyone but the channel that made it
+    parts: int = 1  # SMS segments, for the budget
+    note: str = ""  # e.g. addresses that were refused while others were taken
+
+
+class DeliveryError(Exception):
+    """A message was not (or perhaps not) taken. `result` is RETRY, REJECTED or UNCERTAIN.
+
+    `detail` is for people and has been redacted. `retry_after` is in seconds, as the provider asked. `target_dead`
+    says that no other message to this target can succeed either (revoked token, unsubscribed number).
+    """
+
+    def __init__(
+        self,
+        result: Result,
+        code: str,
+        detail: str = "",
+        *,
+        retry_after: float | None = None,
+        target_dead: bool = False,
+    ) -> None:
+        super().__init__(f"{result}: {code}" + (f": {detail}" if detail else ""))
+        self.result = result
+        self.code = code
+        self.detail = detail
+        self.retry_after = retry_after
+        self.target_dead = target_dead

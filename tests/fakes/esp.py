@@ -1,0 +1,95 @@
+"""Email providers' APIs: Postmark, Mailgun and Resend on one port.
+
+https://postmarkapp.com/developer/api/email-api, https://documentation.mailgun.com/docs/mailgun/api-reference/send,
+https://resend.com/docs/api-reference/emails/send-email
+"""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+from tests.fakes import Fake, Reply, Request, run
+
+
+class FakeEsp(Fake):
+    """The three that differ most in how they say no. Addresses at bounced.example are refused by Postmark."""
+
+    name = "esp"
+
+    @property
+    def postmark_url(self) -> str:
+        return f"{self.url}/"
+
+    @property
+    def mailgun_url(self) -> str:
+        return f"{self.url}/v3"
+
+    @property
+    def resend_url(self) -> str:
+        return f"{self.url}/"
+
+    def respond(self, request: Request) -> Reply:
+        if request.path == "/email":
+            return self._postmark(request)
+        if request.path == "/emails":
+            return self._resend(request)
+        if request.path.startswith("/v3/") and request.path.endswith("/messages"):
+            return self._mailgun(request)
+        return Reply.of({"message": "Not Found"}, 404)
+
+    def _postmark(self, request: Request) -> Reply:
+        if not request.headers.get("x-postmark-server-token"):
+            return Reply.of({"ErrorCode": 10, "Message": "No Account or Server API tokens were supplied."}, 401)
+        mail = request.fields
+        to = str(mail.get("To", ""))
+        if to.endswith("@bounced.example"):
+            said = "You tried to send to a recipient that has been marked as inactive.\n"
+            said += f"Found inactive addresses: {to}.\nInactive recipients are ones that have generated a hard bounce."
+            return Reply.of({"ErrorCode": 406, "Message": said}, 422)
+        headers = {item["Name"]: item["Value"] for item in mail.get("Headers", [])}
+        self._keep(
+            "postmark", to, mail.get("From"), mail.get("Subject"), mail.get("TextBody"), mail.get("HtmlBody"), headers
+        )
+        sent = {"To": to, "SubmittedAt": "2030-01-01T00:00:00Z", "MessageID": secrets.token_hex(16)}
+        return Reply.of({**sent, "ErrorCode": 0, "Message": "OK"})
+
+    def _mailgun(self, request: Request) -> Reply:
+        if not request.headers.get("authorization", "").startswith("Basic "):
+            return Reply(401, "Forbidden", {"Content-Type": "text/plain"})
+        mail = request.fields
+        headers = {name.removeprefix("h:"): value for name, value in mail.items() if name.startswith("h:")}
+        self._keep(
+            "mailgun",
+            mail.get("to"),
+            mail.get("from"),
+            mail.get("subject"),
+            mail.get("text"),
+            mail.get("html"),
+            headers,
+        )
+        return Reply.of({"id": f"<{secrets.token_hex(8)}@mailgun.example>", "message": "Queued. Thank you."})
+
+    def _resend(self, request: Request) -> Reply:
+        if not request.headers.get("authorization", "").startswith("Bearer "):
+            return Reply.of({"statusCode": 401, "name": "missing_api_key", "message": "Missing API Key"}, 401)
+        mail = request.fields
+        to = mail.get("to") or [""]
+        self._keep(
+            "resend",
+            to[0],
+            mail.get("from"),
+            mail.get("subject"),
+            mail.get("text"),
+            mail.get("html"),
+            mail.get("headers"),
+        )
+        return Reply.of({"id": secrets.token_hex(16)})
+
+    def _keep(self, provider: str, to: Any, sender: Any, subject: Any, text: Any, html: Any, headers: Any) -> None:
+        mail = {"provider": provider, "to": to, "from": sender, "subject": subject, "text": text, "html": html}
+        self.messages.append({**mail, "headers": headers or {}})
+
+
+if __name__ == "__main__":
+    run(FakeEsp)

@@ -1,0 +1,115 @@
+"""Slack's Web API and incoming webhooks: https://docs.slack.dev/reference/methods"""
+
+from __future__ import annotations
+
+import time
+import zlib
+from typing import Any
+
+from tests.fakes import Fake, Reply, Request, run
+
+MAX_TEXT, MAX_BLOCKS, MAX_SECTION, MAX_TOTAL = 40_000, 50, 3000, 13_200
+
+
+class FakeSlack(Fake):
+    """Slack, with every channel there and the bot in it."""
+
+    name = "slack"
+
+    @property
+    def api_url(self) -> str:
+        return f"{self.url}/api/"
+
+    @property
+    def webhook_url(self) -> str:
+        return f"{self.url}/services/T00000000/B00000000/hooksecrethooksecret"
+
+    def respond(self, request: Request) -> Reply:
+        if request.path.startswith("/services/"):
+            return self._webhook(request.fields)
+        if not request.headers.get("authorization", "").startswith("Bearer xoxb-"):
+            return _no("not_authed")
+        method = getattr(self, "_" + request.path.removeprefix("/api/").replace(".", "_").lower(), None)
+        return method(request.fields) if method else _no("unknown_method")
+
+    def find(self, ts: str) -> dict[str, Any] | None:
+        return next((message for message in self.messages if message["ts"] == ts), None)
+
+    def _auth_test(self, fields: dict[str, Any]) -> Reply:
+        return _yes(team="Example", user="alerts", bot_id="B00000000")
+
+    def _chat_postmessage(self, fields: dict[str, Any]) -> Reply:
+        if error := _refused(fields):
+            return _no(error)
+        kept = ("text", "blocks", "thread_ts", "reply_broadcast", "metadata")
+        message = {name: fields[name] for name in kept if name in fields}
+        message |= {"channel": channel_id(fields.get("channel", "")), "ts": self._now()}
+        self.messages.append(message)
+        return _yes(channel=message["channel"], ts=message["ts"], message=message)
+
+    def _chat_update(self, fields: dict[str, Any]) -> Reply:
+        message = self.find(fields.get("ts", ""))
+        if message is None or message["channel"] != fields.get("channel"):
+            return _no("message_not_found" if message is None else "channel_not_found")
+        if error := _refused(fields):
+            return _no(error)
+        message |= {name: fields[name] for name in ("text", "blocks", "metadata") if name in fields}
+        message["edits"] = message.get("edits", 0) + 1
+        return _yes(channel=message["channel"], ts=message["ts"], text=message["text"])
+
+    def _conversations_history(self, fields: dict[str, Any]) -> Reply:
+        oldest = float(fields.get("oldest", 0))
+        found = [
+            message
+            for message in reversed(self.messages)
+            if message["channel"] == fields.get("channel")
+            and float(message["ts"]) > oldest
+            and ("thread_ts" not in message or message.get("reply_broadcast"))
+        ]
+        if fields.get("include_all_metadata") not in ("1", "true", True):
+            found = [{name: value for name, value in message.items() if name != "metadata"} for message in found]
+        return _yes(messages=found[: int(fields.get("limit", 100))], has_more=False)
+
+    def _webhook(self, fields: dict[str, Any]) -> Reply:
+        plain = {"Content-Type": "text/html"}
+        if error := _refused(fields):
+            return Reply(400, error, plain)
+        self.messages.append({"channel": "webhook", "ts": self._now(), **fields})
+        return Reply(200, "ok", plain)
+
+    def _now(self) -> str:
+        """A ts: the time, and unique in its channel."""
+        last = float(self.messages[-1]["ts"]) if self.messages else 0.0
+        return f"{max(time.time(), last + 0.000_010):.6f}"
+
+
+def channel_id(name: str) -> str:
+    """The id of a channel; a member's id becomes that of the conversation with them."""
+    if name.startswith("#"):
+        return f"C{zlib.crc32(name.encode()):010X}"
+    return "D" + name[1:] if name.startswith("U") else name
+
+
+def _refused(fields: dict[str, Any]) -> str:
+    blocks = fields.get("blocks") or []
+    sections = [block["text"]["text"] for block in blocks if block["type"] == "section"]
+    small = [element["text"] for block in blocks if block["type"] == "context" for element in block["elements"]]
+    if not fields.get("text") and not blocks:
+        return "no_text"
+    if len(fields.get("text", "")) > MAX_TEXT:
+        return "msg_too_long"
+    if len(blocks) > MAX_BLOCKS or any(not 0 < len(text) <= MAX_SECTION for text in sections + small):
+        return "invalid_blocks"
+    return "msg_blocks_too_long" if sum(map(len, sections + small)) > MAX_TOTAL else ""
+
+
+def _yes(**fields: Any) -> Reply:
+    return Reply.of({"ok": True, **fields})
+
+
+def _no(error: str) -> Reply:
+    return Reply.of({"ok": False, "error": error})
+
+
+if __name__ == "__main__":
+    run(FakeSlack)
