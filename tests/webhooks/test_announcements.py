@@ -1,0 +1,186 @@
+"""A failure is announced until it is certain that its receivers were told, and never more than five times."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from django.db import OperationalError
+from django.utils import timezone
+
+from tests.webhooks.conftest import Connect
+from tests.webhooks.stripe_side import received
+from webhooks import announcements, failures, inbox, leases, processing, signals, tasks
+from webhooks.events import StripeEvent
+from webhooks.exceptions import RecordedError, WorkerLost
+from webhooks.handlers import on
+from webhooks.models import Failure
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def told(connect: Connect) -> list[dict[str, Any]]:
+    calls: list[dict[str, Any]] = []
+    connect(signals.webhook_processing_error, lambda **kwargs: calls.append(kwargs))
+    return calls
+
+
+class Killed(BaseException):
+    """What kill -9 looks like from inside: nothing after it runs."""
+
+
+def _fail_and_die(monkeypatch: pytest.MonkeyPatch) -> Failure:
+    """An attempt fails, and its process dies between the commit and the announcement."""
+
+    @on("*")
+    def handle(event: StripeEvent) -> None:
+        raise KeyError("amount")
+
+    def die(*_: object) -> None:
+        raise Killed
+
+    received("invoice.paid")
+    with monkeypatch.context() as patch:
+        patch.setattr(announcements, "announce", die)
+        with pytest.raises(Killed):
+            processing.process_one(timezone.now())
+    return Failure.objects.get()
+
+
+def _age(failure: Failure, **age: float) -> None:
+    Failure.objects.filter(pk=failure.pk).update(occurred_at=timezone.now() - timedelta(**age))
+
+
+def test_tick_announces_what_a_dead_worker_could_not(
+    monkeypatch: pytest.MonkeyPatch, told: list[dict[str, Any]]
+) -> None:
+    failure = _fail_and_die(monkeypatch)
+    assert told == []
+    tasks.tick()
+    assert told == []  # its process may still be at it
+    _age(failure, seconds=6)
+    tasks.tick()
+    tasks.tick()
+    (call,) = told
+    error = call["exception"]
+    assert isinstance(error, RecordedError)
+    assert (error.exception_path, error.bases) == ("KeyError", ("LookupError", "Exception"))
+    assert str(error) == error.recorded_message == "'amount'"
+    assert call["event"].type == "invoice.paid"
+    assert call["data"]["object"] == "event"
+    assert (call["attempt"], call["will_retry"], call["failure"]) == (1, True, failure)
+    assert call["next_attempt_at"] == failure.next_attempt_at
+    failure.refresh_from_db()
+    assert failure.announced_at
+    assert failure.announcements == 2
+
+
+def test_an_announcement_that_kills_its_process_ends_after_five(
+    monkeypatch: pytest.MonkeyPatch, connect: Connect
+) -> None:
+    failure = _fail_and_die(monkeypatch)
+    deaths: list[int] = []
+
+    def die(**_: Any) -> None:
+        deaths.append(1)
+        raise Killed
+
+    connect(signals.webhook_processing_error, die)
+    for _ in range(10):
+        _age(failure, days=1)
+        try:
+            tasks.tick()
+        except Killed:
+            continue
+    failure.refresh_from_db()
+    assert failure.announcements == failures.MAX_ANNOUNCEMENTS == 5
+    assert len(deaths) == 4  # the first announcement died before it called anybody
+    assert failure.announced_at is None
+
+
+@pytest.mark.parametrize(
+    ("announcements_made", "seconds", "is_due"),
+    [(1, 4, False), (1, 6, True), (2, 6, False), (2, 21, True), (3, 81, True), (4, 321, True), (5, 99_999, False)],
+)
+def test_announcements_are_spaced_out(
+    announcements_made: int, seconds: int, is_due: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failure = _fail_and_die(monkeypatch)
+    now = timezone.now()
+    Failure.objects.update(announcements=announcements_made, occurred_at=now - timedelta(seconds=seconds))
+    assert (failures.unannounced(now) == [failure]) is is_due
+
+
+def test_a_receiver_that_cannot_reach_the_database_is_told_again(connect: Connect) -> None:
+    calls: list[datetime] = []
+
+    def receive(failure: Failure, **_: Any) -> None:
+        calls.append(timezone.now())
+        if len(calls) == 1:
+            raise OperationalError("database is locked")
+
+    connect(signals.webhook_processing_error, receive)
+
+    @on("*")
+    def handle(event: StripeEvent) -> None:
+        raise ValueError
+
+    received()
+    processing.process_one(timezone.now())
+    failure = Failure.objects.get()
+    assert failure.announced_at is None
+    _age(failure, seconds=6)
+    tasks.tick()
+    assert len(calls) == 2
+    failure.refresh_from_db()
+    assert failure.announced_at
+
+
+def test_while_receivers_are_called_tick_does_not_call_them_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    failure = _fail_and_die(monkeypatch)
+    _age(failure, seconds=6)
+    with failures.announcing(failure):
+        assert failures.unannounced(timezone.now()) == []
+    assert failures.unannounced(timezone.now()) == [failure]
+
+
+def test_of_two_ticks_one_announces(monkeypatch: pytest.MonkeyPatch, told: list[dict[str, Any]]) -> None:
+    failure = _fail_and_die(monkeypatch)
+    _age(failure, seconds=6)
+    (first,), (second,) = failures.unannounced(timezone.now()), failures.unannounced(timezone.now())
+    announcements.again(first)
+    announcements.again(second)
+    assert len(told) == 1
+
+
+def test_a_lost_worker_is_announced_by_the_tick_that_finds_it(
+    monkeypatch: pytest.MonkeyPatch, told: list[dict[str, Any]]
+) -> None:
+    clock = [1000.0]
+    monkeypatch.setattr(leases, "monotonic", lambda: clock[0])
+    row = received()
+    assert inbox.claim(timezone.now())
+    type(row).objects.update(due_at=timezone.now() - timedelta(seconds=1))
+    tasks.tick()
+    clock[0] += 6
+    tasks.tick()
+    (call,) = told
+    assert isinstance(call["exception"], WorkerLost)
+    assert call["instance"].state == "pending"
+    assert Failure.objects.get().announced_at
+
+
+def test_an_announcement_that_cannot_be_written_down_is_no_error(
+    monkeypatch: pytest.MonkeyPatch, told: list[dict[str, Any]]
+) -> None:
+    def away(*_: object) -> None:
+        raise OperationalError("the database is away")
+
+    monkeypatch.setattr(failures, "announced", away)
+    on("*")(lambda event: 1 / 0)
+    received()
+    assert processing.process_one(timezone.now())
+    assert len(told) == 1
+    assert Failure.objects.get().announced_at is None

@@ -1,0 +1,359 @@
+"""Claims and leases: one worker at a time, and none that dies keeps an event."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.contrib.auth.models import Group
+from django.db import connection, transaction
+from django.test import override_settings
+from django.utils import timezone
+
+from tests.webhooks.conftest import Change, Connect
+from tests.webhooks.stripe_side import make_due, received
+from webhooks import errors, inbox, leases, processing, retry, signals, tasks
+from webhooks.events import StripeEvent
+from webhooks.handlers import on
+from webhooks.inbox import Claimed
+from webhooks.models import Failure, WebhookEvent
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+class Clock:
+    """The monotonic clock, in the test's hands."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 1000.0
+        monkeypatch.setattr(leases, "monotonic", lambda: self.now)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    return Clock(monkeypatch)
+
+
+def in_threads(number: int, run: Callable[[], Any]) -> None:
+    """Run it in so many threads at once, and raise what any of them raised."""
+    start = threading.Barrier(number)
+    raised: list[BaseException] = []
+
+    def body() -> None:
+        try:
+            start.wait(10)
+            run()
+        except BaseException as error:  # noqa: BLE001 - the test raises it below
+            raised.append(error)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=body) for _ in range(number)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    if raised:
+        raise raised[0]
+    assert not any(thread.is_alive() for thread in threads)
+
+
+def claim() -> Claimed:
+    claimed = inbox.claim(timezone.now())
+    assert claimed
+    return claimed
+
+
+def plan() -> retry.Plan:
+    return retry.Plan(timezone.now())
+
+
+# --- Races --------------------------------------------------------------------------------------------------------
+
+
+def test_workers_that_race_process_each_event_once() -> None:
+    seen: Counter[str] = Counter()
+    on("*", atomic=False)(lambda event: seen.update([event.id]))
+    on("*")(lambda event: Group.objects.create(name=event.id))
+    events = {received().event_id for _ in range(24)}
+
+    def work() -> None:
+        while processing.process_one(timezone.now()):
+            pass
+
+    in_threads(4, work)
+    assert seen == dict.fromkeys(events, 1)
+    assert Group.objects.count() == 24
+    assert set(WebhookEvent.objects.values_list("state", "attempts")) == {("processed", 1)}
+
+
+def test_one_event_is_claimed_by_one_of_many() -> None:
+    received()
+    claims: list[Claimed] = []
+
+    def try_it() -> None:
+        if claimed := inbox.claim(timezone.now()):
+            claims.append(claimed)
+
+    in_threads(6, try_it)
+    assert len(claims) == 1
+    row = WebhookEvent.objects.get()
+    assert (row.attempts, row.token) == (1, claims[0].token)
+
+
+# --- Lost leases --------------------------------------------------------------------------------------------------
+
+
+def test_whoever_lost_the_lease_writes_nothing() -> None:
+    received()
+    claimed = claim()
+    WebhookEvent.objects.update(token="of another")
+    before = WebhookEvent.objects.values().get()
+    now = timezone.now()
+    with transaction.atomic():
+        assert not inbox.confirm(claimed)
+    assert not inbox.finish(claimed, now)
+    assert inbox.fail(claimed, errors.describe(ValueError()), plan(), now) is None
+    assert inbox.renew([claimed.token], now) == 0
+    assert inbox.hand_back([claimed.token], now) == 0
+    assert WebhookEvent.objects.values().get() == before
+    assert not Failure.objects.exists()
+
+
+def test_a_worker_that_comes_back_from_the_dead_runs_no_handler() -> None:
+    ran: list[str] = []
+    on("*")(lambda event: ran.append(event.id))
+    received()
+    late = claim()
+    WebhookEvent.objects.update(token="of another")
+    assert processing.process(late) is processing.Result.BUSY
+    assert ran == []
+    assert WebhookEvent.objects.get().state == "processing"
+
+
+def _run_out(seconds: float = 1) -> None:
+    WebhookEvent.objects.update(due_at=timezone.now() - timedelta(seconds=seconds))
+
+
+def _expire(clock: Clock, after: float = 6) -> list[tuple[WebhookEvent, Failure]]:
+    """Look twice, so many monotonic seconds apart."""
+    first = list(inbox.expire(timezone.now()))
+    assert first == []
+    clock.now += after
+    return list(inbox.expire(timezone.now()))
+
+
+def test_a_lease_that_ran_out_is_a_failure_and_a_retry(clock: Clock) -> None:
+    received()
+    claim()
+    _run_out()
+    ((row, failure),) = _expire(clock)
+    assert (row.state, row.token) == ("pending", "")
+    assert (failure.exception, failure.attempt, failure.max_attempts) == ("webhooks.exceptions.WorkerLost", 1, 3)
+    assert failure.will_retry
+    stored = WebhookEvent.objects.get()
+    assert (stored.state, stored.due_at) == ("pending", failure.next_attempt_at)
+
+
+def test_an_event_that_kills_its_workers_ends_dead(clock: Clock) -> None:
+    row = received()
+    for attempt in (1, 2, 3):
+        make_due(row)
+        claim()
+        _run_out()
+        ((_, failure),) = _expire(clock)
+        assert (failure.attempt, failure.will_retry) == (attempt, attempt < 3)
+    assert WebhookEvent.objects.get().state == "dead"
+
+
+def test_an_outage_before_it_does_not_count_as_a_killed_worker(clock: Clock) -> None:
+    row = received()
+    WebhookEvent.objects.update(attempts=7)
+    make_due(row)
+    claim()
+    _run_out()
+    ((_, failure),) = _expire(clock)
+    assert (failure.attempt, failure.max_attempts, failure.will_retry) == (8, 10, True)
+
+
+def test_a_lease_must_look_expired_for_a_while(clock: Clock) -> None:
+    received()
+    claim()
+    _run_out()
+    assert _expire(clock, after=1) == []
+    assert WebhookEvent.objects.get().state == "processing"
+
+
+def test_a_clock_that_jumped_ahead_ends_no_living_lease(clock: Clock) -> None:
+    received()
+    claimed = claim()
+    in_an_hour = timezone.now() + timedelta(hours=1)
+    for _ in range(20):
+        assert list(inbox.expire(in_an_hour)) == []
+        clock.now += 2
+        inbox.renew([claimed.token], timezone.now() + timedelta(seconds=clock.now - 1000))
+    assert WebhookEvent.objects.get().state == "processing"
+
+
+def test_a_lease_far_in_the_future_is_one_of_a_clock_that_stepped_back(clock: Clock) -> None:
+    received()
+    claim()
+    WebhookEvent.objects.update(due_at=timezone.now() + timedelta(hours=2))
+    assert len(_expire(clock)) == 1
+
+
+def test_the_lease_of_a_dead_worker_is_taken_and_the_old_token_is_void(clock: Clock) -> None:
+    row = received()
+    old = claim()
+    _run_out()
+    _expire(clock)
+    make_due(row)
+    new = claim()
+    assert not inbox.finish(old, timezone.now())
+    assert inbox.finish(new, timezone.now())
+
+
+# --- Renewal ------------------------------------------------------------------------------------------------------
+
+
+def test_tick_renews_what_this_process_works_on(clock: Clock) -> None:
+    row = received()
+    claimed = claim()
+    with leases.held.hold(claimed.token, row.event_id):
+        tasks.tick()
+        before = WebhookEvent.objects.get().due_at
+        clock.now += 3
+        tasks.tick()
+        after = WebhookEvent.objects.get().due_at
+        assert before
+        assert after
+        assert after > before
+    clock.now += 3
+    tasks.tick()
+    assert WebhookEvent.objects.get().due_at == after
+
+
+def test_a_hung_handler_is_reported_once_and_loses_its_lease(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
+    row = received()
+    claimed = claim()
+    with leases.held.hold(claimed.token, row.event_id):
+        clock.now += 901
+        tasks.tick()
+        tasks.tick()
+        assert leases.held.to_renew(timedelta(seconds=60), timedelta(seconds=900)) == []
+    assert caplog.text.count("event.handler_hangs") == 1
+    assert row.event_id in caplog.text
+
+
+def test_a_worker_that_stops_hands_back_what_it_has_not_finished() -> None:
+    row = received()
+    claimed = claim()
+    with leases.held.hold(claimed.token, row.event_id):
+        tasks.hand_back(1)
+    row.refresh_from_db()
+    assert (row.state, row.attempts, row.token) == ("pending", 0, "")
+    assert row.due_at
+    assert row.due_at <= timezone.now()
+    assert claim().row.attempts == 1
+
+
+def test_a_short_lease_is_renewed_in_time() -> None:
+    """Real clocks: a handler outlives its lease of one second three times over, and no other worker gets the event."""
+    stop = threading.Event()
+    ran: list[str] = []
+
+    @on("*", atomic=False)
+    def slow(event: StripeEvent) -> None:
+        ran.append(event.id)
+        time.sleep(3)
+
+    with override_settings(WEBHOOKS={**settings.WEBHOOKS, "LEASE": 1}):
+        received()
+
+        def tick() -> None:
+            try:
+                while not stop.wait(tasks.tick()):
+                    pass
+            finally:
+                connection.close()
+
+        ticker = threading.Thread(target=tick)
+        ticker.start()
+        try:
+            processing.process_one(timezone.now())
+        finally:
+            stop.set()
+            ticker.join(10)
+    assert len(ran) == 1
+    assert WebhookEvent.objects.get().state == "processed"
+    assert not Failure.objects.exists()
+
+
+# --- PostgreSQL ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def busy_row() -> Any:
+    """A row that its handlers' transaction, in another thread, holds locked."""
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite has no row locks")
+    entered, leave = threading.Event(), threading.Event()
+
+    @on("*")
+    def wait(event: StripeEvent) -> None:
+        entered.set()
+        assert leave.wait(30)
+
+    received()
+
+    def work() -> None:
+        try:
+            processing.process_one(timezone.now())
+        finally:
+            connection.close()
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    assert entered.wait(10)
+    yield
+    leave.set()
+    worker.join(30)
+    assert WebhookEvent.objects.get().state == "processed"
+
+
+def test_a_row_locked_by_its_living_handlers_is_neither_renewed_nor_expired(busy_row: None, clock: Clock) -> None:
+    token = WebhookEvent.objects.get().token
+    now = timezone.now()
+    assert inbox.renew([token], now) == 0
+    assert inbox.hand_back([token], now) == 0
+    later = now + timedelta(hours=1)
+    assert list(inbox.expire(later)) == []
+    clock.now += 60
+    assert list(inbox.expire(later)) == []
+    assert inbox.claim(later) is None
+
+
+def test_postgresql_ends_a_transaction_whose_handler_hangs(webhooks_settings: Change, connect: Connect) -> None:
+    if connection.vendor != "postgresql":
+        pytest.skip("needs idle_in_transaction_session_timeout of PostgreSQL")
+    webhooks_settings(HANDLER_TIMEOUT=1)
+    told: list[str] = []
+    connect(signals.webhook_processing_error, lambda exception, **_: told.append(type(exception).__name__))
+
+    @on("*")
+    def hang(event: StripeEvent) -> None:
+        Group.objects.create(name="x")
+        time.sleep(1.6)
+        Group.objects.create(name="y")
+
+    received()
+    assert processing.process_one(timezone.now())
+    assert told == ["InternalError"]  # psycopg's IdleInTransactionSessionTimeout
+    assert not Group.objects.exists()
+    assert WebhookEvent.objects.get().state == "pending"

@@ -1,0 +1,575 @@
+"""One event through the worker: handlers, signals, retries, and what is written down of failures."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from django.contrib.auth.models import Group
+from django.db import IntegrityError, OperationalError, connection, transaction
+from django.dispatch import receiver
+from django.utils import timezone
+
+from core import worker
+from tests.webhooks.conftest import Connect
+from tests.webhooks.stripe_side import deliver, make_due, received
+from webhooks import failures, inbox, processing, samples, signals, tasks
+from webhooks.events import StripeEvent
+from webhooks.exceptions import RejectDelivery
+from webhooks.handlers import on
+from webhooks.models import Failure, Traceback, WebhookEvent
+
+# Real commits: callbacks of on_commit and durable transactions are part of the behaviour.
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def work() -> bool:
+    return processing.process_one(timezone.now())
+
+
+def failing(error: BaseException) -> None:
+    @on("*")
+    def handle(event: StripeEvent) -> None:
+        raise error
+
+
+# --- Success ------------------------------------------------------------------------------------------------------
+
+
+def test_an_event_runs_its_handlers_once_and_is_processed() -> None:
+    seen: list[str] = []
+
+    @on("invoice.*")
+    def first(event: StripeEvent) -> None:
+        seen.append(f"first {event.id}")
+
+    @on("charge.*")
+    def other(event: StripeEvent) -> None:
+        seen.append("other")
+
+    @on("invoice.paid")
+    def second(event: StripeEvent) -> None:
+        seen.append(f"second {event.amount} {event.currency}")
+
+    row = received("invoice.paid", amount=900, currency="usd")
+    assert work()
+    assert not work()
+    assert seen == [f"first {row.event_id}", "second 900 usd"]
+    row.refresh_from_db()
+    assert (row.state, row.how_processed, row.attempts, row.due_at, row.token) == ("processed", "first", 1, None, "")
+    assert row.processed_at
+    assert not Failure.objects.exists()
+
+
+def test_an_event_without_handlers_is_processed() -> None:
+    row = received("product.created")
+    work()
+    row.refresh_from_db()
+    assert row.state == "processed"
+
+
+def test_the_longest_waiting_event_comes_first_and_none_before_its_time() -> None:
+    seen: list[str] = []
+    on("*")(lambda event: seen.append(event.type))
+    late, early, future = received("a.late"), received("a.early"), received("a.future")
+    for row, minutes in ((late, -1), (early, -2), (future, 1)):
+        WebhookEvent.objects.filter(pk=row.pk).update(due_at=timezone.now() + timedelta(minutes=minutes))
+    assert [work(), work(), work()] == [True, True, False]
+    assert seen == ["a.early", "a.late"]
+
+
+def test_effects_in_the_database_commit_with_the_events_state() -> None:
+    @on("*")
+    def write(event: StripeEvent) -> None:
+        Group.objects.create(name=event.id)
+        assert connection.in_atomic_block
+
+    row = received()
+    work()
+    assert Group.objects.filter(name=row.event_id).exists()
+
+
+def test_a_failed_attempt_leaves_nothing_and_a_later_one_does_it_once() -> None:
+    attempts: list[int] = []
+
+    @on("*")
+    def write(event: StripeEvent) -> None:
+        Group.objects.create(name=event.id)
+        attempts.append(1)
+        if len(attempts) == 1:
+            raise KeyError("amount")
+
+    row = received()
+    work()
+    assert not Group.objects.exists()
+    make_due(row)
+    work()
+    assert Group.objects.count() == 1
+    row.refresh_from_db()
+    assert (row.state, row.how_processed, row.attempts, row.last_error) == ("processed", "retry", 2, "")
+
+
+def test_handlers_outside_the_transaction_run_first_and_again_when_a_later_one_fails() -> None:
+    seen: list[tuple[str, bool]] = []
+
+    @on("*")
+    def inside(event: StripeEvent) -> None:
+        seen.append(("inside", connection.in_atomic_block))
+        if len(seen) < 3:
+            raise KeyError
+
+    @on("*", atomic=False)
+    def outside(event: StripeEvent) -> None:
+        seen.append(("outside", connection.in_atomic_block))
+
+    row = received()
+    work()
+    make_due(row)
+    work()
+    assert seen == [("outside", False), ("inside", True)] * 2
+
+
+def test_callbacks_of_on_commit_run_after_the_event_is_processed() -> None:
+    states: list[str] = []
+
+    @on("*")
+    def handle(event: StripeEvent) -> None:
+        transaction.on_commit(lambda: states.append(WebhookEvent.objects.get().state))
+
+    received()
+    work()
+    assert states == ["processed"]
+
+
+# --- Failure ------------------------------------------------------------------------------------------------------
+
+
+def test_a_failure_is_written_down_and_the_next_attempt_planned() -> None:
+    failing(KeyError("amount sk_live_abcdefghijklmnop"))
+    row = received()
+    before = timezone.now()
+    work()
+    row.refresh_from_db()
+    failure = Failure.objects.get()
+    assert (row.state, row.attempts, row.token) == ("pending", 1, "")
+    assert row.last_error.startswith("KeyError: 'amount")
+    assert row.due_at == failure.next_attempt_at
+    assert row.due_at
+    assert before + timedelta(seconds=10) <= row.due_at <= timezone.now() + timedelta(seconds=12)
+    assert (failure.event, failure.attempt, failure.max_attempts, failure.will_retry) == (row, 1, 4, True)
+    assert (failure.exception, failure.bases) == ("KeyError", ["LookupError", "Exception"])
+    assert "sk_live" not in failure.message + row.last_error
+    assert (failure.module, failure.function) == (__name__, "failing.<locals>.handle")
+    assert failure.file.endswith("webhooks/test_processing.py")
+    assert failure.traceback
+    assert "raise error" in failure.traceback.text
+    assert failure.gives_up_at
+    assert failure.gives_up_at > row.due_at
+    assert failure.announced_at
+    assert failure.announcements == 1
+
+
+def test_a_bug_ends_dead_after_its_attempts() -> None:
+    failing(ValueError("never"))
+    row = received()
+    for _ in range(4):
+        make_due(row)
+        assert work()
+    row.refresh_from_db()
+    assert (row.state, row.attempts, row.due_at) == ("dead", 4, None)
+    assert list(Failure.objects.order_by("pk").values_list("attempt", "will_retry")) == [
+        (1, True),
+        (2, True),
+        (3, True),
+        (4, False),
+    ]
+    last = Failure.objects.latest("pk")
+    assert (last.next_attempt_at, last.gives_up_at) == (None, None)
+    assert not work()
+
+
+def test_an_outage_outlasts_many_attempts() -> None:
+    failing(OperationalError("server closed the connection unexpectedly"))
+    row = received()
+    for _ in range(6):
+        make_due(row)
+        work()
+    row.refresh_from_db()
+    assert row.state == "pending"
+    assert Failure.objects.latest("pk").exception == "django.db.OperationalError"
+
+
+@pytest.mark.parametrize("error", [SystemExit(1), GeneratorExit(), RecursionError("deep"), MemoryError()])
+def test_whatever_a_handler_raises_is_its_failure(error: BaseException) -> None:
+    failing(error)
+    received()
+    work()
+    assert Failure.objects.get().exception == type(error).__name__
+
+
+def test_only_an_interrupt_ends_the_worker() -> None:
+    failing(KeyboardInterrupt())
+    row = received()
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    row.refresh_from_db()
+    assert row.state == "processing"  # until its lease runs out
+    assert not Failure.objects.exists()
+
+
+def test_a_handler_that_swallows_a_database_error_fails() -> None:
+    @on("*")
+    def handle(event: StripeEvent) -> None:
+        Group.objects.create(name="a")
+        try:
+            with transaction.atomic(savepoint=False):
+                Group.objects.create(name="a")
+        except IntegrityError:
+            pass
+
+    row = received()
+    work()
+    row.refresh_from_db()
+    assert row.state == "pending"
+    assert not Group.objects.exists()
+    assert Failure.objects.get().exception == "django.db.transaction.TransactionManagementError"
+
+
+def test_a_constraint_that_breaks_at_the_commit_is_a_failure() -> None:
+    @on("*")
+    def handle(event: StripeEvent) -> None:
+        Failure.objects.create(event_id=999_999, attempt=1, occurred_at=timezone.now(), will_retry=False)
+
+    row = received()
+    work()
+    row.refresh_from_db()
+    assert (row.state, row.processed_at, row.how_processed) == ("pending", None, "")
+    assert Failure.objects.get().exception == "django.db.IntegrityError"
+
+
+def break_() -> None:
+    raise KeyError("missing")
+
+
+def test_a_callback_that_fails_after_the_commit_is_told_and_not_retried(connect: Connect) -> None:
+    told: list[Any] = []
+    connect(signals.webhook_processing_error, lambda **kwargs: told.append(kwargs))
+
+    @on("*")
+    def handle(event: StripeEvent) -> None:
+        transaction.on_commit(break_)
+
+    row = received()
+    assert work()
+    row.refresh_from_db()
+    assert row.state == "processed"
+    assert [(call["will_retry"], repr(call["exception"])) for call in told] == [(False, "KeyError('missing')")]
+
+
+def test_when_the_failure_cannot_be_written_the_lease_keeps_the_event(monkeypatch: pytest.MonkeyPatch) -> None:
+    failing(ValueError("first"))
+    row = received()
+
+    def away(*_: object) -> None:
+        raise OperationalError("the database is away")
+
+    monkeypatch.setattr(failures, "record", away)
+    assert work()
+    row.refresh_from_db()
+    assert (row.state, row.attempts) == ("processing", 1)
+    assert row.due_at
+    assert row.due_at > timezone.now()
+
+
+def test_a_broken_connection_is_replaced_before_the_failure_is_written() -> None:
+    @on("*")
+    def handle(event: StripeEvent) -> None:
+        connection.connection.close()  # as when the server goes away in the middle
+        Group.objects.count()
+
+    row = received()
+    work()
+    row.refresh_from_db()
+    assert row.state == "pending"
+    assert Failure.objects.count() == 1
+
+
+def test_an_event_that_can_no_longer_be_read_fails_and_is_told(connect: Connect) -> None:
+    told: list[StripeEvent] = []
+    connect(signals.webhook_processing_error, lambda event, **_: told.append(event))
+    row = received("invoice.paid")
+    WebhookEvent.objects.update(body="{}")
+    work()
+    assert [(event.id, event.type, event.payload) for event in told] == [(row.event_id, "invoice.paid", {})]
+
+
+def test_a_long_lock_on_sqlite_is_warned_about(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processing, "LONG_LOCK", 0.01)
+
+    @on("*")
+    def slow(event: StripeEvent) -> None:
+        time.sleep(0.02)
+
+    received()
+    work()
+    assert ("event.held_the_database" in caplog.text) == (connection.vendor == "sqlite")
+
+
+def test_logs_name_the_event_and_hold_nothing_of_it(caplog: pytest.LogCaptureFixture) -> None:
+    failing(ValueError("Jane Doe owes 5"))
+    row = received("customer.created", email="jane@example.com")
+    with caplog.at_level("INFO"):
+        work()
+    assert "event.failed" in caplog.text
+    assert row.event_id in caplog.text
+    assert "jane" not in caplog.text.lower()
+
+
+# --- What it costs ------------------------------------------------------------------------------------------------
+
+
+def _size() -> int:
+    with connection.cursor() as cursor:
+        if connection.vendor == "sqlite":
+            cursor.execute("SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()")
+        else:
+            # The living rows: what autovacuum gives back is no growth, and when it comes is not ours to say.
+            cursor.execute(
+                "SELECT coalesce(sum(pg_column_size(failure.*)), 0) + pg_indexes_size('webhooks_failure')"
+                " + pg_total_relation_size('webhooks_traceback') FROM webhooks_failure failure"
+            )
+        return int(cursor.fetchone()[0])
+
+
+def test_a_storm_of_failures_stays_small() -> None:
+    """Less than 1 kB a failure with its indexes, though each stack is 30 frames deep."""
+
+    def deep(depth: int, event: StripeEvent) -> None:
+        if depth:
+            deep(depth - 1, event)
+        raise OperationalError(
+            f'connection to server at "10.0.0.5", port 5432 failed for {event.id}: ' + "timeout " * 10
+        )
+
+    on("*")(lambda event: deep(30, event))
+    row = received()
+
+    def storm(number: int) -> None:
+        for _ in range(number):
+            WebhookEvent.objects.update(attempts=0, due_at=timezone.now(), state="pending")
+            work()
+
+    storm(20)  # the first ones cost a page each: a stack, a table and its indexes begin
+    before = _size()
+    storm(100)
+    assert row.failures.count() == 120
+    assert Traceback.objects.count() == 1
+    assert (_size() - before) / 100 < 1000
+
+
+def test_a_traceback_that_was_pruned_behind_our_back_is_stored_again() -> None:
+    failing(ValueError("x"))
+    row = received()
+    work()
+    Failure.objects.all().delete()
+    assert failures.prune_tracebacks() == 1
+    make_due(row)
+    work()
+    assert Failure.objects.get().traceback == Traceback.objects.get()
+
+
+# --- Signals ------------------------------------------------------------------------------------------------------
+
+
+def test_the_receiver_that_dj_stripes_users_are_shown_works_as_written(
+    capsys: pytest.CaptureFixture[str], connect: Connect
+) -> None:
+    def handle_webhook_error(sender: Any, event: Any, data: Any, exception: Any, **kwargs: Any) -> None:
+        print(f"Webhook {event.type} failed: {str(exception)} {data['data']['object']['object']}")  # noqa: T201, RUF010
+
+    receiver(signals.webhook_processing_error)(handle_webhook_error)
+    try:
+        failing(ValueError("no such order 7"))
+        received("invoice.paid")
+        work()
+    finally:
+        signals.webhook_processing_error.disconnect(handle_webhook_error)
+    assert "Webhook invoice.paid failed: no such order 7 invoice\n" in capsys.readouterr().out
+
+
+def test_every_signal_has_its_arguments_and_its_transaction_state(connect: Connect) -> None:
+    calls: list[tuple[str, set[str], bool]] = []
+
+    def record(name: str) -> Any:
+        def call(sender: Any, signal: Any, **kwargs: Any) -> None:
+            assert sender is WebhookEvent
+            calls.append((name, set(kwargs), connection.in_atomic_block))
+
+        return call
+
+    for name in ("pre_validate", "post_validate", "pre_process", "post_process", "processing_error"):
+        connect(getattr(signals, f"webhook_{name}"), record(name))
+    attempts: list[int] = []
+
+    @on("*")
+    def handle(event: StripeEvent) -> None:
+        calls.append(("handler", set(), connection.in_atomic_block))
+        attempts.append(1)
+        if len(attempts) == 1:
+            raise ValueError
+
+    row = received()
+    work()
+    make_due(row)
+    work()
+    error = {"instance", "event", "data", "exception", "attempt", "will_retry", "next_attempt_at", "failure"}
+    assert calls == [
+        ("pre_validate", {"instance"}, False),
+        ("post_validate", {"instance", "valid", "reason"}, False),
+        ("pre_process", {"instance", "event"}, True),
+        ("handler", set(), True),
+        ("processing_error", error, False),
+        ("pre_process", {"instance", "event"}, True),
+        ("handler", set(), True),
+        ("post_process", {"instance", "event"}, True),
+    ]
+
+
+def test_the_error_signal_comes_after_the_failure_was_committed(connect: Connect) -> None:
+    seen: list[Any] = []
+
+    def look(instance: WebhookEvent, failure: Failure, **kwargs: Any) -> None:
+        stored = WebhookEvent.objects.get()
+        seen.append((stored.state, instance.state, Failure.objects.get() == failure, kwargs["attempt"]))
+
+    connect(signals.webhook_processing_error, look)
+    failing(ValueError())
+    received()
+    work()
+    assert seen == [("pending", "pending", True, 1)]
+
+
+@pytest.mark.parametrize("name", ["webhook_pre_process", "webhook_post_process"])
+def test_a_receiver_that_raises_around_the_handlers_fails_the_attempt(name: str, connect: Connect) -> None:
+    def refuse(**_: Any) -> None:
+        raise ValueError("not now")
+
+    connect(getattr(signals, name), refuse)
+    on("*")(lambda event: Group.objects.create(name="x"))
+    row = received()
+    work()
+    row.refresh_from_db()
+    assert row.state == "pending"
+    assert not Group.objects.exists()
+    assert Failure.objects.get().message == "not now"
+
+
+def test_an_error_receiver_that_raises_is_logged_and_the_others_run(
+    connect: Connect, caplog: pytest.LogCaptureFixture
+) -> None:
+    told: list[str] = []
+
+    def broken(**_: Any) -> None:
+        raise RuntimeError("receiver is broken")
+
+    connect(signals.webhook_processing_error, broken)
+    connect(signals.webhook_processing_error, lambda event, **_: told.append(event.type))
+    failing(ValueError())
+    received()
+    work()
+    assert told == ["invoice.paid"]
+    assert "receiver is broken" in caplog.text
+    assert Failure.objects.get().announced_at
+
+
+@pytest.mark.parametrize("name", ["webhook_pre_validate", "webhook_post_validate"])
+def test_a_receiver_that_raises_around_the_validation_is_logged(
+    name: str, connect: Connect, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(**_: Any) -> None:
+        raise RuntimeError("receiver is broken")
+
+    connect(getattr(signals, name), broken)
+    received()
+    assert "receiver is broken" in caplog.text
+
+
+def test_reject_delivery_refuses_before_the_signature_is_looked_at(connect: Connect) -> None:
+    seen: list[signals.Delivery] = []
+    validated: list[Any] = []
+
+    def reject(instance: signals.Delivery, **_: Any) -> None:
+        seen.append(instance)
+        raise RejectDelivery("not from there: secret-reason")
+
+    connect(signals.webhook_pre_validate, reject)
+    connect(signals.webhook_post_validate, lambda **kwargs: validated.append(kwargs))
+    response = deliver(samples.snapshot("invoice.paid"))
+    assert response.status_code == 400
+    assert b"secret-reason" not in response.content
+    assert (seen[0].endpoint, seen[0].remote_addr, seen[0].signature[:2]) == ("default", "127.0.0.1", "t=")
+    assert "v1=" not in repr(seen[0])
+    assert validated == []
+    assert not WebhookEvent.objects.exists()
+
+
+def test_post_validate_says_why_a_request_is_invalid(connect: Connect) -> None:
+    told: list[tuple[bool, str]] = []
+    connect(signals.webhook_post_validate, lambda valid, reason, **_: told.append((valid, reason)))
+    event = samples.snapshot("invoice.paid")
+    deliver(event, secret="whsec_x")
+    deliver("[]")
+    deliver(event)
+    assert told == [(False, "no_match"), (False, "malformed_event"), (True, "")]
+
+
+# --- The loop -----------------------------------------------------------------------------------------------------
+
+
+def test_the_step_says_when_to_look_again() -> None:
+    assert tasks.process_due() == tasks.TICK
+    row = received()
+    assert tasks.process_due() == 0
+    WebhookEvent.objects.filter(pk=row.pk).update(state="pending", due_at=timezone.now() + timedelta(seconds=30))
+    assert 29 < tasks.process_due() <= 30
+
+
+def test_since_when_work_waits_is_known() -> None:
+    now = timezone.now()
+    assert tasks.oldest_due(now) is None
+    row = received()
+    assert tasks.oldest_due(timezone.now()) == row.due_at
+    assert tasks.oldest_due(now - timedelta(days=1)) is None
+
+
+def test_the_loops_are_registered_with_the_worker() -> None:
+    names = {loop.name: loop for loop in worker.registered()}
+    assert {"events", "webhooks-tick"} <= set(names)
+    assert names["events"].threads >= 1
+    assert names["webhooks-tick"].topic is None
+
+
+def test_time_is_the_callers() -> None:
+    row = received()
+    assert inbox.claim(row.received_at - timedelta(seconds=1)) is None
+    with time_machine.travel(datetime(2030, 1, 1, tzinfo=UTC)):
+        assert inbox.claim(timezone.now())
+
+
+def test_losing_the_lease_in_the_middle_writes_nothing() -> None:
+    @on("*")
+    def handle(event: StripeEvent) -> None:
+        Group.objects.create(name="x")
+        WebhookEvent.objects.update(token="taken by another worker")
+
+    row = received()
+    work()
+    row.refresh_from_db()
+    assert row.state == "processing"
+    assert not Group.objects.exists()
+    assert not Failure.objects.exists()

@@ -1,0 +1,103 @@
+"""conf and checks: every mistake in settings.WEBHOOKS is reported with its path, and none shows a secret."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import SystemCheckError
+from django.test import override_settings
+
+from webhooks.checks import check_webhooks
+from webhooks.conf import config
+
+GOOD = {"default": {"SECRETS": ["whsec_1"]}}
+SECRET = "sk_live_not_for_anybodys_eyes"
+
+
+@pytest.mark.parametrize(
+    ("webhooks", "found"),
+    [
+        ({"ENDPOINTS": GOOD}, []),
+        ({"ENDPOINTS": GOOD, "MODE": "inline", "RETRY": {"ATTEMPTS": 2, "TRANSIENT": ["shop.Busy"]}}, []),
+        ({"ENDPOINTS": {"default": {"SECRETS": "whsec_1"}}}, []),  # one may stand alone
+        (None, [("webhooks.E001", "WEBHOOKS is missing")]),
+        ({"ENDPOINTS": GOOD, "TOLERENCE": 9}, [("webhooks.E002", "Did you mean 'TOLERANCE'?")]),
+        ({"ENDPOINTS": GOOD, "lease": 9}, [("webhooks.E002", "Did you mean 'LEASE'?")]),
+        ({"ENDPOINTS": GOOD, "ZZZ": 9}, [("webhooks.E002", "Known are: ENDPOINTS, MODE")]),
+        ({}, [("webhooks.E003", "names no endpoint")]),
+        ({"ENDPOINTS": {}}, [("webhooks.E003", "names no endpoint")]),
+        ({"ENDPOINTS": {"default": {"SECRETS": []}}}, [("webhooks.E004", "Set STRIPE_WEBHOOK_SECRET to")]),
+        ({"ENDPOINTS": {"default": {"SECRETS": ["", " "]}}}, [("webhooks.E004", "has no signing secret")]),
+        ({"ENDPOINTS": {"connect": {}}}, [("webhooks.E004", "Set STRIPE_WEBHOOK_SECRET_CONNECT to")]),
+        ({"ENDPOINTS": {"default": "whsec_1"}}, [("webhooks.E001", "is no dict")]),
+        (
+            {"ENDPOINTS": {"default": {"SECRETS": ["whsec_1"], "SECRET": SECRET}}},
+            [("webhooks.E002", "Did you mean 'SECRETS'?")],
+        ),
+        ({"ENDPOINTS": GOOD, "MODE": "Inlined"}, [("webhooks.E005", "Did you mean 'inline'?")]),
+        ({"ENDPOINTS": {"default": {"SECRETS": ["whsec_1"], "MODE": ""}}}, [("webhooks.E005", "neither")]),
+        ({"ENDPOINTS": GOOD, "LEASE": 0}, [("webhooks.E006", 'WEBHOOKS["LEASE"] must be')]),
+        ({"ENDPOINTS": GOOD, "MAX_BODY": "1 MB"}, [("webhooks.E006", 'WEBHOOKS["MAX_BODY"] must be')]),
+        ({"ENDPOINTS": GOOD, "TOLERANCE": True}, [("webhooks.E006", "must be a whole number")]),
+        ({"ENDPOINTS": GOOD, "RETRY": {"ATTEMPTS": -1}}, [("webhooks.E006", 'WEBHOOKS["RETRY"]["ATTEMPTS"]')]),
+        ({"ENDPOINTS": GOOD, "RETRY": 3}, [("webhooks.E001", 'WEBHOOKS["RETRY"] is no dict')]),
+        ({"ENDPOINTS": {"a/b": {"SECRETS": ["whsec_1"]}}}, [("webhooks.E007", "no URL can have this name")]),
+        ({"ENDPOINTS": {"default": {"SECRETS": [SECRET]}}}, [("webhooks.W002", "does not start with whsec_")]),
+    ],
+)
+def test_each_mistake_is_reported_where_it_is(webhooks: Any, found: list[tuple[str, str]]) -> None:
+    with override_settings(WEBHOOKS=webhooks):
+        messages = check_webhooks()
+        config()  # is read whatever is in it
+    assert [message.id for message in messages] == [id_ for id_, _ in found]
+    for message, (_, says) in zip(messages, found, strict=True):
+        text = f"{message.msg} {message.hint}"
+        assert says in text
+        assert SECRET not in text
+
+
+def test_while_a_site_is_set_up_a_missing_secret_only_warns() -> None:
+    with override_settings(DEBUG=True, WEBHOOKS={"ENDPOINTS": {"default": {"SECRETS": []}}}):
+        (message,) = check_webhooks()
+    assert message.id == "webhooks.E004"
+    assert not message.is_serious()
+
+
+@pytest.mark.django_db  # Django's own checks ask the database
+def test_the_checks_run_with_manage_py_check() -> None:
+    with override_settings(WEBHOOKS={"ENDPOINTS": {}}), pytest.raises(SystemCheckError, match=r"webhooks\.E003"):
+        call_command("check")
+
+
+def test_djstripes_callback_setting_is_pointed_to_its_successor() -> None:
+    with override_settings(DJSTRIPE_WEBHOOK_EVENT_CALLBACK="shop.callback"):
+        (message,) = check_webhooks()
+    assert message.id == "webhooks.W001"
+    assert "docs/howto/from-callback-to-signals.md" in (message.hint or "")
+
+
+def test_settings_are_read_once_and_again_when_they_change() -> None:
+    assert config() is config()
+    with override_settings(WEBHOOKS={"ENDPOINTS": {"b": {"SECRETS": ["whsec_1"], "TOLERANCE": 9}}, "LEASE": 7}):
+        assert config().lease == timedelta(seconds=7)
+        assert config().endpoints["b"].tolerance == 9
+    assert "default" in config().endpoints
+
+
+def test_a_bad_value_counts_as_left_out() -> None:
+    with override_settings(WEBHOOKS={"ENDPOINTS": GOOD, "LEASE": "soon", "TOLERANCE": -1, "MODE": "x", "RETRY": 5}):
+        assert config().lease == timedelta(seconds=60)
+        assert config().endpoints["default"].tolerance == 300
+        assert not config().endpoints["default"].inline
+        assert config().retry.attempts == 4
+
+
+def test_no_secret_shows_when_the_settings_are_printed() -> None:
+    for endpoint in config().endpoints.values():
+        assert endpoint.secrets
+        assert not any(secret in repr(config()) for secret in endpoint.secrets)
+    assert settings.WEBHOOKS

@@ -1,0 +1,87 @@
+"""Read-only views of what was received, and one action: process again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.html import format_html
+
+from core import wake
+from webhooks import inbox
+from webhooks.models import Failure, Refusal, WebhookEvent
+
+
+class ReadOnly:
+    """For ModelAdmin and inlines: these tables have their own writers."""
+
+    def has_add_permission(self, *_: Any) -> bool:
+        return False
+
+    def has_change_permission(self, *_: Any) -> bool:
+        return False
+
+    def has_delete_permission(self, *_: Any) -> bool:
+        return False
+
+
+class FailureInline(ReadOnly, admin.TabularInline):  # type: ignore[type-arg] # Django has no generic admin classes at run time
+    model = Failure
+    fields = ("occurred_at", "attempt", "exception", "message", "where", "next_attempt_at", "announced_at", "stack")
+    readonly_fields = ("where", "stack")
+    ordering = ("-pk",)
+    extra = 0
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Failure]:
+        return super().get_queryset(request).select_related("traceback")
+
+    @admin.display(description="where")
+    def where(self, failure: Failure) -> str:
+        return f"{failure.file}:{failure.line} {failure.function}" if failure.file else "-"
+
+    @admin.display(description="traceback")
+    def stack(self, failure: Failure) -> str:
+        if failure.traceback is None:
+            return "-"
+        return format_html("<details><summary>show</summary><pre>{}</pre></details>", failure.traceback.text)
+
+
+@admin.register(WebhookEvent)
+class WebhookEventAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg] # as above
+    list_display = ("event_id", "type", "state", "attempts", "received_at", "due_at", "last_error")
+    list_filter = ("state", "livemode", "endpoint", "how_processed", "received_at", "type")
+    search_fields = ("event_id__exact",)
+    search_help_text = "A whole event id: evt_..."
+    date_hierarchy = "received_at"
+    show_full_result_count = False  # counts the whole table on every page
+    inlines = (FailureInline,)
+    actions = ("process_again",)
+
+    def has_process_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("webhooks.change_webhookevent")
+
+    @admin.action(description="Process again", permissions=["process"])
+    def process_again(self, request: HttpRequest, queryset: QuerySet[WebhookEvent]) -> None:
+        now = timezone.now()
+        armed = [row for row in queryset if inbox.rearm(row, now)]
+        for row in armed:
+            self.log_change(request, row, "Process again.")
+        if armed:
+            wake.wake("events")
+            self.message_user(request, f"{len(armed)} will be processed again at once.", messages.SUCCESS)
+        if left := queryset.count() - len(armed):
+            self.message_user(
+                request,
+                f"{left} left alone: only events that were given up are processed again here. "
+                "For processed ones there is `manage.py replay --include-processed`.",
+                messages.WARNING,
+            )
+
+
+@admin.register(Refusal)
+class RefusalAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg] # as above
+    list_display = ("minute", "endpoint", "reason", "count", "last_at")
+    list_filter = ("endpoint", "reason", "minute")

@@ -1,0 +1,130 @@
+"""`manage.py check`: what is wrong in settings.WEBHOOKS, and where. No message holds a value that may be a secret."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from difflib import get_close_matches
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Tags, register
+from django.core.checks import Warning as CheckWarning
+
+from webhooks.conf import ENDPOINT_KEYS, KEYS, MODES, NUMBERS, RETRY_KEYS, RETRY_NUMBERS, is_positive, strings
+
+_SLUG = re.compile(r"[-a-zA-Z0-9_]{1,100}")
+CALLBACK = "DJSTRIPE_WEBHOOK_EVENT_CALLBACK"
+
+
+@register(Tags.security)
+def check_webhooks(**_: Any) -> list[CheckMessage]:
+    return [*_callback(), *_webhooks(getattr(settings, "WEBHOOKS", None))]
+
+
+def _callback() -> Iterator[CheckMessage]:
+    if hasattr(settings, CALLBACK):
+        yield CheckWarning(
+            f"{CALLBACK} is set, but nothing reads it any more.",
+            hint="Handlers registered with @on(...) and the signals replace it: "
+            "docs/howto/from-callback-to-signals.md. Then remove the setting.",
+            id="webhooks.W001",
+        )
+
+
+def _webhooks(raw: Any) -> Iterator[CheckMessage]:
+    if not isinstance(raw, Mapping):
+        yield Error(
+            "WEBHOOKS is missing from the settings, or no dict.", hint="See core/settings.py.", id="webhooks.E001"
+        )
+        return
+    yield from _unknown_keys("WEBHOOKS", raw, KEYS)
+    yield from _numbers("WEBHOOKS", raw, NUMBERS)
+    yield from _mode("WEBHOOKS", raw)
+    yield from _endpoints(raw.get("ENDPOINTS"))
+    yield from _retry(raw.get("RETRY", {}))
+
+
+def _endpoints(endpoints: Any) -> Iterator[CheckMessage]:
+    path = 'WEBHOOKS["ENDPOINTS"]'
+    if not isinstance(endpoints, Mapping) or not endpoints:
+        yield Error(
+            f"{path} names no endpoint, so nothing can be received.",
+            hint='For example {"default": {"SECRETS": ["whsec_..."]}}.',
+            id="webhooks.E003",
+        )
+        return
+    for name, options in endpoints.items():
+        yield from _endpoint(name, options, f"{path}[{name!r}]")
+
+
+def _endpoint(name: Any, options: Any, path: str) -> Iterator[CheckMessage]:
+    if not isinstance(name, str) or not _SLUG.fullmatch(name):
+        yield Error(
+            f"{path}: no URL can have this name.",
+            hint="Letters, digits, hyphens and underscores, at most 100.",
+            id="webhooks.E007",
+        )
+    if not isinstance(options, Mapping):
+        yield Error(f"{path} is no dict.", hint='{"SECRETS": ["whsec_..."]}', id="webhooks.E001")
+        return
+    yield from _unknown_keys(path, options, ENDPOINT_KEYS)
+    yield from _numbers(path, options, {"TOLERANCE": 0})
+    yield from _mode(path, options)
+    yield from _secrets(name, strings(options.get("SECRETS")), path)
+
+
+def _secrets(name: str, secrets: tuple[str, ...], path: str) -> Iterator[CheckMessage]:
+    if not secrets:
+        variable = "STRIPE_WEBHOOK_SECRET" + ("" if name == "default" else f"_{str(name).upper()}")
+        # While one sets a site up this must not stand in the way of `migrate`.
+        kind = CheckWarning if settings.DEBUG else Error
+        yield kind(
+            f"{path} has no signing secret, so every delivery will be refused.",
+            hint=f"Set {variable} to the secret that Stripe shows for this endpoint (or `stripe listen` prints).",
+            id="webhooks.E004",
+        )
+    for number, secret in enumerate(secrets):
+        if not secret.startswith("whsec_"):
+            yield CheckWarning(
+                f'{path}["SECRETS"][{number}] does not start with whsec_.',
+                hint="An endpoint's signing secret does; an API key (sk_...) is something else.",
+                id="webhooks.W002",
+            )
+
+
+def _retry(retry: Any) -> Iterator[CheckMessage]:
+    path = 'WEBHOOKS["RETRY"]'
+    if not isinstance(retry, Mapping):
+        yield Error(f"{path} is no dict.", hint=f"Its keys: {', '.join(RETRY_KEYS)}.", id="webhooks.E001")
+        return
+    yield from _unknown_keys(path, retry, RETRY_KEYS)
+    yield from _numbers(path, retry, RETRY_NUMBERS)
+
+
+def _unknown_keys(path: str, raw: Mapping[Any, Any], known: Iterable[str]) -> Iterator[CheckMessage]:
+    known = list(known)
+    for key in raw:
+        if key not in known:
+            near = get_close_matches(str(key).upper(), known, n=1)
+            yield Error(
+                f"{path} has an unknown key {key!r}.",
+                hint=f"Did you mean {near[0]!r}?" if near else f"Known are: {', '.join(known)}.",
+                id="webhooks.E002",
+            )
+
+
+def _numbers(path: str, raw: Mapping[str, Any], names: Iterable[str]) -> Iterator[CheckMessage]:
+    for name in names:
+        if name in raw and not is_positive(raw[name]):
+            yield Error(f'{path}["{name}"] must be a whole number above zero.', id="webhooks.E006")
+
+
+def _mode(path: str, raw: Mapping[str, Any]) -> Iterator[CheckMessage]:
+    if "MODE" in raw and raw["MODE"] not in MODES:
+        near = get_close_matches(str(raw["MODE"]).lower(), MODES, n=1)
+        yield Error(
+            f'{path}["MODE"] is neither "worker" nor "inline".',
+            hint=f"Did you mean {near[0]!r}?" if near else None,
+            id="webhooks.E005",
+        )

@@ -1,0 +1,128 @@
+"""settings.WEBHOOKS as frozen values, read once. A bad value counts as left out here; checks.py reports it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import cache
+from typing import Any, TypeGuard
+
+from django.conf import settings
+from django.core.signals import setting_changed
+
+WORKER, INLINE = "worker", "inline"
+MODES = (WORKER, INLINE)
+NUMBERS: Mapping[str, int] = {
+    "TOLERANCE": 300,  # seconds between the signature's time and ours, either way
+    "MAX_BODY": 1_048_576,  # bytes
+    "LEASE": 60,  # seconds after which a silent worker counts as lost
+    "HANDLER_TIMEOUT": 900,  # seconds after which a handler counts as hung
+    "RETENTION_DAYS": 90,
+}
+RETRY_NUMBERS: Mapping[str, int] = {
+    "ATTEMPTS": 4,  # of an event whose handler has a bug
+    "TRANSIENT_DAYS": 3,  # how long an outage is waited out
+    "FIRST_DELAY": 10,  # seconds
+}
+KEYS = ("ENDPOINTS", "MODE", "RETRY", *NUMBERS)
+RETRY_KEYS = ("TRANSIENT", *RETRY_NUMBERS)
+ENDPOINT_KEYS = ("SECRETS", "TOLERANCE", "MODE")
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    name: str
+    secrets: tuple[str, ...] = field(repr=False)
+    tolerance: int
+    inline: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    attempts: int
+    transient_days: int
+    first_delay: int
+    transient: frozenset[str]  # more exception classes, as dotted paths, that heal by themselves
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    endpoints: Mapping[str, Endpoint]
+    max_body: int
+    lease: timedelta
+    handler_timeout: timedelta
+    retention_days: int
+    retry: Retry
+
+    @property
+    def inline_lease(self) -> timedelta:
+        """No tick renews a lease inside a web process, so there it must outlast the slowest handler."""
+        return max(self.lease, self.handler_timeout)
+
+    @property
+    def longest_lease(self) -> timedelta:
+        inline = any(endpoint.inline for endpoint in self.endpoints.values())
+        return self.inline_lease if inline else self.lease
+
+    def is_inline(self, endpoint: str) -> bool:
+        return endpoint in self.endpoints and self.endpoints[endpoint].inline
+
+
+@cache
+def config() -> Config:
+    raw = _mapping(getattr(settings, "WEBHOOKS", {}))
+    retry = _mapping(raw.get("RETRY"))
+    return Config(
+        endpoints={
+            str(name): _endpoint(str(name), _mapping(options), raw)
+            for name, options in _mapping(raw.get("ENDPOINTS")).items()
+        },
+        max_body=_number(raw, "MAX_BODY", NUMBERS),
+        lease=timedelta(seconds=_number(raw, "LEASE", NUMBERS)),
+        handler_timeout=timedelta(seconds=_number(raw, "HANDLER_TIMEOUT", NUMBERS)),
+        retention_days=_number(raw, "RETENTION_DAYS", NUMBERS),
+        retry=Retry(
+            attempts=_number(retry, "ATTEMPTS", RETRY_NUMBERS),
+            transient_days=_number(retry, "TRANSIENT_DAYS", RETRY_NUMBERS),
+            first_delay=_number(retry, "FIRST_DELAY", RETRY_NUMBERS),
+            transient=frozenset(strings(retry.get("TRANSIENT"))),
+        ),
+    )
+
+
+def strings(value: Any) -> tuple[str, ...]:
+    """One string or a list of them, without the empty ones."""
+    values = (value,) if isinstance(value, str) else value if isinstance(value, list | tuple | set) else ()
+    return tuple(item.strip() for item in values if isinstance(item, str) and item.strip())
+
+
+def is_positive(value: Any) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+
+
+def _endpoint(name: str, options: Mapping[str, Any], defaults: Mapping[str, Any]) -> Endpoint:
+    default_tolerance = _number(defaults, "TOLERANCE", NUMBERS)
+    return Endpoint(
+        name=name,
+        secrets=strings(options.get("SECRETS")),
+        tolerance=_number(options, "TOLERANCE", {"TOLERANCE": default_tolerance}),
+        inline=options.get("MODE", defaults.get("MODE")) == INLINE,
+    )
+
+
+def _number(raw: Mapping[str, Any], key: str, defaults: Mapping[str, int]) -> int:
+    value = raw.get(key)
+    return value if is_positive(value) else defaults[key]
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _reset(*, setting: str, **_: Any) -> None:
+    if setting == "WEBHOOKS":
+        config.cache_clear()
+
+
+setting_changed.connect(_reset, dispatch_uid="webhooks.conf")

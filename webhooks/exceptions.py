@@ -1,0 +1,66 @@
+"""Everything that webhooks raises or records."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class Refused(Exception):  # noqa: N818 - an answer to a request, not an error of ours
+    """A request that is not accepted. `status` is the HTTP answer, `reason` a short name that is counted.
+
+    `detail` goes into the answer: it says what was wrong and never holds a secret or any part of the request.
+    """
+
+    status = 400
+    reason = "refused"
+
+    def __init__(self, detail: str, *, reason: str = "") -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.reason = reason or type(self).reason
+
+
+class UnknownEndpoint(Refused):
+    status = 404
+    reason = "unknown_endpoint"
+
+
+class TooLarge(Refused):
+    status = 413
+    reason = "too_large"
+
+
+class Unreadable(Refused):
+    """The connection broke before the whole body had arrived."""
+
+    reason = "unreadable"
+
+
+class BadSignature(Refused):
+    reason = "no_match"
+
+
+class MalformedEvent(Refused, ValueError):  # noqa: N818 - as Refused
+    reason = "malformed_event"
+
+
+class RejectDelivery(Exception):  # noqa: N818 - it is an order
+    """For receivers of webhook_pre_validate: refuse this request with 400. The text is logged, never sent."""
+
+
+class WorkerLost(Exception):  # noqa: N818 - Celery's WorkerLostError set the name
+    """A lease ran out while its event was being processed: the worker was killed, or its handler hangs."""
+
+
+class LeaseLost(Exception):  # noqa: N818 - control flow
+    """Another worker has the event by now, so this one's work is rolled back. Never a failure of the event."""
+
+
+class RecordedError(Exception):
+    """Stands for a handler's exception that only its row remembers. `str()` is the recorded message."""
+
+    def __init__(self, exception_path: str, bases: Sequence[str], recorded_message: str) -> None:
+        super().__init__(recorded_message)
+        self.exception_path = exception_path
+        self.bases = tuple(bases)
+        self.recorded_message = recorded_message

@@ -1,0 +1,110 @@
+"""The only writer of Failure and Traceback: what went wrong, and whether anybody was told."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+
+from django.db import IntegrityError
+from django.db.models import F, Q
+
+from webhooks.errors import ErrorFacts
+from webhooks.models import Failure, Traceback, WebhookEvent
+from webhooks.retry import Plan
+
+MAX_ANNOUNCEMENTS = 5
+_PATIENCE = timedelta(seconds=5)  # before an announcement counts as lost; four times longer after each
+_BATCH = 100
+_STORED_MAX = 1000
+
+_lock = threading.Lock()
+_stored: set[str] = set()  # hashes of tracebacks that need no INSERT
+_under_way: set[int] = set()  # failures whose receivers this process is calling
+
+
+def record(row: WebhookEvent, facts: ErrorFacts, plan: Plan, now: datetime) -> Failure:
+    """Belongs into the transaction that sets the event's state. Its first announcement is counted already."""
+    _store_traceback(facts)
+    return Failure.objects.create(
+        event=row,
+        attempt=row.attempt,
+        max_attempts=plan.max_attempts,
+        occurred_at=now,
+        exception=facts.exception,
+        bases=list(facts.bases),
+        message=facts.message,
+        file=facts.where.file,
+        line=facts.where.line,
+        module=facts.where.module,
+        function=facts.where.function,
+        traceback_id=facts.stack_sha256 or None,
+        duration_ms=facts.duration_ms,
+        will_retry=plan.will_retry,
+        next_attempt_at=plan.next_attempt_at,
+        gives_up_at=plan.gives_up_at,
+        announcements=1,
+    )
+
+
+def forget_tracebacks() -> None:
+    with _lock:
+        _stored.clear()
+
+
+def _store_traceback(facts: ErrorFacts) -> None:
+    sha256 = facts.stack_sha256
+    if not sha256 or sha256 in _stored:
+        return
+    Traceback.objects.bulk_create([Traceback(sha256=sha256, text=facts.stack)], ignore_conflicts=True)
+    with _lock:
+        if len(_stored) >= _STORED_MAX:
+            _stored.clear()
+        _stored.add(sha256)
+
+
+def unannounced(now: datetime) -> list[Failure]:
+    """Failures whose announcement was lost: its process died between the commit and the receivers' return."""
+    overdue = Q()
+    for count in range(MAX_ANNOUNCEMENTS):
+        patience = _PATIENCE * 4 ** max(count - 1, 0)
+        overdue |= Q(announcements=count, occurred_at__lt=now - patience)
+    lost = Failure.objects.filter(overdue, announced_at__isnull=True, occurred_at__lt=now - _PATIENCE)
+    rows = lost.select_related("event").order_by("occurred_at")[:_BATCH]
+    return [failure for failure in rows if failure.pk not in _under_way]
+
+
+@contextmanager
+def announcing(failure: Failure) -> Iterator[None]:
+    with _lock:
+        _under_way.add(failure.pk)
+    try:
+        yield
+    finally:
+        with _lock:
+            _under_way.discard(failure.pk)
+
+
+def begin_again(failure: Failure) -> bool:
+    """Count another announcement before it is made, so that one which kills its process ends too."""
+    unchanged = Failure.objects.filter(pk=failure.pk, announced_at__isnull=True, announcements=failure.announcements)
+    return unchanged.update(announcements=F("announcements") + 1) == 1
+
+
+def announced(failure: Failure, now: datetime) -> None:
+    Failure.objects.filter(pk=failure.pk).update(announced_at=now)
+
+
+def prune_tracebacks() -> int:
+    """Delete the tracebacks that no failure refers to any more."""
+    used = Failure.objects.filter(traceback__isnull=False).values("traceback")
+    # One by one: the database looks through all failures for each, and on SQLite nobody can write meanwhile.
+    return sum(_delete(sha256) for sha256 in list(Traceback.objects.exclude(pk__in=used).values_list("pk", flat=True)))
+
+
+def _delete(sha256: str) -> int:
+    try:
+        return Traceback.objects.filter(pk=sha256).delete()[0]
+    except IntegrityError:
+        return 0  # it has just come into use again

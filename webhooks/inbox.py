@@ -1,0 +1,324 @@
+"""The only writer of WebhookEvent. `due_at` is its only scheduler: see the model.
+
+Whoever claims an event gets a token; every later write asks for it, so a worker that lost its lease writes nothing.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from functools import cache
+from typing import Any
+
+from django.db import IntegrityError, connection, transaction
+from django.db.models import F, Q, QuerySet
+
+from webhooks import failures, retry
+from webhooks.conf import config
+from webhooks.errors import ErrorFacts, class_path, describe
+from webhooks.events import StripeEvent
+from webhooks.exceptions import WorkerLost
+from webhooks.leases import overdue
+from webhooks.models import Failure, WebhookEvent
+
+PENDING, PROCESSING = WebhookEvent.State.PENDING, WebhookEvent.State.PROCESSING
+PROCESSED, DEAD = WebhookEvent.State.PROCESSED, WebhookEvent.State.DEAD
+# Stripe retries for three days; in inline mode the worker makes the last try after that.
+INLINE_PATIENCE = timedelta(hours=73)
+_CANDIDATES = 4  # without SKIP LOCKED, workers race for the same rows: have others at hand
+_BATCH = 500
+
+
+class Arrival(StrEnum):
+    CREATED = "created"
+    DUPLICATE = "duplicate"
+    REARMED = "rearmed"
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    arrival: Arrival
+    pk: int
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """One event that is ours until the lease ends. `row.attempts` counts this attempt already."""
+
+    row: WebhookEvent
+    token: str
+
+
+# --- Receiving ----------------------------------------------------------------------------------------------------
+
+
+def store(event: StripeEvent, body: str, now: datetime) -> Stored:
+    """Keep an event: one statement, two for a duplicate. A duplicate of a dead event arms it again.
+
+    Raw SQL in autocommit: the ORM's way takes a savepoint and twice the time.
+    """
+    values = _new_row(event, body, now)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _insert_sql(), [field.get_db_prep_save(values[field.attname], connection) for field in _fields()]
+        )
+        created = cursor.fetchall()
+    if created:
+        return Stored(Arrival.CREATED, created[0][0])
+    # None: it was pruned in between.
+    return _count_duplicate(event.id, values["due_at"], now) or store(event, body, now)
+
+
+def _new_row(event: StripeEvent, body: str, now: datetime) -> dict[str, Any]:
+    row = WebhookEvent(
+        event_id=event.id,
+        type=event.type,
+        kind=event.kind,
+        endpoint=event.endpoint,
+        account=event.account,
+        livemode=event.livemode,
+        api_version=event.api_version,
+        created=event.created,
+        body=body,
+        armed_at=now,
+        received_at=now,
+        due_at=_first_due_at(event.endpoint, now),
+    )
+    return {field.attname: getattr(row, field.attname) for field in _fields()}
+
+
+def _first_due_at(endpoint: str, now: datetime) -> datetime:
+    return now + INLINE_PATIENCE if config().is_inline(endpoint) else now
+
+
+@cache
+def _fields() -> tuple[Any, ...]:
+    return tuple(field for field in WebhookEvent._meta.concrete_fields if not field.primary_key)
+
+
+@cache
+def _insert_sql() -> str:
+    quote = connection.ops.quote_name
+    columns = ", ".join(quote(field.column) for field in _fields())
+    return (
+        f"INSERT INTO {quote(WebhookEvent._meta.db_table)} ({columns})"  # noqa: S608 - names of the model's own
+        f" VALUES ({', '.join(['%s'] * len(_fields()))}) ON CONFLICT (event_id) DO NOTHING RETURNING id"
+    )
+
+
+def _count_duplicate(event_id: str, due_at: datetime, now: datetime) -> Stored | None:
+    """deliveries + 1, and a dead event is armed again: that is what the Resend button at Stripe means."""
+    table = connection.ops.quote_name(WebhookEvent._meta.db_table)
+    moment = connection.ops.adapt_datetimefield_value(now)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"UPDATE {table} SET deliveries = deliveries + 1,"  # noqa: S608 - the model's own table name
+            " earlier_attempts = CASE state WHEN 'dead' THEN attempts ELSE earlier_attempts END,"
+            " armed_at = CASE state WHEN 'dead' THEN %s ELSE armed_at END,"
+            " due_at = CASE state WHEN 'dead' THEN %s ELSE due_at END,"
+            " state = CASE state WHEN 'dead' THEN 'pending' ELSE state END"
+            " WHERE event_id = %s RETURNING id, armed_at = %s",
+            [moment, connection.ops.adapt_datetimefield_value(due_at), event_id, moment],
+        )
+        rows = cursor.fetchall()
+    if not rows:
+        return None
+    pk, armed_now = rows[0]
+    return Stored(Arrival.REARMED if armed_now else Arrival.DUPLICATE, pk)
+
+
+# --- Working ------------------------------------------------------------------------------------------------------
+
+
+def claim(now: datetime) -> Claimed | None:
+    """The event that has been due longest, or None."""
+    due = WebhookEvent.objects.filter(state=PENDING, due_at__lte=now).order_by("due_at")
+    with _row_locks():
+        for row in due.select_for_update(skip_locked=True)[: _CANDIDATES if _races() else 1]:
+            if claimed := _take(row, config().lease, now):
+                return claimed
+    return None
+
+
+def claim_inline(pk: int, now: datetime) -> Claimed | None:
+    """This event, due or not, unless somebody has it or it is done."""
+    row = WebhookEvent.objects.filter(pk=pk, state=PENDING).first()
+    return _take(row, config().inline_lease, now) if row else None
+
+
+def confirm(claimed: Claimed) -> bool:
+    """Inside the handlers' transaction: lock the row, so that the lease cannot be taken away while they run."""
+    if _races():
+        return _held(claimed).update(token=claimed.token) == 1  # a write: it takes SQLite's one lock
+    return _held(claimed).select_for_update().values_list("pk").first() is not None  # makes no new row version
+
+
+def finish(claimed: Claimed, now: datetime) -> bool:
+    row = claimed.row
+    how = WebhookEvent.How.FIRST if row.attempt == 1 else WebhookEvent.How.RETRY
+    if row.earlier_attempts:
+        how = WebhookEvent.How.REPLAY
+    done = {"state": PROCESSED, "due_at": None, "processed_at": now, "how_processed": how, "last_error": ""}
+    return _write(claimed, done)
+
+
+def fail(claimed: Claimed, facts: ErrorFacts, plan: retry.Plan, now: datetime) -> Failure | None:
+    """The failure and what happens next, in one transaction; None: the lease was lost, and nothing is written."""
+    try:
+        return _fail(claimed, facts, plan, now)
+    except IntegrityError:
+        # A traceback that this process knew to be stored has been pruned.
+        failures.forget_tracebacks()
+        return _fail(claimed, facts, plan, now)
+
+
+def _fail(claimed: Claimed, facts: ErrorFacts, plan: retry.Plan, now: datetime) -> Failure | None:
+    outcome = {
+        "state": PENDING if plan.will_retry else DEAD,
+        "due_at": plan.due_at,
+        "processed_at": None,  # in the value, `finish` has set it when the commit itself failed
+        "how_processed": "",
+        "last_error": f"{facts.exception}: {facts.message}"[:255],
+    }
+    with transaction.atomic():
+        return failures.record(claimed.row, facts, plan, now) if _write(claimed, outcome) else None
+
+
+def note(row: WebhookEvent, facts: ErrorFacts, now: datetime) -> Failure:
+    """A failure after the commit (a callback of transaction.on_commit): the event stays processed."""
+    with transaction.atomic():
+        return failures.record(row, facts, retry.Plan(), now)
+
+
+def hand_back(tokens: list[str], now: datetime) -> int:
+    """Give these leases up at once, for a worker that has to stop in the middle: the attempt does not count."""
+    with _free_rows(tokens) as rows:
+        return rows.update(state=PENDING, due_at=now, token="", attempts=F("attempts") - 1)
+
+
+def renew(tokens: list[str], now: datetime) -> int:
+    """Extend these leases. A row that its own handlers' transaction has locked needs no renewal, so it is skipped."""
+    with _free_rows(tokens) as rows:
+        return rows.update(due_at=now + config().lease)
+
+
+def expire(now: datetime) -> Iterator[tuple[WebhookEvent, Failure]]:
+    """End the leases that ran out: each is a failure of class WorkerLost, by the same path as any other."""
+    far = now + 2 * config().longest_lease + timedelta(seconds=60)  # no lease is that long: the clock stepped back
+    processing = WebhookEvent.objects.filter(state=PROCESSING, due_at__isnull=False)
+    rows = list(processing.filter(Q(due_at__lt=now) | Q(due_at__gt=far)).order_by("due_at")[:_BATCH])
+    ended = overdue.ended([(row.token, row.due_at) for row in rows], config().lease)
+    for row in rows:
+        if row.token in ended and (failure := _lose(row, now)):
+            yield row, failure
+
+
+def expire_inline(pk: int, now: datetime) -> Iterator[tuple[WebhookEvent, Failure]]:
+    """The same for one event that Stripe delivers again, on a site that runs no worker."""
+    ended = now - config().lease  # by a wide margin: this process has not watched the lease run out
+    row = WebhookEvent.objects.filter(pk=pk, state=PROCESSING, due_at__lt=ended).first()
+    if row and (failure := _lose(row, now)):
+        yield row, failure
+
+
+def _lose(row: WebhookEvent, now: datetime) -> Failure | None:
+    error = WorkerLost("The worker stopped without a word while it processed this event.")
+    with transaction.atomic():
+        still = WebhookEvent.objects.filter(pk=row.pk, token=row.token, due_at=row.due_at)
+        # Locked: its handlers are alive, only their tick is not.
+        if still.select_for_update(skip_locked=True).first() is None:
+            return None
+        return fail(Claimed(row, row.token), describe(error), _plan_lost(row, error, now), now)
+
+
+def _plan_lost(row: WebhookEvent, error: WorkerLost, now: datetime) -> retry.Plan:
+    """Counts the workers that it killed, not its attempts: an outage before that says nothing against the event."""
+    before = row.failures.filter(exception=class_path(WorkerLost), occurred_at__gte=row.armed_at).count()
+    plan = retry.plan(error, attempt=before + 1, now=now, limits=config().retry)
+    if plan.will_retry and config().is_inline(row.endpoint):
+        return retry.plan_inline(last_try_at=row.armed_at + INLINE_PATIENCE, now=now)
+    return replace(plan, max_attempts=(plan.max_attempts or 0) + row.attempt - before - 1)
+
+
+def _take(row: WebhookEvent, lease: timedelta, now: datetime) -> Claimed | None:
+    token = secrets.token_hex(16)
+    unchanged = WebhookEvent.objects.filter(pk=row.pk, state=PENDING, due_at=row.due_at)
+    claimed = {"state": PROCESSING, "token": token, "due_at": now + lease, "attempts": row.attempts + 1}
+    if not unchanged.update(**claimed):
+        return None
+    for name, value in claimed.items():
+        setattr(row, name, value)
+    return Claimed(row, token)
+
+
+def _held(claimed: Claimed) -> QuerySet[WebhookEvent]:
+    return WebhookEvent.objects.filter(pk=claimed.row.pk, state=PROCESSING, token=claimed.token)
+
+
+def _write(claimed: Claimed, outcome: dict[str, Any]) -> bool:
+    """Set the outcome and give the token up, in the row and in the value that receivers see."""
+    outcome = {**outcome, "token": ""}
+    if not _held(claimed).update(**outcome):
+        return False
+    for name, value in outcome.items():
+        setattr(claimed.row, name, value)
+    return True
+
+
+@contextmanager
+def _free_rows(tokens: list[str]) -> Iterator[QuerySet[WebhookEvent]]:
+    """The rows under these tokens, without those whose handlers' transaction holds them locked."""
+    rows = WebhookEvent.objects.filter(state=PROCESSING, due_at__isnull=False, token__in=tokens)
+    with _row_locks():
+        yield rows.filter(pk__in=[row.pk for row in rows.select_for_update(skip_locked=True).only("pk")])
+
+
+def _races() -> bool:
+    return not connection.features.has_select_for_update_skip_locked
+
+
+def _row_locks() -> AbstractContextManager[Any]:
+    """SQLite has no row locks, and a transaction there would take the one write lock just to look."""
+    return nullcontext() if _races() else transaction.atomic()
+
+
+# --- Afterwards ---------------------------------------------------------------------------------------------------
+
+
+def rearm(row: WebhookEvent, now: datetime, *, include_processed: bool = False) -> bool:
+    """Process a dead event (or a processed one) again, with all its attempts; False: it is not in such a state."""
+    states = [DEAD, PROCESSED] if include_processed else [DEAD]
+    again = WebhookEvent.objects.filter(pk=row.pk, state__in=states)
+    return (
+        again.update(
+            state=PENDING,
+            due_at=now,
+            armed_at=now,
+            earlier_attempts=F("attempts"),
+            processed_at=None,
+            how_processed="",
+        )
+        == 1
+    )
+
+
+def next_due() -> datetime | None:
+    """When the next pending event is due, or has been since."""
+    waiting = WebhookEvent.objects.filter(state=PENDING, due_at__isnull=False)
+    return waiting.order_by("due_at").values_list("due_at", flat=True).first()
+
+
+def prune(before: datetime, *, dead: bool = False) -> tuple[int, int]:
+    """Delete events received before that time which are processed (and dead ones too): how many, and their failures."""
+    states = [PROCESSED, DEAD] if dead else [PROCESSED]
+    old = WebhookEvent.objects.filter(state__in=states, received_at__lt=before)
+    counts = {WebhookEvent._meta.label: 0, Failure._meta.label: 0}
+    while pks := list(old.order_by("received_at").values_list("pk", flat=True)[:_BATCH]):
+        _, deleted = old.filter(pk__in=pks).delete()
+        for label in counts:
+            counts[label] += deleted.get(label, 0)
+    return counts[WebhookEvent._meta.label], counts[Failure._meta.label]

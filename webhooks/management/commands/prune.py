@@ -1,0 +1,37 @@
+"""`manage.py prune`: delete what is older than the retention."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from datetime import timedelta
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+
+from webhooks import failures, inbox, refusals
+from webhooks.conf import config
+
+
+class Command(BaseCommand):
+    help = (
+        "Delete processed events that were received longer ago than the retention, with their failures, "
+        "and refusals as old. Events that wait are never deleted, those that were given up only with --dead."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--days", type=int, help='default: WEBHOOKS["RETENTION_DAYS"]')
+        parser.add_argument("--dead", action="store_true", help="also events that were given up")
+
+    def handle(self, **options: Any) -> None:
+        days = config().retention_days if options["days"] is None else options["days"]
+        if days < 0:
+            raise CommandError("--days must not be negative.")
+        before = timezone.now() - timedelta(days=days)
+        events, failed = inbox.prune(before, dead=options["dead"])
+        tracebacks = failures.prune_tracebacks()
+        refused = refusals.prune(before)
+        self.stdout.write(
+            f"Deleted what is older than {days} days: {events} events, {failed} failures, "
+            f"{tracebacks} tracebacks, {refused} refusal counts."
+        )

@@ -1,0 +1,97 @@
+"""`manage.py replay`: process events again."""
+
+from __future__ import annotations
+
+import re
+from argparse import ArgumentParser, ArgumentTypeError
+from collections import Counter
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from fnmatch import fnmatchcase
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from core import wake
+from webhooks import inbox
+from webhooks.models import WebhookEvent
+
+State = WebhookEvent.State
+REPLAYED, WOULD_REPLAY, LEFT_ALONE = "replayed", "would be replayed", "left alone"
+_WHY: Mapping[str, str] = {
+    State.PENDING: "it waits for its next attempt already",
+    State.PROCESSING: "it is being processed",
+    State.PROCESSED: "it is processed; --include-processed runs it again, with all its effects",
+}
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+def age(text: str) -> timedelta:
+    """2h, 3d, 90m."""
+    found = re.fullmatch(r"(\d{1,6})([smhdw])", text.strip().lower())
+    if not found:
+        raise ArgumentTypeError(f"{text!r} is not an age such as 90m, 2h or 3d")
+    return timedelta(**{_UNITS[found[2]]: int(found[1])})
+
+
+class Command(BaseCommand):
+    help = (
+        "Process events again: those named, or all that match. Without --state or ids: those that were given up. "
+        "Events that wait or are being processed are left alone, so it may be run twice."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("ids", nargs="*", metavar="evt_...")
+        parser.add_argument("--type", default="*", help="a glob: invoice.*")
+        parser.add_argument("--state", choices=State.values)
+        parser.add_argument("--since", type=age, help="received at most this long ago: 2h, 3d")
+        parser.add_argument("--until", type=age, help="received at least this long ago")
+        parser.add_argument("--include-processed", action="store_true", help="also run processed ones again")
+        parser.add_argument("--dry-run", action="store_true")
+
+    def handle(self, **options: Any) -> None:
+        now = timezone.now()
+        counts: Counter[str] = Counter()
+        missing = set(options["ids"])
+        for row in _select(options, now).defer("body").order_by("received_at").iterator(500):
+            missing.discard(row.event_id)
+            if fnmatchcase(row.type, options["type"]) or row.type == options["type"]:
+                done, why = _replay(row, now, options)
+                counts[done] += 1
+                self.stdout.write(f"{row.event_id} {row.type}: {done}{why}")
+        if counts[REPLAYED]:
+            wake.wake("events")
+        self.stdout.write(", ".join(f"{counts[done]} {done}" for done in counts) or "Nothing matches.")
+        if missing:
+            raise CommandError(f"Not found: {', '.join(sorted(missing))}.")
+
+
+def _select(options: Mapping[str, Any], now: datetime) -> QuerySet[WebhookEvent]:
+    rows = WebhookEvent.objects.all()
+    if options["ids"]:
+        rows = rows.filter(event_id__in=options["ids"])
+    if options["state"]:
+        rows = rows.filter(state=options["state"])
+    elif not options["ids"]:
+        rows = rows.filter(state__in=_runnable(options))
+    if options["since"]:
+        rows = rows.filter(received_at__gte=now - options["since"])
+    if options["until"]:
+        rows = rows.filter(received_at__lte=now - options["until"])
+    return rows
+
+
+def _replay(row: WebhookEvent, now: datetime, options: Mapping[str, Any]) -> tuple[str, str]:
+    if row.state not in _runnable(options):
+        return LEFT_ALONE, f": {_WHY[row.state]}"
+    if options["dry_run"]:
+        return WOULD_REPLAY, ""
+    if not inbox.rearm(row, now, include_processed=options["include_processed"]):
+        return LEFT_ALONE, ": its state has just changed"
+    return REPLAYED, ""
+
+
+def _runnable(options: Mapping[str, Any]) -> list[str]:
+    return [State.DEAD, State.PROCESSED] if options["include_processed"] else [State.DEAD]

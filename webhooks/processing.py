@@ -1,0 +1,179 @@
+"""One event, from its claim to its outcome. Read from top to bottom.
+
+claim -> handlers outside the transaction -> transaction: pre_process, handlers, post_process, processed
+      -> or rollback; the failure and the next attempt are committed; then processing_error is sent
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime
+from enum import StrEnum
+
+import structlog
+from django.db import Error as AnyDatabaseError
+from django.db import connection, transaction
+from django.utils import timezone
+
+from webhooks import announcements, events, inbox, retry, signals
+from webhooks.conf import config
+from webhooks.errors import describe
+from webhooks.events import StripeEvent
+from webhooks.exceptions import LeaseLost
+from webhooks.handlers import Handler, matching
+from webhooks.inbox import Claimed
+from webhooks.leases import held
+from webhooks.models import WebhookEvent
+
+logger = structlog.stdlib.get_logger(__name__)
+LONG_LOCK = 1.0  # seconds for which a handler may keep everybody else from SQLite's one writer
+
+
+class Result(StrEnum):
+    PROCESSED = "processed"
+    FAILED = "failed"
+    BUSY = "busy"  # somebody else has it
+    UNKNOWN = "unknown"  # nothing could be written: the lease will run out
+
+
+def process_one(now: datetime) -> bool:
+    """The worker's step: claim the event that has been due longest and process it. False: nothing is due."""
+    if (claimed := inbox.claim(now)) is None:
+        return False
+    process(claimed)
+    return True
+
+
+def process_inline(pk: int, now: datetime) -> Result:
+    """Process this event in the request that delivered it."""
+    for lost in inbox.expire_inline(pk, now):
+        announcements.worker_lost(*lost)
+    if claimed := inbox.claim_inline(pk, now):
+        return process(claimed)
+    done = WebhookEvent.objects.filter(pk=pk, state=inbox.PROCESSED).exists()
+    return Result.PROCESSED if done else Result.BUSY
+
+
+def process(claimed: Claimed) -> Result:
+    row = claimed.row
+    work = _Work(claimed)
+    with held.hold(claimed.token, row.event_id):
+        try:
+            event = events.parse(row.body, row.endpoint)
+            handlers = matching(row.type)
+            _run_outside(event, handlers)
+            _run_inside(work, event, handlers)
+        except LeaseLost:
+            work.log.warning("event.lease_lost", duration_ms=work.duration_ms())
+            return Result.BUSY
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 - SystemExit in a handler is its failure, not the worker's end
+            return _failed(work, error)
+    work.log.info("event.processed", how=row.how_processed, handlers=len(handlers), duration_ms=work.duration_ms())
+    return Result.PROCESSED
+
+
+class _Work:
+    """One attempt: how long it has run, whether it has been committed, and its logger."""
+
+    def __init__(self, claimed: Claimed) -> None:
+        self.claimed = claimed
+        self.row = row = claimed.row
+        self.committed = False
+        self.log = logger.bind(event_id=row.event_id, type=row.type, attempt=row.attempt, endpoint=row.endpoint)
+        self._started = time.monotonic()
+
+    def duration_ms(self) -> int:
+        return round((time.monotonic() - self._started) * 1000)
+
+    def set_committed(self) -> None:
+        self.committed = True
+
+
+def _run_outside(event: StripeEvent, handlers: tuple[Handler, ...]) -> None:
+    """At least once: when a later handler fails, the next attempt runs these again."""
+    for handler in handlers:
+        if not handler.atomic:
+            handler.function(event)
+
+
+def _run_inside(work: _Work, event: StripeEvent, handlers: tuple[Handler, ...]) -> None:
+    """Exactly once, as far as it is in this database: it commits together with the event's state."""
+    arguments = {"sender": WebhookEvent, "instance": work.row, "event": event}
+    atomic_handlers = [handler for handler in handlers if handler.atomic]
+    with transaction.atomic(durable=True):
+        transaction.on_commit(work.set_committed)
+        _end_hung_transactions()
+        if not inbox.confirm(work.claimed):
+            raise LeaseLost
+        locked_at = time.monotonic()
+        signals.webhook_pre_process.send(**arguments)
+        for handler in atomic_handlers:
+            handler.function(event)
+        signals.webhook_post_process.send(**arguments)
+        if not inbox.finish(work.claimed, timezone.now()):
+            raise LeaseLost
+    _warn_of_long_lock(work, atomic_handlers, time.monotonic() - locked_at)
+
+
+def _end_hung_transactions() -> None:
+    """PostgreSQL ends a transaction whose handler hangs, which frees its row and lets its lease run out.
+
+    https://www.postgresql.org/docs/current/runtime-config-client.html
+    """
+    if connection.vendor == "postgresql":
+        limit = f"{int(config().handler_timeout.total_seconds() * 1000)}ms"
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT set_config('idle_in_transaction_session_timeout', %s, true),"
+                " set_config('statement_timeout', %s, true)",
+                [limit, limit],
+            )
+
+
+def _warn_of_long_lock(work: _Work, handlers: list[Handler], seconds: float) -> None:
+    if connection.vendor == "sqlite" and handlers and seconds > LONG_LOCK:
+        work.log.warning(
+            "event.held_the_database",
+            handlers=[handler.name for handler in handlers],
+            duration_ms=round(seconds * 1000),
+            hint="Nobody else could write meanwhile. Handlers that call the network: @on(..., atomic=False).",
+        )
+
+
+# --- When it failed -----------------------------------------------------------------------------------------------
+
+
+def _failed(work: _Work, error: BaseException) -> Result:
+    row, now = work.row, timezone.now()
+    facts = describe(error, work.duration_ms())
+    try:
+        connection.close_if_unusable_or_obsolete()
+        failure = (
+            inbox.note(row, facts, now)
+            if work.committed
+            else inbox.fail(work.claimed, facts, _plan(row, error, now), now)
+        )
+    except AnyDatabaseError:
+        # Nothing is lost: the lease runs out, and that is a failure too.
+        work.log.exception("event.failure_not_recorded", error=facts.exception, duration_ms=work.duration_ms())
+        return Result.UNKNOWN
+    if failure is None:
+        work.log.warning("event.lease_lost", error=facts.exception, duration_ms=work.duration_ms())
+        return Result.BUSY
+    work.log.error(
+        "event.failed_after_commit" if work.committed else "event.failed" if failure.will_retry else "event.dead",
+        error=facts.exception,
+        where=f"{failure.file}:{failure.line} {failure.function}",
+        next_attempt_at=failure.next_attempt_at,
+        duration_ms=facts.duration_ms,
+    )
+    announcements.announce(failure, error)
+    return Result.PROCESSED if work.committed else Result.FAILED
+
+
+def _plan(row: WebhookEvent, error: BaseException, now: datetime) -> retry.Plan:
+    if config().is_inline(row.endpoint):
+        return retry.plan_inline(last_try_at=row.armed_at + inbox.INLINE_PATIENCE, now=now)
+    return retry.plan(error, attempt=row.attempt, now=now, limits=config().retry)

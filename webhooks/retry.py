@@ -1,0 +1,144 @@
+"""What happens after an attempt failed: (error, attempt, ...) -> Plan. Pure.
+
+Errors that heal by themselves (an outage, a timeout, a rate limit) are waited out for days; a bug gets a few attempts,
+enough for a race or a deploy; an event that kills its worker gets three.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cache
+from itertools import accumulate, count
+
+import tenacity
+
+from core.backoff import Policy, decide, policy
+from webhooks.conf import Retry
+from webhooks.errors import class_path
+from webhooks.exceptions import WorkerLost
+
+# Compared by path along the MRO, so that nothing is imported that the site does not use.
+TRANSIENT = frozenset(
+    {
+        "ConnectionError",
+        "TimeoutError",
+        "django.db.InterfaceError",
+        "django.db.OperationalError",
+        "http.client.IncompleteRead",
+        "httpx.TransportError",
+        "redis.exceptions.ConnectionError",
+        "redis.exceptions.TimeoutError",
+        "requests.exceptions.ConnectionError",
+        "requests.exceptions.Timeout",
+        "socket.gaierror",
+        "stripe.APIConnectionError",
+        "stripe.RateLimitError",
+        "urllib3.exceptions.NewConnectionError",
+        "urllib3.exceptions.ProtocolError",
+        "urllib3.exceptions.TimeoutError",
+    }
+)
+# https://docs.stripe.com/api/errors: 409 is a conflict with another request; 424 and 425 do not occur.
+_TRANSIENT_STATUS = frozenset({408, 409, 429})
+WORKER_LOST_ATTEMPTS = 3
+_LONGEST = timedelta(hours=8)
+_MOST_ASKED = timedelta(days=1)  # no Retry-After may ask for more
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """`due_at` is when a worker looks again (None: dead); `next_attempt_at` is what people are told, if it is known."""
+
+    due_at: datetime | None = None
+    next_attempt_at: datetime | None = None
+    gives_up_at: datetime | None = None
+    max_attempts: int | None = None
+
+    @property
+    def will_retry(self) -> bool:
+        return self.due_at is not None
+
+
+def plan(error: BaseException, *, attempt: int, now: datetime, limits: Retry) -> Plan:
+    """After `attempt` attempts: when is the next one, and when is the last."""
+    chosen, attempts = _policy(error, limits)
+    decision = decide(chosen, error=error, attempt=attempt, age=0)
+    if decision.delay is None:
+        return Plan(max_attempts=max(attempts, attempt))
+    next_at = now + timedelta(seconds=decision.delay)
+    later = sum(
+        decide(chosen, error=error, attempt=number, age=0).delay or 0 for number in range(attempt + 1, attempts)
+    )
+    return Plan(next_at, next_at, next_at + timedelta(seconds=later), attempts)
+
+
+def plan_inline(*, last_try_at: datetime, now: datetime) -> Plan:
+    """Stripe itself retries, when it likes; the worker makes one last try."""
+    return Plan(last_try_at, None, last_try_at) if now < last_try_at else Plan()
+
+
+def is_transient(error: BaseException, more: frozenset[str] = frozenset()) -> bool:
+    """Whether it heals by itself. `more` are paths of further classes that do."""
+    classes = type(error).__mro__
+    paths = {class_path(cls) for cls in classes} | {f"{cls.__module__}.{cls.__qualname__}" for cls in classes}
+    if paths & (TRANSIENT | more):
+        return True
+    status = _status(error)
+    return status is not None and (status in _TRANSIENT_STATUS or status >= 500)
+
+
+def retry_after(error: BaseException) -> float | None:
+    """The seconds that an HTTP error asks for, in the errors of stripe, requests and httpx."""
+    headers = getattr(error, "headers", None) or getattr(getattr(error, "response", None), "headers", None)
+    try:
+        asked = float(headers["Retry-After"]) if headers else None
+    except (KeyError, TypeError, ValueError):
+        return None
+    return min(asked, _MOST_ASKED.total_seconds()) if asked and asked > 0 else None
+
+
+def _status(error: BaseException) -> int | None:
+    status = getattr(error, "http_status", None) or getattr(getattr(error, "response", None), "status_code", None)
+    return status if isinstance(status, int) else None
+
+
+def _policy(error: BaseException, limits: Retry) -> tuple[Policy, int]:
+    if isinstance(error, WorkerLost):
+        return _few(WORKER_LOST_ATTEMPTS, limits.first_delay), WORKER_LOST_ATTEMPTS
+    if is_transient(error, limits.transient):
+        return _patient(limits.transient_days, limits.first_delay)
+    return _few(limits.attempts, limits.first_delay), limits.attempts
+
+
+@cache
+def _few(attempts: int, first_delay: int) -> Policy:
+    """10 s, 1 min, 10 min, and so on every 10 min, when the first delay is 10 s."""
+    steps = (tenacity.wait_fixed(first_delay * factor) for factor in (1, 6, 60))
+    return tenacity.Retrying(
+        wait=tenacity.wait_chain(*steps) + tenacity.wait_random(0, first_delay / 10),
+        stop=tenacity.stop_after_attempt(attempts),
+        retry=tenacity.retry_always,
+    )
+
+
+@cache
+def _patient(days: int, first_delay: int) -> tuple[Policy, int]:
+    """Doubles up to 8 hours, with as many attempts as fit into those days: 20 in three days from 10 s.
+
+    By number and not by age: an event that waited for days in a queue must not give up at its first failure.
+    """
+    longest = _LONGEST.total_seconds()
+    delays = accumulate(min(first_delay * 2.0**step, longest) for step in count())
+    attempts = 1 + next(fitting for fitting, total in enumerate(delays) if total > days * 86_400)
+    return (
+        policy(
+            attempts=attempts,
+            max_age=float("inf"),
+            hint=retry_after,
+            multiplier=first_delay,
+            longest=longest,
+            jitter=first_delay,
+        ),
+        attempts,
+    )

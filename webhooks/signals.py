@@ -1,0 +1,55 @@
+"""dj-stripe's five signals. All are sent with `sender=WebhookEvent` and keyword arguments; receivers take **kwargs.
+
+@receiver(webhook_processing_error)
+def handle_webhook_error(sender, event, data, exception, **kwargs): ...
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from django.dispatch import Signal
+
+from webhooks.models import WebhookEvent
+
+# instance: Delivery. Before the signature is checked, in the request, outside a transaction: nothing in it can be
+# trusted yet. A receiver that raises is logged; RejectDelivery refuses the request with 400.
+webhook_pre_validate = Signal()
+
+# instance: Delivery, valid: bool, reason: str (empty, or why not: see verify.py and events.py). After the check, also
+# when it failed; in the request, outside a transaction. A receiver that raises is logged.
+webhook_post_validate = Signal()
+
+# instance: WebhookEvent, event: StripeEvent. Inside the transaction, before its handlers. Raising fails the attempt.
+webhook_pre_process = Signal()
+
+# instance: WebhookEvent, event: StripeEvent. Inside the transaction, after the handlers, once per event: what a
+# receiver writes commits with the event's state, and transaction.on_commit runs when that is certain. Raising fails
+# the attempt.
+webhook_post_process = Signal()
+
+# instance: WebhookEvent, event: StripeEvent, data: the event's payload, exception: what was raised (or RecordedError,
+# or WorkerLost), attempt: int, will_retry: bool, next_attempt_at: datetime or None, failure: Failure. After the
+# rollback, when the failure has been committed, outside a transaction. A receiver that raises is logged, the others
+# still run. Sent again (at most five times in all) when the process died on the way, or a receiver could not reach the
+# database: be idempotent by failure.pk.
+webhook_processing_error = Signal()
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A request as it came in; not verified."""
+
+    endpoint: str
+    body: bytes = field(repr=False)
+    signature: str = field(repr=False)
+    received_at: datetime
+    remote_addr: str
+
+
+def send_safely(signal: Signal, **arguments: Any) -> list[Exception]:
+    """Call every receiver whatever the others do, and return what they raised; Django logs it (django.dispatch)."""
+    responses = signal.send_robust(sender=WebhookEvent, **arguments)
+    return [response for _, response in responses if isinstance(response, Exception)]
