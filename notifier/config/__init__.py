@@ -1,0 +1,1 @@
+"""What people write in NOTIFIER, read, judged and made into a Policy."""

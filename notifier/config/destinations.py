@@ -1,0 +1,169 @@
+"""One entry of CHANNELS, with the environment's credentials, -> a Channel, and what is still missing of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from core.redact import redact
+from notifier import throttle
+from notifier.channels import KINDS, load
+from notifier.channels.base import Channel as Provider
+from notifier.config.problems import (
+    ADDRESS,
+    CREDENTIALS,
+    NAME,
+    NOT_SET_UP,
+    RECIPIENTS,
+    VALUE,
+    Loc,
+    Problem,
+    nearest,
+    path,
+    shown,
+)
+from notifier.config.schema import ChannelEntry, LimitEntry, Written
+from notifier.facts import Target
+from notifier.policy import Channel, Limits, Quiet
+
+TWIN = "console"
+MAX_ADDRESS = 200  # as long as its column
+# Where core/settings.py takes the default channels' recipients from, and whom a twin tells while that is empty.
+RECIPIENTS_FROM = {"slack": "SLACK_CHANNEL", "sms": "ONCALL_NUMBERS", "email": "ALERT_EMAIL_TO"}
+NOBODY_YET = {"sms": "on-call", "email": "team"}
+NAMES_ONLY = frozenset({"slack_webhook", "console", "memory"})  # their address decides nothing
+# Settings whose variable has another name: Django 6.1 has no EMAIL_BACKEND any more.
+VARIABLES = {"EMAIL_BACKEND_PATH": "EMAIL_BACKEND"}
+HOW_TO_WRITE = {
+    "sms": 'Write a plus, the country and the number, without spaces: "+14155552671".',
+    "slack": 'Write "#payments", or an id such as "C0123ABCD".',
+    "email": 'Write such as "team@example.com".',
+}
+NUMBERS = ("timeout", "validity_period")
+# A provider's own limit, or what a person can bear; for channels without RATES.
+RATES = {"sms": throttle.SMS, "slack": throttle.SLACK, "slack_webhook": throttle.SLACK}
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What the table does not say: Django's settings, whether twins may stand in, and the time zone."""
+
+    setting: Callable[[str], object]
+    twins: bool = False
+    tz: str = "UTC"
+
+
+def channel_of(alias: str, written: Written, site: Site) -> Channel:
+    """The channel, or its console twin where one may stand in for credentials or recipients that are not set."""
+    entry = written.channels[alias]
+    options = _options(load(entry.backend), entry, site)
+    missing = _missing(alias, entry, options)
+    addresses = tuple(dict.fromkeys(entry.to)) or ((alias,) if entry.backend in NAMES_ONLY else ())
+    twin = site.twins and bool(missing or not addresses)
+    if twin and not addresses:
+        addresses = (NOBODY_YET.get(entry.backend, alias),)
+    return Channel(
+        alias=alias,
+        kind=entry.backend,
+        backend=TWIN if twin else entry.backend,
+        targets=tuple(Target(alias, entry.backend, address) for address in addresses),
+        options={"as": entry.backend} if twin else options,
+        missing=missing,
+        failover=entry.failover,
+        failover_after=entry.failover_after,
+        quiet=tuple(_quiet(alias, written, written.tz or site.tz)),
+        limits=_limits(entry.backend, written.limits.get(alias, LimitEntry())),
+    )
+
+
+def _options(provider: type[Provider], entry: ChannelEntry, site: Site) -> dict[str, object]:
+    known = {option: site.setting(name) for option, name in provider.SETTINGS.items()}
+    return {option: value for option, value in {**known, **entry.options}.items() if value not in (None, "")}
+
+
+def _missing(alias: str, entry: ChannelEntry, options: dict[str, object]) -> tuple[str, ...]:
+    """What to set for the required options, by the name that a person sets it under."""
+    provider = load(entry.backend)
+    names = (provider.SETTINGS.get(name, f'{alias}["OPTIONS"]["{name}"]') for name in provider.missing(options))
+    return tuple(VARIABLES.get(name, name) for name in names)
+
+
+def _quiet(alias: str, written: Written, tz: str) -> Iterator[Quiet]:
+    for name, entry in written.quiet_hours.items():
+        if alias in entry.channels:
+            yield Quiet(name, tuple(replace(hours, tz=entry.tz or tz) for hours in entry.hours), entry.unless)
+
+
+def _limits(kind: str, entry: LimitEntry) -> Limits:
+    return Limits(
+        windows=RATES.get(kind, ()) if entry.rates is None else entry.rates,
+        messages_per_day=entry.messages_per_day,
+        money_per_day=entry.money_per_day,
+        price_per_part=entry.price_per_part or Decimal(0),
+        overflow=entry.overflow,
+    )
+
+
+# --- what is wrong with it ----------------------------------------------------------------------------------------
+
+
+def problems_of(channel: Channel, entry: ChannelEntry, raw: object) -> Iterator[Problem]:
+    at: Loc = ("CHANNELS", channel.alias)
+    yield from _of_options(channel, entry, (*at, "OPTIONS"), raw)
+    for index, address in enumerate(entry.to):
+        wrong = "is too long" if len(address) > MAX_ADDRESS else _wrong_address(channel.kind, address)
+        if wrong:
+            yield Problem(path((*at, "TO", index), raw), wrong, HOW_TO_WRITE.get(channel.kind, ""), id=ADDRESS)
+    if channel.backend == channel.kind:
+        yield from _unfinished(channel, path(at, raw))
+
+
+def _of_options(channel: Channel, entry: ChannelEntry, at: Loc, raw: object) -> Iterator[Problem]:
+    provider = load(channel.kind)
+    known = sorted({*provider.SETTINGS, *provider.OPTIONS})
+    for name, value in entry.options.items():
+        if name not in known:
+            yield Problem(path(at, raw), f"{channel.kind} has no option {shown(name)}", nearest(name, known), id=NAME)
+        elif name in NUMBERS and not _is_seconds(value):
+            yield Problem(path((*at, name), raw), "must be a number of seconds above 0", id=VALUE)
+
+
+def _is_seconds(value: object) -> bool:
+    try:
+        return 0 < float(str(value)) < 86_400
+    except ValueError:
+        return False
+
+
+def _wrong_address(kind: str, address: str) -> str:
+    """In the channel's words, without the address: it is personal, or a secret in the wrong place."""
+    wrong = (load(kind).check_address(address) or "").removeprefix(f"{address!r} ")
+    wrong = wrong.replace(repr(address), "this")
+    if kind not in KINDS and address:  # a site's own class may show it otherwise
+        wrong = wrong.replace(address, "this")
+    if kind in HOW_TO_WRITE:
+        wrong = wrong.partition(":")[0]
+    return redact(re.sub(r"as \+\d+", "in full", wrong))
+
+
+def _unfinished(channel: Channel, where: str) -> Iterator[Problem]:
+    """A channel without credentials is a mistake when it has somebody to tell. Without either it was not set up at
+    all: fine for a team that does not use it, and worth a line.
+    """
+    unset = ", ".join(channel.missing)
+    are = "are" if len(channel.missing) > 1 else "is"
+    people = RECIPIENTS_FROM.get(channel.kind, 'its "TO"')
+    remove = 'or remove the channel from NOTIFIER["CHANNELS"] and from where it is named'
+    if channel.missing and not channel.targets:
+        text = f"is not set up, so nobody is told by it: it has no recipients, and {unset} {are} not set"
+        yield Problem(where, text, f"Set {people}, {unset}, {remove}.", level="warning", id=NOT_SET_UP)
+    elif channel.missing:
+        meanwhile = (
+            f"to {shown(channel.failover)}, its failover" if channel.failover else "to the log and by mail to ADMINS"
+        )
+        text = f"cannot send: {unset} {are} not set. Until then its messages go {meanwhile}"
+        yield Problem(where, text, f"Set {unset}, {remove}.", id=CREDENTIALS)
+    elif not channel.targets:
+        yield Problem(where, "has no recipients, so nobody is told by it", f"Set {people}, {remove}.", id=RECIPIENTS)

@@ -1,0 +1,129 @@
+"""What is wrong with NOTIFIER: where, what, and what to write instead. Pure.
+
+A value may be a secret that somebody put into the wrong place, so no text repeats one. Names that are looked up are
+shown (an alias, a kind, a severity, a key), since a person has to find them; what looks like a secret is taken out.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any, Literal
+
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+from core.redact import redact
+
+Loc = tuple[str | int, ...]
+Doubt = tuple[Loc, str, str, str]  # where, what, what to do, id
+
+SHAPE, NAME, VALUE, ADDRESS, CREDENTIALS, RECIPIENTS, CONTRADICTION = (f"E{n:03}" for n in range(1, 8))
+NEVER, UNUSED, IMPATIENT, UNHEARD, UNLIMITED, CIRCLE, LONG_SMS, NO_TYPE, TWINS, NOT_SET_UP, NO_EFFECT = (
+    f"W{n:03}" for n in range(1, 12)
+)
+# What the environment has not filled in yet. The table itself is right, so everything else goes on working.
+UNFINISHED = frozenset({ADDRESS, CREDENTIALS, RECIPIENTS})
+
+# pydantic's types of errors in Python's words; of the others its own text is right, and holds no value either.
+_WORDS = {
+    "model_type": "must be a dict",
+    "dict_type": "must be a dict",
+    "tuple_type": "must be a list",
+    "string_type": "must be a text",
+    "bool_type": "must be True or False",
+    "bool_parsing": "must be True or False",
+    "int_type": "must be a whole number",
+    "int_parsing": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "too_short": "must not be empty",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One mistake or doubt. `path` is where, as one would write it in Python: `NOTIFIER["ROUTES"][2]["to"][0]`."""
+
+    path: str
+    text: str
+    hint: str = ""
+    level: Literal["error", "warning"] = "error"
+    id: str = VALUE
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.text}." + (f" {self.hint}" if self.hint else "")
+
+
+def shown(name: object) -> str:
+    """A name that is looked up, as it may be shown."""
+    return f'"{redact(str(name), limit=80)}"'
+
+
+def nearest(name: str, known: Collection[str], help_: str = "") -> str:
+    """What was probably meant, else what there is to choose from."""
+    lower = {one.lower(): one for one in known}
+    close = get_close_matches(name.lower()[:80], lower, n=1)
+    if close:
+        return f'Did you mean "{lower[close[0]]}"?'
+    return help_ or (f"Known are: {', '.join(sorted(known))}." if known else "")
+
+
+def unknown(what: str, name: str, known: Collection[str], help_: str = "") -> PydanticCustomError:
+    """The error of a validator that found no such name."""
+    text = f"there is no {what} {shown(name)}"
+    return PydanticCustomError("name", "{text}", {"text": text, "hint": nearest(name, known, help_)})
+
+
+def within(key: str, error: ValueError) -> PydanticCustomError:
+    """A validator's error about one entry of a mapping that it reads as a whole."""
+    return PydanticCustomError("entry", "{text}", {"text": str(error), "at": key})
+
+
+def path(loc: Iterable[str | int], raw: object, root: str = "NOTIFIER") -> str:
+    """The place as Python would write it. A single text where a list may stand has no index."""
+    parts, here = [root], raw
+    for part in loc:
+        if part == "[key]" or (isinstance(part, int) and not isinstance(here, list | tuple | Mapping)):
+            continue
+        parts.append(f"[{part}]" if isinstance(part, int) else f"[{json.dumps(redact(part, limit=80))}]")
+        here = _inside(here, part)
+    return "".join(parts)
+
+
+def _inside(here: object, part: str | int) -> object:
+    if isinstance(here, Mapping):
+        return here.get(part)
+    if isinstance(here, list | tuple) and isinstance(part, int) and part < len(here):
+        return here[part]
+    return None
+
+
+def of_error(
+    error: ErrorDetails, raw: object, keys_at: Callable[[Loc], Collection[str]], root: str = "NOTIFIER"
+) -> Problem:
+    """One of pydantic's errors as a problem; `keys_at` tells which keys may stand at a place."""
+    context: dict[str, Any] = error.get("ctx", {})
+    loc = tuple(error["loc"])
+    match error["type"]:
+        case "missing":
+            return Problem(path(loc[:-1], raw, root), f'"{loc[-1]}" is missing', id=SHAPE)
+        case "extra_forbidden" | "invalid_key":
+            key, known = str(loc[-1]), keys_at(loc[:-1])
+            return Problem(path(loc[:-1], raw, root), f"there is no key {shown(key)}", nearest(key, known), id=NAME)
+        case "name":
+            return Problem(path(loc, raw, root), context["text"], context["hint"], id=NAME)
+        case "entry":
+            return _of_value((*loc, context["at"]), context["text"], raw, root)
+        case "value_error":
+            return _of_value(loc, str(context["error"]), raw, root)
+    if loc[-1:] == ("[key]",) and error["type"] == "string_type":
+        return Problem(path(loc[:-2], raw, root), "its keys must be texts", id=SHAPE)
+    text = _WORDS.get(error["type"]) or error["msg"].replace("Input should", "must", 1)
+    return Problem(path(loc, raw, root), text, id=SHAPE)
+
+
+def _of_value(loc: Loc, text: str, raw: object, root: str) -> Problem:
+    """The parsers of this project say what is wrong, then a colon, then what to write."""
+    wrong, _, hint = text.partition(": ")
+    return Problem(path(loc, raw, root), wrong, f"{hint[:1].upper()}{hint[1:]}." if hint else "")

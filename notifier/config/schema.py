@@ -1,0 +1,192 @@
+"""NOTIFIER as people write it: its keys and their defaults. pydantic finds every mistake at once.
+
+Keys are upper case as in Django's CACHES; the entries of the ordered lists are lower case.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import time, timedelta
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
+
+from notifier.config.fields import (
+    Alias,
+    Amounts,
+    At,
+    AttemptNumber,
+    CategoryName,
+    ChannelKind,
+    Duration,
+    ExceptionPath,
+    FingerprintField,
+    Hours,
+    Many,
+    Name,
+    NewAlias,
+    OptionalAlias,
+    Period,
+    Price,
+    Rate,
+    SeverityAsked,
+    SeverityName,
+    SeverityRow,
+    Some,
+    Span,
+    Tz,
+    Weekday,
+)
+from notifier.facts import Timing
+from notifier.policy import Policy, Watch
+
+_POLICY = Policy(channels={}, rules=(), routes=(), digests=())
+_WATCH = Watch()
+_TIMING = Timing()
+
+
+class Lower(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class Upper(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, alias_generator=str.upper)
+
+
+class MatchEntry(Lower):
+    severity: Some[SeverityAsked] | None = None
+    category: Some[CategoryName] | None = None
+    source: Some[str] | None = None
+    event: Some[str] | None = None
+    exception: Some[ExceptionPath] | None = None
+    livemode: bool | None = None
+    endpoint: Some[str] | None = None
+    account: Some[str] | None = None
+    amount: Amounts = Field(default_factory=dict)
+    attempt: AttemptNumber | None = None
+    context: dict[str, str] = Field(default_factory=dict)
+
+
+class ChannelEntry(Upper):
+    backend: ChannelKind
+    to: Many[str] = ()
+    failover: OptionalAlias = ""
+    failover_after: Span = timedelta(minutes=15)
+    options: dict[str, Any] = Field(default_factory=dict)
+
+
+class RuleEntry(Lower):
+    name: Name | None = None
+    match: MatchEntry = MatchEntry()
+    severity: SeverityName | None = None
+    category: CategoryName | None = None
+    transient: bool | None = None
+    title: Annotated[str, Field(max_length=150)] = ""
+    hint: Annotated[str, Field(max_length=1000)] = ""
+    fingerprint: Many[FingerprintField] = ()
+    ignore: bool = False
+
+
+class Cadence(Lower):
+    """How often, for a route or for all that leave it out."""
+
+    wait: Duration = _TIMING.wait
+    interval: Some[Span] = _TIMING.windows
+    repeat: Span | None = _TIMING.repeat
+    resolved: bool = _TIMING.resolved
+    after_attempts: Annotated[int, Field(ge=1, le=1000)] = 1
+
+
+class RouteEntry(Cadence):
+    name: Name | None = None
+    match: MatchEntry = MatchEntry()
+    to: Many[Alias]
+    go_on: bool = Field(default=False, alias="continue")
+
+
+class DigestEntry(Upper):
+    at: At = time(8)
+    to: Many[Alias]
+    every: Period = "day"
+    tz: Tz | None = None
+    weekday: Weekday = 0
+    when_quiet: bool = True
+
+
+class QuietEntry(Upper):
+    hours: Some[Hours]
+    tz: Tz | None = None
+    channels: Some[Alias]
+    unless: SeverityName | None = None
+
+
+class LimitEntry(Upper):
+    rates: Many[Rate] | None = None
+    messages_per_day: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    money_per_day: Price | None = None
+    price_per_part: Price | None = None
+    overflow: OptionalAlias = ""
+
+
+class InhibitEntry(Lower):
+    name: Name | None = None
+    parent: MatchEntry
+    child: MatchEntry
+
+
+class WatchEntry(Upper):
+    refused_share: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] = _WATCH.refused_share
+    refused_least: Annotated[int, Field(ge=1)] = _WATCH.refused_least
+    window: Span = _WATCH.window
+    backlog: Span = _WATCH.backlog
+
+
+Table = dict[SeverityRow, Many[Alias]]
+Routes = Annotated[
+    Annotated[Table, Tag("table")] | Annotated[tuple[RouteEntry, ...], Tag("list")],
+    Discriminator(lambda value: "table" if isinstance(value, Mapping) else "list"),
+]
+
+
+class Written(Upper):
+    """The whole of NOTIFIER."""
+
+    channels: dict[NewAlias, ChannelEntry] = Field(default_factory=dict)
+    classify: tuple[RuleEntry, ...] = ()
+    routes: Routes = Field(default_factory=dict)
+    defaults: Cadence = Cadence()
+    digests: dict[Name, DigestEntry] = Field(default_factory=dict)
+    quiet_hours: dict[Name, QuietEntry] = Field(default_factory=dict)
+    limits: dict[Alias, LimitEntry] = Field(default_factory=dict)
+    inhibit: tuple[InhibitEntry, ...] | None = None
+    expect: dict[str, Span] = Field(default_factory=dict)
+    watch: WatchEntry = WatchEntry()
+    tz: Tz | None = None
+    quiet_period: Span = _POLICY.quiet_period
+    acknowledge_for: Span = _POLICY.acknowledge_for
+    resolve_after: Span = _POLICY.resolve_after
+    forget_after: Span = _POLICY.forget_after
+    retention: Span = _POLICY.retention
+
+
+ENTRIES: dict[str | int, type[BaseModel]] = {
+    "CHANNELS": ChannelEntry,
+    "CLASSIFY": RuleEntry,
+    "ROUTES": RouteEntry,
+    "DEFAULTS": Cadence,
+    "DIGESTS": DigestEntry,
+    "QUIET_HOURS": QuietEntry,
+    "LIMITS": LimitEntry,
+    "INHIBIT": InhibitEntry,
+    "WATCH": WatchEntry,
+}
+
+
+def keys_at(loc: tuple[str | int, ...]) -> list[str]:
+    """The keys that may stand at a place of NOTIFIER."""
+    model = Written if not loc else MatchEntry if _is_match(loc) else ENTRIES.get(loc[0], Written)
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def _is_match(loc: tuple[str | int, ...]) -> bool:
+    return loc[0] in {"CLASSIFY", "ROUTES", "INHIBIT"} and loc[-1] in {"match", "parent", "child"}

@@ -1,0 +1,73 @@
+"""Critical alerts that nobody hears: no route, no channel that rings, or all of those quiet at the same time. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+
+from notifier.calendar import QuietHours, quiet_until, zone
+from notifier.config.covers import severities_of
+from notifier.config.problems import UNHEARD, Doubt
+from notifier.facts import Severity
+from notifier.match import Matcher
+from notifier.policy import Channel, Policy
+
+WAKES_NOBODY = frozenset({"email", "console", "memory"})
+A_MONDAY = date(2026, 1, 5)
+
+
+def unheard(policy: Policy) -> Iterator[Doubt]:
+    """What is to be said of it, if anything."""
+    channels = [policy.channels[alias] for alias in _critical(policy) if policy.channels[alias].targets]
+    ringing = [channel for channel in channels if channel.kind not in WAKES_NOBODY]
+    if not channels:
+        text = "nobody is told of a critical alert"
+        yield ("ROUTES",), text, "Route critical alerts to a channel with recipients.", UNHEARD
+    elif not ringing:
+        kinds = " and ".join(sorted({channel.kind for channel in channels}))
+        text = f"critical alerts go by {kinds} only, which wakes nobody"
+        yield ("ROUTES",), text, "Add a channel that rings at night: slack or sms.", UNHEARD
+    elif when := _all_quiet(ringing):
+        names = ", ".join(sorted({quiet.name for channel in ringing for quiet in channel.quiet if not quiet.unless}))
+        text = f"nobody hears of a critical alert on {when:%a} at {when:%H:%M %Z}: all that ring are quiet ({names})"
+        yield ("QUIET_HOURS",), text, 'Add "UNLESS": "critical" to one of them.', UNHEARD
+
+
+def _critical(policy: Policy) -> tuple[str, ...]:
+    """Who hears of a critical alert that nothing else is known of; else of any critical one."""
+    general: list[str] = []
+    found = False
+    for route in policy.routes:
+        if Severity.CRITICAL in severities_of(route.matcher) and _asks_nothing_else(route.matcher):
+            found = True
+            general += route.to
+            if not route.go_on:
+                break
+    if not found:
+        general = [a for route in policy.routes if Severity.CRITICAL in severities_of(route.matcher) for a in route.to]
+    return tuple(dict.fromkeys(general))
+
+
+def _asks_nothing_else(matcher: Matcher) -> bool:
+    live = None if matcher.livemode else matcher.livemode
+    return replace(matcher, min_severity=None, severities=(), livemode=live) == Matcher()
+
+
+def _all_quiet(channels: list[Channel]) -> datetime | None:
+    """A time in the week at which none of them may be disturbed even by a critical alert.
+
+    If there is one, there is one at which some quiet time begins.
+    """
+    closed = [
+        [hours for quiet in channel.quiet if quiet.unless is None for hours in quiet.hours] for channel in channels
+    ]
+    for begin in sorted(begin for rules in closed for hours in rules for begin in _beginnings(hours)):
+        if all(quiet_until(rules, begin) is not None for rules in closed):
+            return begin
+    return None
+
+
+def _beginnings(hours: QuietHours) -> list[datetime]:
+    days = [A_MONDAY + timedelta(days=day) for day in sorted(hours.days)]
+    return [datetime.combine(day, hours.start, zone(hours.tz)) for day in days]

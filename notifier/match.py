@@ -1,0 +1,89 @@
+"""One matcher for classification rules, routes, silences and inhibitions. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from functools import lru_cache
+
+from notifier.facts import Category, Severity, Subject
+from notifier.money import format_money
+
+
+@dataclass(frozen=True, slots=True)
+class Matcher:
+    """What a subject must be like. An empty field asks nothing; within a field any entry may match."""
+
+    min_severity: Severity | None = None
+    severities: tuple[Severity, ...] = ()
+    categories: tuple[Category, ...] = ()
+    sources: tuple[str, ...] = ()
+    events: tuple[str, ...] = ()  # globs
+    exceptions: tuple[str, ...] = ()  # dotted paths; a base class matches its subclasses (`canonical` on both sides)
+    livemode: bool | None = None
+    endpoints: tuple[str, ...] = ()
+    accounts: tuple[str, ...] = ()
+    min_amounts: Mapping[str, int] = field(default_factory=dict)  # currency -> smallest units
+    min_attempt: int | None = None
+    context: Mapping[str, str] = field(default_factory=dict)  # key -> glob
+
+
+@lru_cache(maxsize=1024)
+def canonical(path: str) -> str:
+    """The path by which people know an exception: `stripe._error.CardError` and the old `stripe.error.CardError` are
+    `stripe.CardError`, `builtins.KeyError` is `KeyError`, `django.db.utils.DataError` is `django.db.DataError`.
+    """
+    path = path.removeprefix("builtins.").replace("django.db.utils.", "django.db.")
+    path = path.replace("stripe.error.", "stripe.")
+    *modules, name = path.split(".")
+    return ".".join([*(part for part in modules if not part.startswith("_")), name])
+
+
+def mismatch(matcher: Matcher, subject: Subject) -> str | None:
+    """The first question that the subject answers wrongly, in words, or None when it matches."""
+    for name, ok, found in _questions(matcher, subject):
+        if not ok:
+            return f"{name} is {found or 'not set'}"
+    return None
+
+
+def matches(matcher: Matcher, subject: Subject) -> bool:
+    return mismatch(matcher, subject) is None
+
+
+def _questions(m: Matcher, s: Subject) -> list[tuple[str, bool, str]]:
+    return [
+        ("severity", m.min_severity is None or s.severity >= m.min_severity, s.severity.label),
+        ("severity", not m.severities or s.severity in m.severities, s.severity.label),
+        ("category", not m.categories or s.category in m.categories, str(s.category)),
+        ("source", not m.sources or _any_glob(m.sources, s.source), s.source),
+        ("event", not m.events or _any_glob(m.events, s.event_type), s.event_type),
+        (
+            "exception",
+            not m.exceptions or any(canonical(path) in s.exceptions for path in m.exceptions),
+            s.exceptions[0] if s.exceptions else "",
+        ),
+        ("livemode", m.livemode is None or s.livemode is m.livemode, str(s.livemode).lower()),
+        ("endpoint", not m.endpoints or _any_glob(m.endpoints, s.endpoint), s.endpoint),
+        ("account", not m.accounts or _any_glob(m.accounts, s.account), s.account),
+        ("amount", not m.min_amounts or _amount_reached(m.min_amounts, s), _amount(s)),
+        ("attempt", m.min_attempt is None or s.attempt >= m.min_attempt, str(s.attempt)),
+        *(
+            (f"context {key}", fnmatchcase(s.context.get(key, ""), glob), s.context.get(key, ""))
+            for key, glob in m.context.items()
+        ),
+    ]
+
+
+def _any_glob(globs: tuple[str, ...], value: str) -> bool:
+    return any(fnmatchcase(value, glob) for glob in globs)
+
+
+def _amount_reached(least: Mapping[str, int], subject: Subject) -> bool:
+    money = subject.money
+    return money is not None and money.currency in least and money.amount >= least[money.currency]
+
+
+def _amount(subject: Subject) -> str:
+    return format_money(subject.money) if subject.money else ""

@@ -1,0 +1,57 @@
+"""What a target is to hear next, and when. Pure: values and `now` in, a named reason and a time out."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from notifier.facts import AlertState, Due, Reason, Timing, Told
+
+
+def next_due(told: Told, alert: AlertState, timing: Timing, now: datetime) -> Due | None:
+    """The next message on this alert for a target that was told `told`, or None when there is nothing to tell.
+
+    Five questions in order, as Alertmanager's dedup stage asks them: is it over, has the target not heard, is it
+    worse, is there more, is a reminder due.
+    """
+    if alert.resolved_at is not None:
+        if told.seq == 0 or told.resolved or not timing.resolved:
+            return None
+        return Due(Reason.RESOLVED, now)
+    if told.seq == 0 or told.at is None:
+        return Due(Reason.FIRST, max(now, alert.opened_at + timing.wait))
+    raised = told.severity is not None and alert.subject.severity > told.severity
+    if told.resolved:
+        # What flaps would else be told twice with each turn; worse than it was waits for nothing.
+        return Due(Reason.REOPENED, now if raised else max(now, told.at + _first_window(timing)))
+    if raised:
+        return Due(Reason.RAISED, now)
+    if alert.count > told.seq:
+        return Due(Reason.UPDATE, max(now, told.at + window(told, alert, timing)))
+    if timing.repeat is not None:
+        return Due(Reason.REPEAT, max(now, told.at + timing.repeat))
+    return None
+
+
+def window(told: Told, alert: AlertState, timing: Timing) -> timedelta:
+    """How long to leave between the last message and an update."""
+    if not timing.windows:
+        return timedelta(0)
+    step = 0 if _new_burst(told, alert) else told.window
+    return timing.windows[min(step, len(timing.windows) - 1)]
+
+
+def window_after(reason: Reason, told: Told, alert: AlertState) -> int:
+    """Which window follows a message: updates make it grow, a reminder changes nothing, and a new storm or a new
+    problem starts over.
+    """
+    if _new_burst(told, alert):
+        return 0
+    return {Reason.UPDATE: told.window + 1, Reason.REPEAT: told.window}.get(reason, 0)
+
+
+def _first_window(timing: Timing) -> timedelta:
+    return timing.windows[0] if timing.windows else timedelta(0)
+
+
+def _new_burst(told: Told, alert: AlertState) -> bool:
+    return told.at is not None and alert.burst_at > told.at

@@ -1,0 +1,122 @@
+"""Failures that raise no exception: refused signatures, a wrong clock, events that stay away, a backlog. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from notifier.durations import human
+from notifier.facts import Category, Severity
+from notifier.policy import Watch
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What came in within the watch's window."""
+
+    refused: Mapping[tuple[str, str], int]  # (endpoint, reason) -> requests
+    stored: Mapping[str, int]  # endpoint -> events
+    last_of_type: Mapping[str, datetime | None]
+    first_ever: datetime | None
+    oldest_waiting: datetime | None
+    waiting: int
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that is wrong now. `key` makes findings of one kind one alert."""
+
+    key: str
+    severity: Severity
+    category: Category
+    title: str
+    hint: str
+
+
+# What each reason of a refusal means, by the names of webhooks.verify and webhooks.events.
+_REFUSALS = {
+    "no_secret": (
+        "there is no signing secret, so nothing can be accepted",
+        "Copy the endpoint's signing secret from the Stripe dashboard into STRIPE_WEBHOOK_SECRET.",
+    ),
+    "no_match": (
+        "signatures do not match",
+        "Compare the signing secret in the Stripe dashboard with the endpoint's; it may have been rolled.",
+    ),
+    "missing": (
+        "requests come without a signature",
+        "Something other than Stripe posts to this URL, or a proxy drops the Stripe-Signature header.",
+    ),
+    "too_old": (
+        "timestamps are too old",
+        "Check this machine's clock (NTP), and whether a proxy holds requests back.",
+    ),
+    "in_future": ("timestamps lie in the future", "Check this machine's clock (NTP)."),
+    "malformed": (
+        "signatures are not of Stripe's form",
+        "Something other than Stripe posts to this URL, or a proxy rewrites the Stripe-Signature header.",
+    ),
+    "bad_encoding": (
+        "bodies are not UTF-8",
+        "Something other than Stripe posts to this URL, or a proxy changes the body.",
+    ),
+    "malformed_event": (
+        "signed bodies are not events that can be read",
+        "Compare a delivery in the Stripe dashboard with what arrives here; the format may be one not known yet.",
+    ),
+}
+# Stripe's own requests are refused for these; anybody who finds the URL causes the others.
+_STRIPES_OWN = frozenset({"no_secret", "no_match", "too_old", "in_future", "malformed_event"})
+
+
+def findings(seen: Seen, watch: Watch, now: datetime) -> tuple[Finding, ...]:
+    """Everything that is wrong at `now`."""
+    return (*_refused(seen, watch), *_absent(seen, watch, now), *_backlog(seen, watch, now))
+
+
+def _refused(seen: Seen, watch: Watch) -> Iterator[Finding]:
+    for (endpoint, reason), count in sorted(seen.refused.items()):
+        if reason not in _REFUSALS or count < watch.refused_least:
+            continue
+        total = seen.stored.get(endpoint, 0) + sum(n for (name, _), n in seen.refused.items() if name == endpoint)
+        share = count / total
+        if share < watch.refused_share:
+            continue
+        what, hint = _REFUSALS[reason]
+        # Nothing valid at all: Stripe's events are being lost. Some: old and new secret, or a stranger.
+        lost = reason in _STRIPES_OWN and not seen.stored.get(endpoint)
+        yield Finding(
+            f"watch.refused.{endpoint}.{reason}",
+            Severity.CRITICAL if lost else Severity.ERROR,
+            Category.CONFIGURATION if reason == "no_secret" else Category.SIGNATURE,
+            f"Endpoint {endpoint}: {what} ({count} of {total} requests in {human(watch.window)})",
+            hint,
+        )
+
+
+def _absent(seen: Seen, watch: Watch, now: datetime) -> Iterator[Finding]:
+    for name, longest in sorted(watch.expect.items()):
+        last = seen.last_of_type.get(name) or seen.first_ever
+        if last is None or now - last <= longest:
+            continue
+        yield Finding(
+            f"watch.absent.{name}",
+            Severity.ERROR,
+            Category.CONFIGURATION,
+            f"No {name} for {human(now - last)} (at least one every {human(longest)} is expected)",
+            "See in the Stripe dashboard whether the endpoint is enabled and subscribed to this type.",
+        )
+
+
+def _backlog(seen: Seen, watch: Watch, now: datetime) -> Iterator[Finding]:
+    if seen.oldest_waiting is None or now - seen.oldest_waiting <= watch.backlog:
+        return
+    events = "1 event waits" if seen.waiting == 1 else f"{seen.waiting:,} events wait"
+    yield Finding(
+        "watch.backlog",
+        Severity.CRITICAL,
+        Category.WORKER,
+        f"{events} for a worker, the oldest for {human(now - seen.oldest_waiting)}",
+        "Start more workers (`manage.py worker`), or look in their log for a handler that hangs.",
+    )

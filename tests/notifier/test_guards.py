@@ -1,0 +1,353 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, time, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from notifier.calendar import QuietHours
+from notifier.facts import AlertState, Category, Reason, Severity, Subject, Target, Told
+from notifier.guards import CLEAR, LOOK_AGAIN, TABLE, Action, Case, Gate, Silenced, judge
+from notifier.match import Matcher
+from notifier.policy import Channel, Limits, Quiet
+
+NOW = datetime(2026, 11, 22, 23, 0, tzinfo=UTC)  # a Sunday
+MINUTE, HOUR, TICK = timedelta(minutes=1), timedelta(hours=1), timedelta(microseconds=1)
+MIDNIGHT, MORNING = NOW + HOUR, NOW + 8 * HOUR
+EVERY_DAY = frozenset(range(7))
+NIGHTS = Quiet("nights", (QuietHours(EVERY_DAY, time(22), time(7), "UTC"),))
+
+ALERT = AlertState(
+    id=118,
+    subject=Subject(severity=Severity.ERROR, category=Category.CODE, event_type="invoice.paid", livemode=True),
+    title="a bug in the handler (KeyError)",
+    count=3,
+    opened_at=NOW - HOUR,
+    last_at=NOW,
+    burst_at=NOW - HOUR,
+)
+CHANNEL = Channel("oncall", "sms", "sms", (Target("oncall", "sms", "+491"),), failover="team")
+CASE = Case(Reason.UPDATE, ALERT, Told(1, Severity.ERROR, NOW - HOUR), CHANNEL, NOW)
+
+Change = Callable[[Case], Case]
+
+
+def silence(number: int = 7, *, starts: timedelta = -HOUR, ends: timedelta = HOUR, **asked: Any) -> Silenced:
+    return Silenced(number, Matcher(**asked), NOW + starts, NOW + ends)
+
+
+def resolved(case: Case) -> Case:
+    return replace(case, alert=replace(case.alert, resolved_at=case.now))
+
+
+def inhibited(case: Case) -> Case:
+    return replace(case, alert=replace(case.alert, inhibited_by=117))
+
+
+def silenced(case: Case) -> Case:
+    return replace(case, silences=(silence(),))
+
+
+def acknowledged(case: Case) -> Case:
+    return replace(case, alert=replace(case.alert, acknowledged_until=NOW + 2 * HOUR))
+
+
+def quiet(case: Case) -> Case:
+    return replace(case, channel=replace(case.channel, quiet=(NIGHTS,)))
+
+
+def dead(case: Case) -> Case:
+    return replace(case, dead="set aside: unsubscribed")
+
+
+def failing(case: Case) -> Case:
+    return replace(case, trying_since=case.now - case.channel.failover_after)
+
+
+def spent(case: Case) -> Case:
+    return replace(case, budget_until=MIDNIGHT)
+
+
+def overflows(case: Case) -> Case:
+    return replace(spent(case), channel=replace(case.channel, limits=Limits(overflow="slack")))
+
+
+# --- the table: each situation by itself against each reason
+
+ANSWERS: dict[str, tuple[Change, Gate]] = {
+    "resolved": (resolved, Gate(Action.DROP, "resolved while held")),
+    "inhibited": (inhibited, Gate(Action.HOLD, "inhibited by alert 117", NOW + LOOK_AGAIN)),
+    "silenced": (silenced, Gate(Action.HOLD, "silence 7", NOW + HOUR)),
+    "acknowledged": (acknowledged, Gate(Action.HOLD, "acknowledged", NOW + 2 * HOUR)),
+    "quiet": (quiet, Gate(Action.HOLD, "quiet hours nights", MORNING)),
+    "dead": (dead, Gate(Action.DIVERT, "set aside: unsubscribed", to="team")),
+    "failing": (failing, Gate(Action.DIVERT, "could not be delivered", to="team")),
+    "spent": (spent, Gate(Action.HOLD, "budget spent", MIDNIGHT)),
+    "overflows": (overflows, Gate(Action.DIVERT, "budget spent", to="slack")),
+}
+CELLS = """
+          resolved inhibited silenced acknowledged quiet dead   failing spent overflows
+first     drop     hold      hold     hold         hold  divert divert  hold  divert
+raised    send     hold      hold     send         hold  divert divert  hold  divert
+reopened  send     hold      hold     send         hold  divert divert  hold  divert
+update    send     hold      hold     hold         hold  divert divert  hold  divert
+repeat    send     hold      hold     hold         hold  divert divert  hold  divert
+resolved  send     send      send     send         hold  divert divert  hold  divert
+digest    send     send      send     send         send  divert divert  send  send
+test      send     send      send     send         send  send   send    send  send
+"""
+SITUATIONS, *ROWS = [line.split() for line in CELLS.split("\n") if line]
+TABLE_OF_CELLS = {Reason(reason): dict(zip(SITUATIONS, cells, strict=True)) for reason, *cells in ROWS}
+
+
+def test_the_table_knows_every_reason_and_every_situation() -> None:
+    assert set(TABLE_OF_CELLS) == set(TABLE) == set(Reason)
+    assert list(ANSWERS) == SITUATIONS
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_each_reason_against_each_guard(reason: Reason) -> None:
+    cells = TABLE_OF_CELLS[reason]
+    found = {name: judge(replace(change(CASE), reason=reason)) for name, (change, _) in ANSWERS.items()}
+    assert {name: gate.action for name, gate in found.items()} == cells
+    assert found == {name: CLEAR if cells[name] == "send" else answer for name, (_, answer) in ANSWERS.items()}
+
+
+# --- which guard answers when several would
+
+ORDER: list[Change] = [resolved, inhibited, silenced, acknowledged, quiet, dead, failing, overflows]
+
+
+@pytest.mark.parametrize("reason", [reason for reason in Reason if reason is not Reason.TEST])
+def test_the_guards_are_asked_in_order(reason: Reason) -> None:
+    asked = [change for change in ORDER if TABLE_OF_CELLS[reason][change.__name__] != "send"]
+    for first in range(len(asked)):
+        case = replace(CASE, reason=reason)
+        for change in reversed(asked[first:]):
+            case = change(case)
+        assert judge(case) == ANSWERS[asked[first].__name__][1]
+    assert judge(replace(CASE, reason=reason)) == CLEAR
+
+
+# --- inhibition, silences
+
+
+def test_an_inhibition_is_looked_at_again_before_long() -> None:
+    """Its parent's end releases it at once; this is for the time when that was missed."""
+    assert timedelta(0) < LOOK_AGAIN <= 10 * MINUTE
+
+
+@pytest.mark.parametrize(
+    ("silences", "expected"),
+    [
+        pytest.param([], None, id="none"),
+        pytest.param([silence(ends=HOUR)], (7, HOUR), id="in force"),
+        pytest.param([silence(starts=timedelta(0))], (7, HOUR), id="its start is in it"),
+        pytest.param([silence(starts=TICK)], None, id="it has not begun"),
+        pytest.param([silence(ends=TICK)], (7, TICK), id="its last moment"),
+        pytest.param([silence(ends=timedelta(0))], None, id="its end is no longer in it"),
+        pytest.param([silence(events=("invoice.*",))], (7, HOUR), id="it is about this"),
+        pytest.param([silence(events=("charge.*",))], None, id="it is about something else"),
+        pytest.param([silence(min_severity=Severity.CRITICAL)], None, id="it is about worse"),
+        pytest.param(
+            [silence(1, ends=HOUR), silence(2, ends=3 * HOUR), silence(3)], (2, 3 * HOUR), id="the latest end"
+        ),
+        pytest.param(
+            [silence(1), silence(2, ends=3 * HOUR, livemode=False)], (1, HOUR), id="the latest of those that match"
+        ),
+        pytest.param(
+            [silence(1), silence(2, starts=HOUR, ends=3 * HOUR)],
+            (1, HOUR),
+            id="one that follows is asked when it begins",
+        ),
+    ],
+)
+def test_silences(silences: list[Silenced], expected: tuple[int, timedelta] | None) -> None:
+    gate = Gate(Action.HOLD, f"silence {expected[0]}", NOW + expected[1]) if expected else CLEAR
+    assert judge(replace(CASE, silences=tuple(silences))) == gate
+
+
+# --- acknowledgement
+
+
+@pytest.mark.parametrize(
+    ("until", "held"),
+    [
+        (None, False),
+        (NOW + HOUR, True),
+        (NOW + TICK, True),
+        (NOW, False),  # it has just run out
+        (NOW - HOUR, False),
+    ],
+)
+def test_an_acknowledgement_runs_out(until: datetime | None, held: bool) -> None:
+    gate = judge(replace(CASE, alert=replace(ALERT, acknowledged_until=until)))
+    assert gate == (Gate(Action.HOLD, "acknowledged", until) if held else CLEAR)
+
+
+# --- quiet hours
+
+LONGER = Quiet("holidays", (QuietHours(EVERY_DAY, time(20), time(9), "UTC"),))
+NOON = Quiet("noon", (QuietHours(EVERY_DAY, time(12), time(13), "UTC"),))
+IN_SYDNEY = Quiet("Sydney", (QuietHours(EVERY_DAY, time(9), time(11), "Australia/Sydney"),))  # 22:00 to 24:00 UTC
+
+
+@pytest.mark.parametrize(
+    ("rules", "severity", "expected"),
+    [
+        pytest.param([], Severity.INFO, None, id="none"),
+        pytest.param([NIGHTS], Severity.ERROR, ("nights", MORNING), id="it is night"),
+        pytest.param([NIGHTS], Severity.CRITICAL, ("nights", MORNING), id="without an exception all are held"),
+        pytest.param([NOON], Severity.ERROR, None, id="it is not noon"),
+        pytest.param([IN_SYDNEY], Severity.ERROR, ("Sydney", MIDNIGHT), id="in their own time zone"),
+        pytest.param(
+            [replace(NIGHTS, unless=Severity.CRITICAL)], Severity.ERROR, ("nights", MORNING), id="not bad enough"
+        ),
+        pytest.param([replace(NIGHTS, unless=Severity.ERROR)], Severity.ERROR, None, id="as bad as the exception"),
+        pytest.param([replace(NIGHTS, unless=Severity.ERROR)], Severity.CRITICAL, None, id="worse than the exception"),
+        pytest.param([NIGHTS, LONGER], Severity.ERROR, ("holidays", MORNING + 2 * HOUR), id="the latest end"),
+        pytest.param([LONGER, NIGHTS], Severity.ERROR, ("holidays", MORNING + 2 * HOUR), id="in any order"),
+        pytest.param(
+            [NIGHTS, replace(LONGER, unless=Severity.ERROR)],
+            Severity.ERROR,
+            ("nights", MORNING),
+            id="the exception of one is not that of another",
+        ),
+    ],
+)
+def test_quiet_hours(rules: list[Quiet], severity: Severity, expected: tuple[str, datetime] | None) -> None:
+    alert = replace(ALERT, subject=replace(ALERT.subject, severity=severity))
+    case = replace(CASE, alert=alert, channel=replace(CHANNEL, quiet=tuple(rules)))
+    assert judge(case) == (Gate(Action.HOLD, f"quiet hours {expected[0]}", expected[1]) if expected else CLEAR)
+
+
+# --- failover and budget
+
+LAST_RESORT = ""
+
+
+@pytest.mark.parametrize(
+    ("case", "expected"),
+    [
+        pytest.param(
+            replace(CASE, dead="rejected: 21610"),
+            Gate(Action.DIVERT, "rejected: 21610", to="team"),
+            id="dead: failover",
+        ),
+        pytest.param(
+            replace(CASE, dead="rejected: 21610", channel=replace(CHANNEL, failover="")),
+            Gate(Action.DIVERT, "rejected: 21610", to=LAST_RESORT),
+            id="dead, no failover: the last resort",
+        ),
+        pytest.param(replace(CASE, trying_since=NOW), CLEAR, id="its first failure"),
+        pytest.param(replace(CASE, trying_since=NOW - 15 * MINUTE + TICK), CLEAR, id="failing for nearly 15 minutes"),
+        pytest.param(
+            replace(CASE, trying_since=NOW - 15 * MINUTE),
+            Gate(Action.DIVERT, "could not be delivered", to="team"),
+            id="failing for 15 minutes",
+        ),
+        pytest.param(
+            replace(CASE, trying_since=NOW - 15 * MINUTE, channel=replace(CHANNEL, failover_after=HOUR)),
+            CLEAR,
+            id="the channel is given an hour",
+        ),
+        pytest.param(
+            replace(CASE, trying_since=NOW - 48 * HOUR, channel=replace(CHANNEL, failover="")),
+            CLEAR,
+            id="failing, no failover: it is tried on",
+        ),
+        pytest.param(replace(CASE, budget_until=NOW + TICK), Gate(Action.HOLD, "budget spent", NOW + TICK), id="spent"),
+        pytest.param(replace(CASE, budget_until=NOW), CLEAR, id="the next day's budget begins"),
+        pytest.param(replace(overflows(CASE), budget_until=NOW), CLEAR, id="and nothing overflows"),
+    ],
+)
+def test_another_way(case: Case, expected: Gate) -> None:
+    assert judge(case) == expected
+
+
+# --- what always holds
+
+moments = st.integers(-3 * 24 * 60, 3 * 24 * 60).map(lambda minutes: NOW + minutes * MINUTE)
+matchers = st.builds(
+    Matcher,
+    min_severity=st.none() | st.sampled_from(Severity),
+    livemode=st.none() | st.booleans(),
+)
+times = st.builds(time, st.integers(0, 23), st.sampled_from([0, 30]))
+hours = st.builds(QuietHours, st.frozensets(st.integers(0, 6)), times, times, st.sampled_from(["UTC", "Europe/Berlin"]))
+quiets = st.builds(
+    Quiet,
+    st.just("q"),
+    hours.filter(lambda one: one.start != one.end).map(lambda one: (one,)),  # equal times are 24 hours, so always
+    st.none() | st.sampled_from(Severity),
+)
+cases = st.builds(
+    Case,
+    reason=st.sampled_from(Reason),
+    alert=st.builds(
+        replace,
+        st.just(ALERT),
+        subject=st.sampled_from(Severity).map(lambda severity: replace(ALERT.subject, severity=severity)),
+        resolved_at=st.none() | moments,
+        acknowledged_until=st.none() | moments,
+        inhibited_by=st.sampled_from([None, None, 117]),
+    ),
+    told=st.just(CASE.told),
+    channel=st.builds(
+        replace,
+        st.just(CHANNEL),
+        failover=st.sampled_from(["", "team"]),
+        quiet=st.lists(quiets, max_size=2).map(tuple),
+        limits=st.builds(Limits, overflow=st.sampled_from(["", "slack"])),
+    ),
+    now=st.just(NOW),
+    silences=st.lists(st.builds(Silenced, st.integers(1, 9), matchers, moments, moments), max_size=3).map(tuple),
+    dead=st.sampled_from(["", "", "set aside"]),
+    trying_since=st.none() | moments,
+    budget_until=st.none() | moments,
+)
+
+
+@settings(max_examples=30, deadline=None)
+@given(cases)
+def test_nothing_is_ever_dropped_and_what_is_held_is_judged_again(case: Case) -> None:
+    gate = judge(case)
+    assert gate.name
+    match gate.action:
+        case Action.HOLD:
+            assert gate.until is not None
+            assert gate.until > case.now
+        case Action.DROP:  # there is nothing left to tell: it never began for this target, and is over
+            assert case.reason is Reason.FIRST
+            assert case.alert.resolved_at is not None
+        case Action.SEND:
+            assert gate == CLEAR
+        case Action.DIVERT:
+            assert gate.until is None
+
+
+@settings(max_examples=20, deadline=None)
+@given(cases)
+def test_every_hold_ends(case: Case) -> None:
+    """Judged again whenever the guard that held it ends, it gets through, for no silence and no day lasts for ever."""
+    case = replace(case, alert=replace(case.alert, inhibited_by=None))
+    case = replace(case, channel=replace(case.channel, quiet=case.channel.quiet[:1]))
+    for _ in range(20):
+        gate = judge(case)
+        if gate.until is None:
+            return
+        case = replace(case, now=gate.until)
+    pytest.fail(f"still held: {gate}")
+
+
+def test_an_acknowledgement_does_not_hold_what_is_worse_than_what_was_acknowledged() -> None:
+    """The on-call person whom an alert reaches only when it turns critical has not acknowledged anything."""
+    taken_on = replace(ALERT, acknowledged_until=NOW + HOUR, acknowledged_severity=Severity.WARNING)
+    worse = replace(taken_on, subject=replace(ALERT.subject, severity=Severity.CRITICAL))
+    assert judge(replace(CASE, reason=Reason.FIRST, told=Told(), alert=worse)) == CLEAR
+    same = replace(taken_on, acknowledged_severity=worse.subject.severity, subject=worse.subject)
+    assert judge(replace(CASE, reason=Reason.FIRST, told=Told(), alert=same)).name == "acknowledged"
