@@ -51,7 +51,7 @@ lint:
 	$(BIN)/ruff format --check .
 
 types:
-	SECRET_KEY=types SITE_APPS=tests.acceptance.shop $(BIN)/mypy core webhooks notifier tests
+	SECRET_KEY=types SITE_APPS=tests.acceptance.shop $(BIN)/mypy core webhooks notifier demo tests
 
 imports:
 	$(BIN)/lint-imports

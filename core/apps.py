@@ -5,4 +5,6 @@ class CoreConfig(AppConfig):
     name = "core"
 
     def ready(self) -> None:
-        from core import checks  # noqa: F401 - importing registers the checks
+        from core import checks, ping, worker  # noqa: F401 - importing checks registers them
+
+        worker.register(ping.loops)

@@ -30,7 +30,7 @@ def sqlite_waits_for_its_turn(**_kwargs: Any) -> list[CheckMessage]:
 
 @register()
 def worker_has_threads(**_kwargs: Any) -> list[CheckMessage]:
-    threads: int = settings.WORKER_THREADS
+    threads: int = getattr(settings, "WORKER_THREADS", 4)  # as in webhooks.tasks
     if threads >= 1:
         return []
     return [

@@ -15,7 +15,7 @@ _NAMES = (
     r"(?:passwords?|passwd|passphrase|pwd|secrets?|tokens?|credentials?|authorization|sessionid"
     r"|api[_-]?keys?|(?:access|private|secret|signing)[_-]?keys?)"
 )
-SECRET_NAME = re.compile(rf"{_NAMES}(?:_fallbacks)?$|webhook_url$", re.I)  # of a setting or a field
+SECRET_NAME = re.compile(rf"{_NAMES}(?:_fallbacks)?$|(?:webhook|heartbeat)_url$", re.I)  # of a setting or a field
 _ASSIGNED = re.compile(
     rf"""
     (?P<key> {_NAMES} \\{{0,3}}["']? [ \t]{{0,5}} (?: => | ={{1,3}} | :=? ) [ \t]{{0,5}}

@@ -36,6 +36,8 @@ _SETTINGS = (
     "MAILERS",
     "EMAIL_HOST_PASSWORD",
     "DATABASES",
+    "METRICS_TOKEN",
+    "HEARTBEAT_URL",
 )
 _CUT = re.compile(r"… \[([0-9,]{1,20}) characters cut\]\Z")
 

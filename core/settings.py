@@ -40,9 +40,7 @@ INSTALLED_APPS = [
     "core",
     "webhooks",
     "notifier",
-    *env.list(
-        "SITE_APPS", default=[]
-    ),  # the site's own apps: their stripe_handlers.py are found by themselves
+    *env.list("SITE_APPS", default=[]),  # the site's own apps: their stripe_handlers.py are found by themselves
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
@@ -90,9 +88,7 @@ if env.bool("BEHIND_PROXY", False):
 
 # --- Database -----------------------------------------------------------------------------------------------------
 
-DATABASES: dict[str, dict[str, Any]] = {
-    "default": env.db_url("DATABASE_URL", f"sqlite:///{VAR_DIR / 'db.sqlite3'}")
-}
+DATABASES: dict[str, dict[str, Any]] = {"default": env.db_url("DATABASE_URL", f"sqlite:///{VAR_DIR / 'db.sqlite3'}")}
 _database = DATABASES["default"]
 if _database["ENGINE"] == "django.db.backends.sqlite3":
     # A 200 to Stripe means stored, power cut or not: synchronous=FULL. IMMEDIATE, since a transaction that begins
@@ -203,6 +199,17 @@ NOTIFIER: dict[str, Any] = {
     },
     "DIGESTS": {"daily": {"AT": env.str("DIGEST_AT", "08:00"), "TO": ["team"]}},
 }
+
+# --- Observability ------------------------------------------------------------------------------------------------
+
+METRICS_TOKEN = env.str("METRICS_TOKEN", "")
+HEARTBEAT_URL = env.str("HEARTBEAT_URL", "")
+# Probes and scrapers speak plain HTTP to the process, past the proxy that knows HTTPS.
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
+# Delivery receipts: Twilio posts to this URL what became of an SMS; Anymail's tracking needs "user:password".
+TWILIO_STATUS_CALLBACK = f"{SITE_URL.rstrip('/')}/notifier/twilio/status/" if SITE_URL.startswith("http") else ""
+if env.str("ANYMAIL_WEBHOOK_SECRET", ""):
+    ANYMAIL["WEBHOOK_SECRET"] = env.str("ANYMAIL_WEBHOOK_SECRET")
 
 # --- Logs ---------------------------------------------------------------------------------------------------------
 

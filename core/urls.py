@@ -3,7 +3,13 @@
 from django.contrib import admin
 from django.urls import include, path
 
+from core import health
+
 urlpatterns = [
+    path("healthz", health.healthz, name="healthz"),
+    path("readyz", health.readyz, name="readyz"),
+    path("metrics", health.metrics_page, name="metrics"),
     path("", include("webhooks.urls")),
+    path("", include("notifier.urls")),
     path("admin/", admin.site.urls),
 ]

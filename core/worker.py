@@ -28,7 +28,7 @@ log = structlog.get_logger(__name__)
 LONGEST_WAIT = 1.0  # seconds; what polling costs at most when every wake-up is lost
 ECHO = 0.025  # seconds; a wake-up may stand for several that were sent right after it (wake.NOTIFY_GAP)
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0  # seconds after a step that failed
-BEAT_EVERY = 1.0
+BEAT_EVERY = 5.0  # each beat is a commit, and on SQLite every commit wakes every loop
 CLOSE_WITHIN = 1.0  # seconds that handing back gets even when running steps used up the time to stop
 
 

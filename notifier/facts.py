@@ -185,6 +185,7 @@ class AlertState:
     burst_at: datetime  # since when failures have come without a quiet period between them
     resolved_at: datetime | None = None
     acknowledged_until: datetime | None = None
+    acknowledged_severity: Severity | None = None  # how bad it was then
     inhibited_by: int | None = None
     fingerprint: str = ""
 

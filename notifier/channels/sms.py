@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.parse import urlencode
 
 from notifier.channels import failures
 from notifier.channels.base import Channel
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 VALIDITY = 3600  # seconds after which an undelivered alert is no longer news
 LOOKED_THROUGH = 50  # messages to one number
+BAD_CALLBACK = "21609"  # Twilio does not take the status callback's URL: https://www.twilio.com/docs/api/errors/21609
 
 # Words only: Twilio advises to decide by the HTTP status. https://www.twilio.com/docs/api/errors
 WORDS: dict[int, str] = {
@@ -51,11 +53,12 @@ class Sms(Channel):
         "auth_token": "TWILIO_AUTH_TOKEN",
         "from": "TWILIO_FROM",
         "base_url": "TWILIO_API_URL",
+        "status_callback": "TWILIO_STATUS_CALLBACK",
     }
     OPTIONS = Channel.OPTIONS | {"validity_period"}  # seconds
     REQUIRED = frozenset({"account_sid", "auth_token", "from"})
     SECRETS = frozenset({"auth_token"})
-    WAITS = 3  # to look for an earlier message, to connect, to be answered
+    WAITS = 4  # to look for an earlier message, to connect, to be answered, to ask without a callback
     can_find = True
     can_fold = True
 
@@ -75,7 +78,13 @@ class Sms(Channel):
     def send(self, address: str, message: Message) -> Receipt:
         repeat = "Repeat? " if message.possible_repeat else ""
         body = compose(repeat + (message.short or headline(message)), message.reference)
-        sent = self._ask("create", to=address, body=body, validity_period=self._validity, **self._sender)
+        asked = {"to": address, "body": body, "validity_period": self._validity, **self._sender}
+        try:
+            sent = self._ask("create", **asked, **self._callback(message.reference))
+        except DeliveryError as error:
+            if error.code != BAD_CALLBACK:
+                raise
+            sent = self._ask("create", **asked)  # the alert is worth more than its receipt
         if not sent.sid:  # the client takes an empty answer for a message
             raise _unreadable()
         return Receipt(provider_id=sent.sid, parts=segments(body))
@@ -111,6 +120,13 @@ class Sms(Channel):
     def _sender(self) -> dict[str, str]:
         sender = self.option("from")
         return {"messaging_service_sid" if sender.startswith("MG") else "from_": sender}
+
+    def _callback(self, reference: str) -> dict[str, str]:
+        """Where Twilio reports what became of it. With the reference: a report can come before our answer does."""
+        url = self.option("status_callback")
+        if not url:
+            return {}
+        return {"status_callback": f"{url}?{urlencode({'reference': reference})}" if reference else url}
 
     @property
     def _validity(self) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import signal
 import subprocess
 import sys
@@ -14,6 +16,8 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 STOP_WITHIN = 30  # seconds, longer than the worker's own limit
+# Seconds that requests get to end. Without it granian waits for ever when it is stopped while it starts (2.8.7).
+WEB_STOPS_WITHIN = "10"
 
 
 class Command(BaseCommand):
@@ -47,7 +51,8 @@ class Command(BaseCommand):
 def _granian(host: str, port: int, threads: int) -> list[str]:
     return [
         *(sys.executable, "-m", "granian", "--interface", "wsgi", "--no-ws", "--workers", "1"),
-        *("--blocking-threads", str(threads), "--host", host, "--port", str(port), "core.wsgi:application"),
+        *("--blocking-threads", str(threads), "--workers-kill-timeout", WEB_STOPS_WITHIN),
+        *("--host", host, "--port", str(port), "core.wsgi:application"),
     ]
 
 
@@ -66,5 +71,6 @@ def _stop(process: subprocess.Popen[bytes]) -> int:
     try:
         return process.wait(STOP_WITHIN)
     except subprocess.TimeoutExpired:
-        process.kill()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)  # with its children: an orphan would keep the port
         return process.wait()

@@ -1,0 +1,144 @@
+"""Alerts, what was told of them, and silences, in Django's admin. Everything but silences is read-only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+
+from notifier import pipeline, probe, silences
+from notifier.conf import get_policy, parse_match
+from notifier.models import Alert, Attempt, Digest, Notification, Occurrence, Silence, Target
+
+
+class ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg]  # Django's admin has no generic classes at run time
+    """What the project writes by itself nobody writes by hand."""
+
+    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+
+class NotificationInline(admin.TabularInline):  # type: ignore[type-arg]  # as above
+    model = Notification
+    fields = ("target", "route", "told_seq", "told_at", "reason", "due_at", "held_by", "instead_of", "last_error")
+    readonly_fields = fields
+    extra = 0
+    can_delete = False
+
+    def has_add_permission(self, request: HttpRequest, obj: Alert | None = None) -> bool:
+        return False
+
+
+@admin.register(Alert)
+class AlertAdmin(ReadOnly):
+    list_display = ["id", "severity", "headline", "count", "opened_at", "last_at", "acknowledged_until", "resolved_at"]
+    list_filter = [("resolved_at", admin.EmptyFieldListFilter), "severity", "category", "livemode", "source"]
+    search_fields = ["event_type", "title", "message", "occurrences__event_id"]
+    ordering = ["-last_at"]
+    inlines = [NotificationInline]
+    actions = ["acknowledge", "resolve"]
+
+    def has_handle_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.has_perm("notifier.change_alert"))
+
+    @admin.action(description="Acknowledge: somebody has it", permissions=["handle"])
+    def acknowledge(self, request: HttpRequest, queryset: QuerySet[Alert]) -> None:
+        now, by = timezone.now(), request.user.get_username()
+        done = sum(pipeline.acknowledge(alert, by, now) for alert in queryset)
+        until = timezone.localtime(now + get_policy().acknowledge_for)
+        self.message_user(request, f"{done} acknowledged until {until:%Y-%m-%d %H:%M %Z}", messages.SUCCESS)
+
+    @admin.action(description="Resolve: it is over", permissions=["handle"])
+    def resolve(self, request: HttpRequest, queryset: QuerySet[Alert]) -> None:
+        now, by = timezone.now(), request.user.get_username()
+        done = sum(pipeline.resolve(alert, f"by {by}", now) for alert in queryset)
+        self.message_user(request, f"{done} resolved", messages.SUCCESS)
+
+
+class SilenceForm(forms.ModelForm):  # type: ignore[type-arg]  # as above
+    class Meta:
+        model = Silence
+        fields = ["matcher", "starts_at", "ends_at", "comment"]
+
+    def clean(self) -> dict[str, Any] | None:
+        data = super().clean() or self.cleaned_data
+        starts, ends = data.get("starts_at"), data.get("ends_at")
+        if starts and ends and ends <= starts:
+            self.add_error("ends_at", "It must end later than it begins.")
+        matcher = data.get("matcher")
+        if isinstance(matcher, dict) and matcher:
+            try:
+                parse_match(matcher)
+            except ValueError as error:
+                self.add_error("matcher", str(error))
+        else:
+            self.add_error("matcher", 'Say what it silences, e.g. {"event": "invoice.*"}.')
+        return data
+
+
+@admin.register(Silence)
+class SilenceAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # as above
+    form = SilenceForm
+    list_display = ["id", "matcher", "starts_at", "ends_at", "author", "comment"]
+    ordering = ["-ends_at"]
+    actions = ["end_now"]
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        return {"starts_at": timezone.now()}
+
+    def save_model(self, request: HttpRequest, obj: Silence, form: Any, change: bool) -> None:
+        if not change:
+            obj.author, obj.created_at = request.user.get_username(), timezone.now()
+        super().save_model(request, obj, form, change)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Silence | None = None) -> bool:
+        return False  # end it instead: what it held must be told
+
+    @admin.action(description="End now: what it held is judged again", permissions=["change"])
+    def end_now(self, request: HttpRequest, queryset: QuerySet[Silence]) -> None:
+        now = timezone.now()
+        held = sum(silences.end(row, now) for row in queryset)
+        self.message_user(request, f"ended; {held} held message(s) are judged again", messages.SUCCESS)
+
+
+@admin.register(Target)
+class TargetAdmin(ReadOnly):
+    list_display = ["channel", "masked_address", "dead_since", "dead_detail", "held_by", "next_at"]
+    list_filter = ["channel", ("dead_since", admin.EmptyFieldListFilter)]
+    fields = ["channel", "masked_address", "dead_since", "dead_detail", "held_by", "next_at"]
+
+    @admin.display(description="address")
+    def masked_address(self, target: Target) -> str:
+        return probe.masked(target.address)
+
+
+@admin.register(Attempt)
+class AttemptAdmin(ReadOnly):
+    list_display = ["reference", "target", "reason", "result", "code", "started_at", "finished_at"]
+    list_filter = ["result", "reason", "target__channel"]
+    ordering = ["-started_at"]
+
+
+@admin.register(Digest)
+class DigestAdmin(ReadOnly):
+    list_display = ["name", "target", "starts_at", "ends_at", "sent_at", "outcome"]
+    ordering = ["-ends_at"]
+
+
+@admin.register(Occurrence)
+class OccurrenceAdmin(ReadOnly):
+    list_display = ["alert", "seq", "event_type", "event_id", "attempt", "occurred_at", "recovered_at"]
+    search_fields = ["event_id", "object_id", "customer"]
+    list_select_related = ["alert"]
+    ordering = ["-occurred_at"]
+    show_full_result_count = False

@@ -1,0 +1,225 @@
+"""The only writer of Alert and Occurrence: record, recover, acknowledge, resolve."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import connection, transaction
+from django.db.models import F, Q
+
+from notifier.facts import AlertState, Category, Failure, Money, Severity, Subject, Verdict
+from notifier.models import Alert, Occurrence
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    alert_id: int
+    seq: int
+    severity: Severity  # of the alert, which is as bad as its worst occurrence
+    opened: bool  # this occurrence opened the alert
+    planned_for: str  # the targets for whom something is planned already (see outbox.plan)
+
+
+def record(
+    failure: Failure, verdict: Verdict, *, quiet_period: timedelta, resolve_after: timedelta | None = None
+) -> Recorded:
+    """Count a failure on its alert. Within the caller's transaction.
+
+    An alert that was resolved less than `quiet_period` ago opens again, so that what flaps stays one alert. Raises
+    IntegrityError when this failure was counted before (`is_known`), or when another worker opened the same alert at
+    the same moment: then the caller tries again.
+    """
+    recorded = _count(failure, verdict, quiet_period) or _open(failure, verdict, resolve_after)
+    _remember(failure, recorded)
+    return recorded
+
+
+def is_known(failure: Failure) -> bool:
+    return Occurrence.objects.filter(key=failure.key).exists()
+
+
+def recover(event_id: str, how: str, now: datetime) -> list[Alert]:
+    """Mark what failed for this event as recovered; the alerts that this resolved."""
+    waiting = Occurrence.objects.filter(event_id=event_id, recovered_at__isnull=True)
+    alert_ids = set(waiting.values_list("alert_id", flat=True))
+    if not alert_ids:
+        return []
+    with transaction.atomic():
+        # The lock orders this against a failure that is being counted on the same alert.
+        open_alerts = list(Alert.objects.select_for_update().filter(id__in=alert_ids).order_by("id"))
+        waiting.update(recovered_at=now, recovered_how=how)
+        return [
+            alert
+            for alert in open_alerts
+            if not alert.resolve_after and not _waits(alert) and resolve(alert, f"by {how}", now)
+        ]
+
+
+def resolve(alert: Alert, how: str, now: datetime) -> bool:
+    """End an alert; False when it was over already."""
+    changed = Alert.objects.filter(pk=alert.pk, resolved_at__isnull=True).update(resolved_at=now, resolved_how=how)
+    Alert.objects.filter(inhibited_by=alert.pk).update(inhibited_by=None)
+    if changed:
+        alert.resolved_at, alert.resolved_how = now, how
+    return bool(changed)
+
+
+def acknowledge(alert: Alert, by: str, now: datetime, until: datetime) -> bool:
+    """Somebody has it: no updates and reminders until then, which always comes. False when it is over already."""
+    return bool(
+        Alert.objects.filter(pk=alert.pk, resolved_at__isnull=True).update(
+            acknowledged_at=now, acknowledged_until=until, acknowledged_by=by, acknowledged_severity=F("severity")
+        )
+    )
+
+
+def inhibit(alert: Alert, parent_id: int | None) -> None:
+    Alert.objects.filter(pk=alert.pk).update(inhibited_by=parent_id)
+    alert.inhibited_by_id = parent_id
+
+
+def overdue_to_resolve(now: datetime, forget_after: timedelta) -> list[tuple[Alert, str]]:
+    """Open alerts that end by themselves now, and how."""
+    quiet = Q(resolve_after__isnull=False, last_at__lt=now - F("resolve_after"))
+    found = Alert.objects.filter(resolved_at__isnull=True).filter(quiet | Q(last_at__lt=now - forget_after))
+    return [(alert, "by itself: quiet" if alert.resolve_after else "forgotten after a long time") for alert in found]
+
+
+def state_of(alert: Alert) -> AlertState:
+    """What the pure stages need to know of an alert."""
+    return AlertState(
+        id=alert.pk,
+        subject=Subject(
+            severity=Severity(alert.severity),
+            category=Category(alert.category),
+            source=alert.source,
+            event_type=alert.event_type,
+            exceptions=tuple(alert.exceptions),
+            livemode=alert.livemode,
+            endpoint=alert.endpoint,
+            account=alert.account,
+            money=Money(alert.amount, alert.currency) if alert.amount is not None else None,
+            attempt=alert.attempt,
+            context=alert.context,
+        ),
+        title=alert.title,
+        count=alert.count,
+        opened_at=alert.opened_at,
+        last_at=alert.last_at,
+        burst_at=alert.burst_at,
+        resolved_at=alert.resolved_at,
+        acknowledged_until=alert.acknowledged_until,
+        acknowledged_severity=Severity(alert.acknowledged_severity) if alert.acknowledged_severity else None,
+        inhibited_by=alert.inhibited_by_id,
+        fingerprint=alert.fingerprint,
+    )
+
+
+def _count(failure: Failure, verdict: Verdict, quiet_period: timedelta) -> Recorded | None:
+    """One UPDATE … RETURNING counts the failure and gives it its number, whoever else is counting."""
+    at = connection.ops.adapt_datetimefield_value
+    when = failure.occurred_at
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _COUNT,
+            {
+                "severity": int(verdict.severity),
+                "when": at(when),
+                "quiet_since": at(when - quiet_period),
+                "amount": failure.money.amount if failure.money else 0,
+                "currency": failure.money.currency if failure.money else "",
+                "attempt": failure.attempt,
+                "max_attempts": failure.max_attempts,
+                "will_retry": failure.will_retry,
+                "next_attempt_at": at(failure.next_attempt_at),
+                "gives_up_at": at(failure.gives_up_at),
+                "fingerprint": verdict.fingerprint,
+            },
+        )
+        rows = cursor.fetchall()
+    if not rows:
+        return None
+    alert_id, seq, severity, planned_for = rows[0]
+    return Recorded(alert_id, seq, Severity(severity), opened=False, planned_for=planned_for)
+
+
+_COUNT = """
+    UPDATE notifier_alert SET
+        count = count + 1,
+        severity = CASE WHEN severity < %(severity)s THEN %(severity)s ELSE severity END,
+        burst_at = CASE WHEN last_at < %(quiet_since)s THEN %(when)s ELSE burst_at END,
+        last_at = CASE WHEN last_at < %(when)s THEN %(when)s ELSE last_at END,
+        opened_at = CASE WHEN resolved_at IS NULL THEN opened_at ELSE %(when)s END,
+        planned_for = CASE WHEN resolved_at IS NULL THEN planned_for ELSE '' END,
+        resolved_at = NULL, resolved_how = '',
+        amount = CASE WHEN %(amount)s > COALESCE(amount, 0) THEN %(amount)s ELSE amount END,
+        currency = CASE WHEN %(amount)s > COALESCE(amount, 0) THEN %(currency)s ELSE currency END,
+        attempt = %(attempt)s, max_attempts = %(max_attempts)s, will_retry = %(will_retry)s,
+        next_attempt_at = %(next_attempt_at)s, gives_up_at = %(gives_up_at)s
+    WHERE id = (
+        SELECT id FROM notifier_alert
+        WHERE fingerprint = %(fingerprint)s AND (resolved_at IS NULL OR resolved_at > %(quiet_since)s)
+        ORDER BY resolved_at IS NOT NULL, resolved_at DESC LIMIT 1
+    )
+    RETURNING id, count, severity, planned_for
+"""
+
+
+def _open(failure: Failure, verdict: Verdict, resolve_after: timedelta | None) -> Recorded:
+    frame = failure.frame
+    alert = Alert.objects.create(
+        fingerprint=verdict.fingerprint,
+        source=failure.source,
+        severity=verdict.severity,
+        category=verdict.category,
+        transient=verdict.transient,
+        title=verdict.title[:200],
+        hint=verdict.hint,
+        rule=verdict.rule[:100],
+        event_type=failure.event_type,
+        endpoint=failure.endpoint,
+        account=failure.account,
+        livemode=failure.livemode,
+        exceptions=list(failure.exceptions),
+        message=failure.message,
+        frame={"file": frame.file, "line": frame.line, "module": frame.module, "function": frame.function}
+        if frame
+        else {},
+        traceback=failure.traceback,
+        context=dict(failure.context),
+        amount=failure.money.amount if failure.money else None,
+        currency=failure.money.currency if failure.money else "",
+        attempt=failure.attempt,
+        max_attempts=failure.max_attempts,
+        will_retry=failure.will_retry,
+        next_attempt_at=failure.next_attempt_at,
+        gives_up_at=failure.gives_up_at,
+        count=1,
+        opened_at=failure.occurred_at,
+        last_at=failure.occurred_at,
+        burst_at=failure.occurred_at,
+        resolve_after=resolve_after,
+    )
+    return Recorded(alert.pk, 1, verdict.severity, opened=True, planned_for="")
+
+
+def _remember(failure: Failure, recorded: Recorded) -> None:
+    Occurrence.objects.create(
+        alert_id=recorded.alert_id,
+        seq=recorded.seq,
+        key=failure.key,
+        event_id=failure.event_id,
+        event_type=failure.event_type,
+        object_id=failure.object_id,
+        customer=failure.customer,
+        amount=failure.money.amount if failure.money else None,
+        currency=failure.money.currency if failure.money else "",
+        attempt=failure.attempt,
+        dead=bool(failure.event_id) and not failure.will_retry,
+        occurred_at=failure.occurred_at,
+    )
+
+
+def _waits(alert: Alert) -> bool:
+    return Occurrence.objects.filter(alert=alert, recovered_at__isnull=True).exists()

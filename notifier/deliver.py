@@ -1,0 +1,280 @@
+"""The worker's step for one channel: claim -> judge -> render -> send -> finish.
+
+One thread decides and writes; each call to a provider has a short-lived thread of its own that touches no database.
+So a hung provider delays nothing but its own messages, and a call past its deadline is given up as UNCERTAIN.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+import structlog
+from django.utils import timezone
+
+from core.wake import wake, wake_here
+from notifier import attempts, budget, guards, outbox, resort, silences, throttle, timing
+from notifier.alerts import state_of
+from notifier.channels import load
+from notifier.channels.base import Channel as Provider
+from notifier.conf import get_policy
+from notifier.facts import DeliveryError, Message, Reason, Receipt, Result, Severity
+from notifier.messages import compose
+from notifier.models import Attempt, Notification, Target
+from notifier.policy import Channel, Policy
+
+log = structlog.get_logger(__name__)
+
+SLOTS = 32  # calls under way at once on one channel
+BATCH = 200  # rows judged in one step
+IDLE = 1.0  # seconds; a wake-up comes sooner
+
+
+@dataclass(slots=True)
+class Call:
+    """One call to the provider, under way in a thread of its own."""
+
+    attempt_id: int
+    target_id: int
+    give_up_at: float  # monotonic
+    taken: Attempt | None = None  # the try before it, when the provider says that it took that
+    outcome: Receipt | DeliveryError | None = None
+
+
+def _start_thread(name: str, run: Callable[[], None]) -> None:
+    threading.Thread(target=run, name=name, daemon=True).start()
+
+
+class Courier:
+    """Sends what is due on one channel."""
+
+    def __init__(
+        self,
+        alias: str,
+        now: Callable[[], datetime] = timezone.now,
+        start: Callable[[str, Callable[[], None]], None] = _start_thread,
+    ) -> None:
+        self.alias = alias
+        self._start = start
+        self.topic = f"deliver-{alias}"
+        self._now = now
+        self._held: dict[int, str] = {}  # target -> the token of our lease
+        self._calls: list[Call] = []
+        self._provider: Provider | None = None
+        self._renewed = 0.0
+
+    def step(self) -> float:
+        """One round; seconds until the next is needed at the latest (0: there is more)."""
+        policy, now = get_policy(), self._now()
+        self._finish(policy, now)
+        self._renew(now)
+        for target in attempts.ready(self.alias, now):
+            if len(self._calls) >= SLOTS:
+                break
+            token = attempts.lease(target, now)
+            if token is not None:
+                self._held[target.pk] = token
+        busy = False
+        for target_id, token in list(self._held.items()):
+            busy |= self._feed(target_id, token, policy, now)
+        return 0.0 if busy and len(self._calls) < SLOTS else IDLE
+
+    def close(self, timeout: float) -> None:
+        """Wait for the calls under way, write down what became of them and give the leases back."""
+        end = time.monotonic() + timeout
+        while self._calls and time.monotonic() < end:
+            self._finish(get_policy(), self._now())
+            time.sleep(0.02)
+        for target_id, token in self._held.items():
+            if not self._under_way(target_id):  # else the lease runs out and the try is settled as uncertain
+                attempts.release(target_id, token)
+
+    def _finish(self, policy: Policy, now: datetime) -> None:
+        for call in list(self._calls):
+            outcome = call.outcome
+            if outcome is None and time.monotonic() >= call.give_up_at:
+                outcome = DeliveryError(Result.UNCERTAIN, "deadline", "the provider did not answer in time")
+            if outcome is not None:
+                attempts.finish(call.attempt_id, outcome, policy, now, taken=call.taken)
+                self._calls.remove(call)
+
+    def _renew(self, now: datetime) -> None:
+        if not self._held or time.monotonic() - self._renewed < attempts.LEASE.total_seconds() / 5:
+            return
+        self._renewed = time.monotonic()
+        for target_id, token in list(self._held.items()):
+            if not attempts.renew(target_id, token, now):
+                log.warning("lease lost", target=target_id)
+                del self._held[target_id]
+
+    def _feed(self, target_id: int, token: str, policy: Policy, now: datetime) -> bool:
+        """Send a target what may go now; True when there is more to look at."""
+        target = attempts.held(target_id, token)
+        if target is None:
+            self._held.pop(target_id, None)
+            return False
+        channel = policy.channels.get(self.alias)
+        more = False
+        if channel is not None and (target.next_at is None or target.next_at <= now):
+            more = self._send_due(target, token, channel, policy, now)
+        if not more and not self._under_way(target_id):
+            attempts.release(target_id, token)
+            self._held.pop(target_id, None)
+        return more
+
+    def _send_due(self, target: Target, token: str, channel: Channel, policy: Policy, now: datetime) -> bool:
+        rows = attempts.due_rows(target.pk, now, BATCH)
+        cleared = self._judge(rows, target, channel, policy, now)
+        limits = channel.limits
+        while cleared and len(self._calls) < SLOTS:
+            if limits.windows:
+                sent = attempts.history(target.pk, throttle.prune_before(limits.windows, now))
+                allowed = throttle.next_allowed(limits.windows, sent, now)
+                if allowed.at > now:
+                    name = f"throttle: {allowed.window.count} in {allowed.window.per}" if allowed.window else "throttle"
+                    attempts.hold_target(target.pk, token, allowed.at, name)
+                    return False
+                cleared = attempts.in_turn(target.pk, cleared, throttle.prune_before(limits.windows, now))
+            batch, before = self._batch(cleared)
+            cleared = [one for one in cleared if one not in batch]
+            parts = [attempts.Part(row, reason, row.alert.count, Severity(row.alert.severity)) for row, reason in batch]
+            self._tell(target, token, parts, before, policy, now)
+            if limits.messages_per_day is not None or limits.money_per_day is not None:
+                return True  # what the budget still allows is judged anew for each message
+        if not cleared and len(self._calls) < SLOTS:
+            self._send_digest(target, token, channel, policy, now)
+        return bool(cleared) or len(rows) >= BATCH
+
+    def _batch(
+        self, cleared: list[tuple[Notification, Reason]]
+    ) -> tuple[list[tuple[Notification, Reason]], Attempt | None]:
+        """What goes as one message. Of a try of which nobody knows only that goes again which was in it."""
+        together = cleared if self._folds() else cleared[:1]
+        for row, _ in together:
+            before = attempts.last_uncertain(row)
+            if before is not None:
+                told = attempts.rows_told(before)
+                return [one for one in together if one[0].pk in told], before
+        return together, None
+
+    def _judge(
+        self, rows: list[Notification], target: Target, channel: Channel, policy: Policy, now: datetime
+    ) -> list[tuple[Notification, Reason]]:
+        """Judge what is due once more: the rows that may go. The others are held, diverted or have nothing to tell."""
+        if not rows:
+            return []
+        in_force = silences.in_force(now)
+        budget_until = budget.spent_until(channel, policy.tz, now)
+        cleared = []
+        for row in rows:
+            alert = state_of(row.alert)
+            told = outbox.told_of(row)
+            due = timing.next_due(told, alert, policy.timing(row.route), now)
+            if due is None and row.told_seq == 0 and alert.resolved_at is not None:
+                outbox.drop(row, guards.Gate(guards.Action.DROP, "resolved before it was told"))
+                continue
+            if due is None or due.at > now:
+                outbox.postpone(row, due, row.alert)
+                continue
+            gate = guards.judge(
+                guards.Case(
+                    reason=due.reason,
+                    alert=alert,
+                    told=told,
+                    channel=channel,
+                    now=now,
+                    silences=in_force,
+                    dead=_why_undeliverable(row, target, channel),
+                    trying_since=row.trying_since,
+                    budget_until=budget_until,
+                )
+            )
+            if gate.action is guards.Action.SEND:
+                cleared.append((row, due.reason))
+            else:
+                self._turn_away(row, gate, policy, now)
+        return cleared
+
+    def _turn_away(self, row: Notification, gate: guards.Gate, policy: Policy, now: datetime) -> None:
+        if gate.action is guards.Action.HOLD:
+            outbox.hold(row, gate, now)
+        elif gate.action is guards.Action.DROP:
+            outbox.drop(row, gate)
+        else:
+            other = policy.channels.get(gate.to)
+            if not outbox.divert(row, gate.name, other.targets if other else (), policy, now):
+                resort.cry(row.alert, gate.name)
+            wake(f"deliver-{gate.to}")
+
+    def _tell(
+        self,
+        target: Target,
+        token: str,
+        parts: list[attempts.Part],
+        before: Attempt | None,
+        policy: Policy,
+        now: datetime,
+    ) -> None:
+        message = compose.alert_message(parts, policy, now, before=before)
+        attempt = attempts.start(target, token, message.reason, message.reference, message.text, now, parts=parts)
+        if attempt is not None:
+            self._call(attempt, target, message, before)
+
+    def _send_digest(self, target: Target, token: str, channel: Channel, policy: Policy, now: datetime) -> None:
+        digest = attempts.due_digest(target.pk, now)
+        if digest is None:
+            return
+        before = attempts.last_uncertain(digest)
+        message = compose.digest_message(digest, policy, now, before=before)
+        if message is None or _why_undeliverable(None, target, channel):
+            attempts.skip_digest(digest, "nothing happened" if message is None else "target cannot be reached")
+            return
+        attempt = attempts.start(target, token, Reason.DIGEST, message.reference, message.text, now, digest=digest)
+        if attempt is not None:
+            self._call(attempt, target, message, before)
+
+    def _call(self, attempt: Attempt, target: Target, message: Message, before: Attempt | None) -> None:
+        provider = self._connect()
+        call = Call(attempt.pk, target.pk, time.monotonic() + provider.deadline)
+        self._calls.append(call)
+
+        def run() -> None:
+            try:
+                receipt = _taken(provider, target.address, before)
+                call.taken = before if receipt else None
+                call.outcome = receipt or provider.deliver(target.address, message)
+            except DeliveryError as error:
+                call.outcome = error
+            wake_here(self.topic)  # not `wake`: this thread must open no connection
+
+        self._start(f"{self.topic}-{attempt.reference}", run)
+
+    def _connect(self) -> Provider:
+        if self._provider is None:
+            channel = get_policy().channels[self.alias]
+            self._provider = load(channel.backend)(channel.options)
+        return self._provider
+
+    def _folds(self) -> bool:
+        return self._connect().can_fold
+
+    def _under_way(self, target_id: int) -> bool:
+        return any(call.target_id == target_id for call in self._calls)
+
+
+def _taken(provider: Provider, address: str, before: Attempt | None) -> Receipt | None:
+    """What the provider says of the try of which nobody knows, if it can be asked and took it."""
+    if before is None or not provider.can_find:
+        return None
+    return provider.find(address, before.reference, before.started_at)
+
+
+def _why_undeliverable(row: Notification | None, target: Target, channel: Channel) -> str:
+    if channel.missing and channel.backend == channel.kind:
+        return f"not configured: {', '.join(channel.missing)}"
+    if target.dead_since is not None:
+        return f"set aside: {target.dead_detail}"
+    return f"rejected: {row.last_error}" if row is not None and row.rejected else ""

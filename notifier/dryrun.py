@@ -1,0 +1,118 @@
+"""What would become of a failure, by production's own code in a transaction that is rolled back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from django.db import transaction
+
+from notifier import attempts, budget, guards, outbox, pipeline, silences, throttle, timing
+from notifier.alerts import state_of
+from notifier.classify import classify, subject_of
+from notifier.facts import Failure, Message, Reason, Severity, Target, Verdict
+from notifier.messages import compose
+from notifier.models import Alert, Notification
+from notifier.policy import Channel, Policy
+from notifier.route import Tried, targets_of, try_routes
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What one target would hear, and when."""
+
+    target: Target
+    route: str
+    reason: Reason | None  # None: nothing, since it has been told
+    due_at: datetime | None
+    asked: tuple[tuple[str, str], ...]  # each guard and its answer
+    goes_at: datetime | None  # None: it does not go to this target
+    message: Message | None
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    verdict: Verdict | None  # None: ignored by a CLASSIFY rule
+    tried: tuple[Tried, ...] = ()
+    alert: int | None = None  # an open alert that it would be counted on
+    count: int = 0
+    heard: tuple[Heard, ...] = ()
+
+
+def explain(failure: Failure, policy: Policy, now: datetime) -> Explanation:
+    """Verdict, routes, targets, guards, times and messages of a failure, as if it happened at `now`."""
+    verdict = classify(failure, policy.rules)
+    if verdict is None:
+        return Explanation(None)
+    known = Alert.objects.filter(fingerprint=verdict.fingerprint, resolved_at__isnull=True).first()
+    with transaction.atomic():
+        recorded = pipeline.raised(failure, verdict, policy, now)
+        transaction.set_rollback(True)
+        if recorded is None:
+            return Explanation(verdict)
+        alert = Alert.objects.get(pk=recorded.alert_id)
+        # As bad as the alert it joins, which is how production routes it.
+        subject = replace(subject_of(failure, verdict), severity=Severity(alert.severity))
+        tried = try_routes(subject, policy.routes, last_attempt=not failure.will_retry)
+        heard = tuple(
+            _heard(alert, one.target, one.route.name, policy, now) for one in targets_of(tried, policy.channels)
+        )
+        return Explanation(verdict, tried, known.pk if known else None, alert.count, heard)
+
+
+def _heard(alert: Alert, target: Target, route: str, policy: Policy, now: datetime) -> Heard:
+    row = Notification.objects.select_related("alert", "target").get(alert=alert, target__key=target.key)
+    told = outbox.told_of(row)
+    due = timing.next_due(told, state_of(alert), policy.timing(row.route), now)
+    if due is None:
+        return Heard(target, route, None, None, (), None, None)
+    channel = policy.channels[target.channel]
+    # Judged for the moment at which it is due: that is when the worker asks.
+    case = guards.Case(
+        reason=due.reason,
+        alert=state_of(alert),
+        told=told,
+        channel=channel,
+        now=due.at,
+        silences=silences.in_force(due.at),
+        dead=f"set aside: {row.target.dead_detail}" if row.target.dead_since else "",
+        trying_since=row.trying_since,
+        budget_until=budget.spent_until(channel, policy.tz, due.at),
+    )
+    asked = tuple((guard.__name__, _answer(guard(case))) for guard in guards.TABLE[due.reason])
+    gate = guards.judge(case)
+    goes_at = _goes_at(gate, row, channel, due.at)
+    part = attempts.Part(row, due.reason, alert.count, Severity(alert.severity))
+    message = compose.alert_message([part], policy, goes_at or due.at)
+    return Heard(
+        target,
+        route,
+        due.reason,
+        due.at,
+        (*asked, ("throttle", _throttled(due.at, goes_at, gate))),
+        goes_at,
+        message,
+    )
+
+
+def _goes_at(gate: guards.Gate, row: Notification, channel: Channel, due_at: datetime) -> datetime | None:
+    if gate.action is guards.Action.HOLD:
+        return gate.until
+    if gate.action is not guards.Action.SEND:
+        return None
+    windows = channel.limits.windows
+    sent = attempts.history(row.target_id, throttle.prune_before(windows, due_at)) if windows else []
+    return throttle.next_allowed(windows, sent, due_at).at
+
+
+def _answer(gate: guards.Gate | None) -> str:
+    if gate is None:
+        return "clear"
+    when = f" until {gate.until:%Y-%m-%d %H:%M %Z}" if gate.until else ""
+    to = f" to {gate.to or 'the last resort'}" if gate.action is guards.Action.DIVERT else ""
+    return f"{gate.action}{to}{when} ({gate.name})"
+
+
+def _throttled(due_at: datetime, goes_at: datetime | None, gate: guards.Gate) -> str:
+    waits = gate.action is guards.Action.SEND and goes_at is not None and goes_at > due_at
+    return f"hold until {goes_at:%Y-%m-%d %H:%M:%S %Z}" if waits else "clear"

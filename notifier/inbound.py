@@ -1,0 +1,124 @@
+"""What the notifier reads of `webhooks`' tables: recoveries that were missed, and the numbers of the inbound side."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from django.db.models import Count, Max, Min, Q, Sum
+from django.utils.module_loading import import_string
+
+from notifier import pipeline
+from notifier.facts import Failure, Money
+from notifier.match import canonical
+from notifier.messages.digest import EventCounts
+from notifier.models import Occurrence
+from notifier.watch import Seen
+from webhooks.events import parse
+from webhooks.models import Refusal, WebhookEvent
+
+State = WebhookEvent.State
+CHUNK = 500
+
+
+def reconcile(after: int, now: datetime) -> int:
+    """Find recoveries that were missed: a worker died between an event's commit and its alert.
+
+    Looks at some unrecovered occurrences after the one with id `after`; the id to go on from next time, 0 at the end.
+    """
+    waiting = Occurrence.objects.filter(recovered_at__isnull=True, pk__gt=after).exclude(event_id="")
+    chunk = list(waiting.order_by("pk").values_list("pk", "event_id")[:CHUNK])
+    processed = WebhookEvent.objects.filter(event_id__in={event for _, event in chunk}, state=State.PROCESSED)
+    for event_id, earlier in processed.values_list("event_id", "earlier_attempts"):
+        pipeline.recovered(event_id, "replay" if earlier else "retry", now)
+    return chunk[-1][0] if len(chunk) == CHUNK else 0
+
+
+def event_counts(start: datetime, end: datetime) -> EventCounts:
+    """What became of the events received in a time."""
+    received = WebhookEvent.objects.filter(received_at__gte=start, received_at__lt=end)
+    row = received.aggregate(
+        received=Count("pk"),
+        first_time=Count("pk", filter=Q(state=State.PROCESSED, how_processed="first")),
+        recovered=Count("pk", filter=Q(state=State.PROCESSED) & ~Q(how_processed="first")),
+        dead=Count("pk", filter=Q(state=State.DEAD)),
+        open=Count("pk", filter=Q(state__in=[State.PENDING, State.PROCESSING])),
+    )
+    return EventCounts(**row)
+
+
+def failure_like(
+    event: bytes | str,
+    exception: str,
+    *,
+    message: str,
+    attempt: int,
+    will_retry: bool,
+    livemode: bool | None,
+    now: datetime,
+) -> Failure:
+    """A failure as it would be, for a dry run. `event` is JSON, or only a type. Raises ValueError for bad JSON."""
+    if isinstance(event, str):
+        event = json.dumps(
+            {
+                "id": "evt_dryrun",
+                "object": "event",
+                "type": event,
+                "created": int(now.timestamp()),
+                "livemode": bool(livemode),
+                "data": {"object": {}},
+            }
+        ).encode()
+    found = parse(event, "default")
+    has_money = found.amount is not None and bool(found.currency)
+    return Failure(
+        key=f"dryrun:{secrets.token_hex(8)}",
+        occurred_at=now,
+        exceptions=bases_of(exception),
+        message=message,
+        event_id=found.id,
+        event_type=found.type,
+        endpoint=found.endpoint,
+        account=found.account,
+        livemode=found.livemode if livemode is None else livemode,
+        attempt=attempt,
+        will_retry=will_retry,
+        object_id=found.object_id,
+        customer=found.customer,
+        money=Money(found.amount, found.currency) if has_money and found.amount is not None else None,
+    )
+
+
+def bases_of(path: str) -> tuple[str, ...]:
+    """An exception's class and bases as paths; only the path itself when it cannot be imported here."""
+    try:
+        found = import_string(path if "." in path else f"builtins.{path}")
+    except ImportError:
+        return (canonical(path),)
+    if not (isinstance(found, type) and issubclass(found, BaseException)):
+        raise ValueError(f"{path} is not an exception class")
+    return tuple(canonical(f"{base.__module__}.{base.__qualname__}") for base in found.__mro__[:-2])
+
+
+def seen(window: timedelta, expected: Iterable[str], now: datetime) -> Seen:
+    """What came in lately, for the watch over silent failures."""
+    since = now - window
+    refused = Refusal.objects.filter(minute__gte=since).values("endpoint", "reason").annotate(n=Sum("count"))
+    stored = WebhookEvent.objects.filter(received_at__gte=since).values("endpoint").annotate(n=Count("pk"))
+    last = {
+        name: WebhookEvent.objects.filter(type=name, livemode=True).aggregate(at=Max("received_at"))["at"]
+        for name in expected
+    }
+    waiting = WebhookEvent.objects.filter(state=State.PENDING, due_at__lte=now).aggregate(
+        oldest=Min("due_at"), number=Count("pk")
+    )
+    return Seen(
+        refused={(row["endpoint"], row["reason"]): row["n"] for row in refused},
+        stored={row["endpoint"]: row["n"] for row in stored},
+        last_of_type=last,
+        first_ever=WebhookEvent.objects.aggregate(at=Min("received_at"))["at"],
+        oldest_waiting=waiting["oldest"],
+        waiting=waiting["number"],
+    )

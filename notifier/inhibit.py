@@ -1,0 +1,40 @@
+"""While a parent alert is open its children are held and counted in it. Pure but for the reading of open alerts."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from notifier import alerts, outbox
+from notifier.alerts import state_of
+from notifier.match import matches
+from notifier.models import Alert
+from notifier.policy import Inhibition, Policy
+
+
+def is_parent(parent: Alert, child: Alert, inhibitions: tuple[Inhibition, ...]) -> bool:
+    """Whether one alert explains the other: another alert, of the same mode, by a rule."""
+    if parent.pk == child.pk or parent.livemode != child.livemode or parent.inhibited_by_id is not None:
+        return False
+    above, below = state_of(parent).subject, state_of(child).subject
+    return any(matches(rule.parent, above) and matches(rule.child, below) for rule in inhibitions)
+
+
+def look(alert: Alert, policy: Policy) -> None:
+    """An alert that is new, open again or worse than it was may have a parent, or be one."""
+    subject = state_of(alert).subject
+    concerned = any(matches(rule.parent, subject) or matches(rule.child, subject) for rule in policy.inhibitions)
+    if not concerned or alert.inhibited_by_id is not None:
+        return
+    others = list(Alert.objects.filter(resolved_at__isnull=True, inhibited_by__isnull=True).exclude(pk=alert.pk))
+    parent = next((other for other in others if is_parent(other, alert, policy.inhibitions)), None)
+    if parent is not None:
+        alerts.inhibit(alert, parent.pk)
+        return
+    for other in others:
+        if is_parent(alert, other, policy.inhibitions):
+            alerts.inhibit(other, alert.pk)
+
+
+def ended(parent: Alert, now: datetime) -> int:
+    """A parent is over: what it held is judged again at once."""
+    return outbox.release_held(f"inhibited by alert {parent.pk}", now)

@@ -1,0 +1,33 @@
+"""`manage.py digest`: send a digest now, up to this moment."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from datetime import timedelta
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+
+from core.wake import wake
+from notifier import outbox
+from notifier.conf import get_policy
+
+
+class Command(BaseCommand):
+    help = "Let the worker send a digest of the time since the last one, without waiting for its hour."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("name", nargs="?", help="a name in NOTIFIER['DIGESTS']; default: the only one")
+
+    def handle(self, **options: Any) -> None:
+        policy, now = get_policy(), timezone.now()
+        plans = {plan.name: plan for plan in policy.digests}
+        name = options["name"] or (next(iter(plans)) if len(plans) == 1 else None)
+        if name not in plans:
+            raise CommandError(f"name one of NOTIFIER['DIGESTS']: {', '.join(plans) or 'there is none'}")
+        for alias in plans[name].to:
+            for target in policy.channels[alias].targets:
+                outbox.digest_now(name, target, now - timedelta(days=1), now)
+                self.stdout.write(f"{name}: due now for {alias}")
+            wake(f"deliver-{alias}")

@@ -1,0 +1,113 @@
+"""`manage.py route`: where a failure would go, without sending anything."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from argparse import ArgumentParser
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+
+from notifier.conf import get_policy
+from notifier.dryrun import Explanation, Heard, explain
+from notifier.facts import Failure
+from notifier.inbound import failure_like
+
+
+class Command(BaseCommand):
+    help = "Show what would become of a failure: verdict, routes, targets, guards, times and messages. Sends nothing."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--event", required=True, help="a file with the event's JSON, or an event type")
+        parser.add_argument("--exception", required=True, help="its dotted path, e.g. django.db.OperationalError")
+        parser.add_argument("--message", default="", help="the exception's text")
+        parser.add_argument("--attempt", type=int, default=1)
+        parser.add_argument("--last", action="store_true", help="nothing will retry it")
+        parser.add_argument("--at", help="the time, e.g. 2026-11-22T02:00+01:00; default: now")
+        parser.add_argument("--livemode", action="store_true", default=None, help="as if it were in live mode")
+        parser.add_argument("--expect", help="the channels that must hear of it, e.g. slack,oncall; exit 1 if not so")
+        parser.add_argument("--json", action="store_true", help="print JSON")
+
+    def handle(self, **options: Any) -> None:
+        now = _time(options["at"])
+        try:
+            failure = failure_like(
+                _event(options["event"]),
+                options["exception"],
+                message=options["message"],
+                attempt=options["attempt"],
+                will_retry=not options["last"],
+                livemode=options["livemode"],
+                now=now,
+            )
+        except ValueError as error:
+            raise CommandError(str(error)) from error
+        explanation = explain(failure, get_policy(), now)
+        if options["json"]:
+            self.stdout.write(json.dumps(dataclasses.asdict(explanation), default=str, indent=2))
+        else:
+            self.stdout.write("\n".join(_lines(failure, explanation)))
+        _check(options["expect"], explanation)
+
+
+def _time(text: str | None) -> datetime:
+    if not text:
+        return timezone.now()
+    found = parse_datetime(text)
+    if found is None:
+        raise CommandError(f"--at {text!r} is not a time; write it like 2026-11-22T02:00+01:00")
+    return found if found.tzinfo else timezone.make_aware(found)
+
+
+def _event(text: str) -> bytes | str:
+    path = Path(text)
+    return path.read_bytes() if path.is_file() else text
+
+
+def _check(expect: str | None, explanation: Explanation) -> None:
+    if expect is None:
+        return
+    wanted = {name.strip() for name in expect.split(",") if name.strip()}
+    found = {one.target.channel for one in explanation.heard}
+    if wanted != found:
+        raise CommandError(
+            f"expected {', '.join(sorted(wanted)) or 'nobody'}; it would go to {', '.join(sorted(found)) or 'nobody'}"
+        )
+
+
+def _lines(failure: Failure, explanation: Explanation) -> list[str]:
+    verdict = explanation.verdict
+    if verdict is None:
+        return ["Ignored by a CLASSIFY rule: nobody hears of it."]
+    mode = "live" if failure.livemode else "test"
+    lines = [
+        f"{failure.event_type} ({mode} mode), {failure.exceptions[0]}, attempt {failure.attempt}",
+        f"Verdict   {verdict.severity.label}, {verdict.category}: {verdict.title}",
+        f"          by {verdict.rule}, fingerprint {verdict.fingerprint[:12]}",
+        f"          do: {verdict.hint}",
+    ]
+    if explanation.alert:
+        lines.append(f"Alert     counted on open alert {explanation.alert}, as occurrence {explanation.count}")
+    lines.append("Routes")
+    lines += [f"          {tried.route.name}: {tried.why_not or 'matches'}" for tried in explanation.tried]
+    if not explanation.heard:
+        return [*lines, "Nobody would hear of it, except in a digest."]
+    for heard in explanation.heard:
+        lines += ["", *_heard_lines(heard)]
+    return lines
+
+
+def _heard_lines(heard: Heard) -> list[str]:
+    head = f"To {heard.target.key} by route {heard.route!r}"
+    if heard.reason is None or heard.message is None:
+        return [f"{head}: nothing now, it has been told"]
+    when = f"{timezone.localtime(heard.goes_at):%Y-%m-%d %H:%M:%S %Z}" if heard.goes_at else "not sent here"
+    lines = [f"{head}: {heard.reason}, {when}"]
+    lines += [f"    {guard}: {answer}" for guard, answer in heard.asked]
+    text = heard.message.short if heard.target.kind == "sms" else heard.message.text
+    return [*lines, *(f"    | {line}" for line in text.splitlines())]

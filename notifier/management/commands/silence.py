@@ -1,0 +1,67 @@
+"""`manage.py silence`: tell nobody of some alerts for a while."""
+
+from __future__ import annotations
+
+import getpass
+import json
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+
+from notifier.durations import parse_duration
+from notifier.models import Silence
+from notifier.silences import end, silence
+
+
+class Command(BaseCommand):
+    help = "Silence alerts for a time. What is held meanwhile is told when it ends, and counted in the digest."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--match", help='what, as in ROUTES: {"event": "invoice.*"}, or event=invoice.*')
+        parser.add_argument("--for", dest="lasting", help="how long, e.g. 2h")
+        parser.add_argument("--comment", default="", help="why")
+        parser.add_argument("--author", default=None, help="who; default: the user of this machine")
+        parser.add_argument("--end", type=int, metavar="N", help="end silence N now")
+        parser.add_argument("--list", action="store_true", help="list the silences in force")
+
+    def handle(self, **options: Any) -> None:
+        now = timezone.now()
+        if options["list"]:
+            for row in Silence.objects.filter(ends_at__gt=now).order_by("ends_at"):
+                until = f"{timezone.localtime(row.ends_at):%Y-%m-%d %H:%M %Z}"
+                self.stdout.write(f"{row.pk}: {json.dumps(row.matcher)} until {until}, {row.author}: {row.comment}")
+            return
+        if options["end"]:
+            found = Silence.objects.filter(pk=options["end"]).first()
+            if found is None:
+                raise CommandError(f"there is no silence {options['end']}; see `manage.py silence --list`")
+            self.stdout.write(f"silence {found.pk} ended; {end(found, now)} held message(s) are judged again")
+            return
+        if not options["match"] or not options["lasting"]:
+            raise CommandError("say what and for how long: --match event=invoice.* --for 2h --comment 'known bug'")
+        try:
+            row = silence(
+                _match(options["match"]),
+                until=now + parse_duration(options["lasting"]),
+                author=options["author"] or getpass.getuser(),
+                comment=options["comment"],
+                now=now,
+            )
+        except ValueError as error:
+            raise CommandError(str(error)) from error
+        self.stdout.write(f"silence {row.pk} until {timezone.localtime(row.ends_at):%Y-%m-%d %H:%M %Z}")
+
+
+def _match(text: str) -> dict[str, object]:
+    if text.lstrip().startswith("{"):
+        try:
+            found = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise ValueError(f"--match is no JSON: {error}") from error
+        return dict(found)
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise ValueError("--match is name=value, or a JSON object")
+    return {name.strip(): value.strip()}

@@ -1,0 +1,1 @@
+"""What people read: an alert or a period becomes a Message."""

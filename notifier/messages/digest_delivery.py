@@ -1,0 +1,95 @@
+"""What was held, and by what, and what could not be delivered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import Count, F, Q, QuerySet
+
+from notifier.facts import Result
+from notifier.messages.digest_data import Held, Undelivered
+from notifier.models import Alert, Attempt, Notification, Silence, Target
+from notifier.outbox import DIVERTED
+
+
+@dataclass(frozen=True, slots=True)
+class HeldRow:
+    """One guard's hold on what one target is to hear of one alert."""
+
+    alert: int
+    by: str
+    since: datetime | None
+    failures: int  # not told
+    over: bool  # resolved, and never told
+
+
+def held_rows(alerts: QuerySet[Alert]) -> list[HeldRow]:
+    rows = (
+        Notification.objects.filter(alert__in=alerts.values("pk"))
+        .exclude(Q(held_by="") | Q(held_by__startswith=DIVERTED))  # others were told of these
+        .annotate(failures=F("alert__count") - F("told_seq"))
+        .order_by("pk")
+        .values_list("alert_id", "held_by", "held_since", "failures", "alert__resolved_at", "told_at")
+    )
+    return [
+        HeldRow(alert, by, since, failures, over=resolved_at is not None and told_at is None)
+        for alert, by, since, failures, resolved_at, told_at in rows
+    ]
+
+
+def by_guard(rows: Iterable[HeldRow]) -> tuple[Held, ...]:
+    """An alert counts once for each guard, for however many targets it was held; the guard that held most first."""
+    guards: dict[str, dict[int, HeldRow]] = {}
+    since: dict[str, datetime] = {}
+    for row in rows:
+        alerts = guards.setdefault(row.by, {})
+        if row.alert not in alerts or row.failures > alerts[row.alert].failures:
+            alerts[row.alert] = row
+        if row.since:
+            since[row.by] = min(row.since, since.get(row.by, row.since))
+    comments = _comments(guards)
+    return tuple(
+        Held(
+            by=by,
+            alerts=len(alerts),
+            failures=sum(row.failures for row in alerts.values()),
+            over=sum(row.over for row in alerts.values()),
+            since=since.get(by),
+            comment=comments.get(by, ""),
+        )
+        for by, alerts in sorted(guards.items(), key=lambda item: (-len(item[1]), item[0]))
+    )
+
+
+def undelivered(alerts: QuerySet[Alert], start: datetime, end: datetime) -> tuple[Undelivered, ...]:
+    """Targets that are set aside, messages that were refused in the period, and alerts that still wait for a way."""
+    aside = Target.objects.filter(dead_since__isnull=False).order_by("pk").values_list("channel", "dead_detail")
+    # By target, because that is what the index begins with.
+    tries = Attempt.objects.filter(target__in=Target.objects.values("pk"), started_at__gte=start, started_at__lt=end)
+    refused = tries.filter(result=Result.REJECTED.value).values_list("target__channel", "code").annotate(Count("pk"))
+    failing = (
+        Notification.objects.filter(alert__in=alerts.values("pk"))
+        .exclude(last_error="")
+        .values_list("target__channel", "last_error")
+        .annotate(Count("pk"))
+        .order_by()
+    )
+    return (
+        *(Undelivered(channel, f"set aside: {detail}") for channel, detail in aside),
+        *(Undelivered(channel, f"refused: {code}", "message", number) for channel, code, number in _counted(refused)),
+        *(Undelivered(channel, error, "alert", number) for channel, error, number in _counted(failing)),
+    )
+
+
+def _counted(rows: Iterable[tuple[str, str, int]]) -> list[tuple[str, str, int]]:
+    """The most frequent first."""
+    return sorted(rows, key=lambda row: (-row[2], row[0], row[1]))
+
+
+def _comments(guards: Iterable[str]) -> dict[str, str]:
+    """Why a silence was begun, and by whom."""
+    numbers = {int(by.removeprefix("silence ")): by for by in guards if by.removeprefix("silence ").isdigit()}
+    found = Silence.objects.filter(pk__in=numbers) if numbers else ()
+    return {numbers[silence.pk]: f"{silence.comment}, by {silence.author}" for silence in found}

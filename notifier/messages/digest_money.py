@@ -1,0 +1,52 @@
+"""What the events of each alert come to. An event counts once, in the alert in which it failed last."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import QuerySet
+
+from notifier.facts import Money
+from notifier.messages import each_event
+from notifier.models import Alert, Occurrence
+from notifier.money import add
+
+
+@dataclass(frozen=True, slots=True)
+class Events:
+    """The events of one alert that are, or are not, recovered."""
+
+    number: int = 0
+    dead: int = 0
+    money: tuple[Money, ...] = ()
+
+
+def waiting(alerts: QuerySet[Alert]) -> dict[int, Events]:
+    """Per alert, what is not recovered."""
+    return _per_alert(Occurrence.objects.filter(alert__in=alerts.values("pk"), recovered_at__isnull=True))
+
+
+def recovered(alerts: QuerySet[Alert], start: datetime, end: datetime) -> dict[int, Events]:
+    """Per alert, what recovered in the period."""
+    of_alerts = Occurrence.objects.filter(alert__in=alerts.values("pk"))
+    return _per_alert(of_alerts.filter(recovered_at__gte=start, recovered_at__lt=end))
+
+
+def together(events: Mapping[int, Events]) -> tuple[Money, ...]:
+    return add(money for one in events.values() for money in one.money)
+
+
+def _per_alert(occurrences: QuerySet[Occurrence]) -> dict[int, Events]:
+    found: dict[int, list[each_event.Group]] = {}
+    for group in each_event.groups(occurrences):
+        found.setdefault(group.alert, []).append(group)
+    return {
+        alert: Events(
+            number=sum(group.events for group in groups),
+            dead=sum(group.events for group in groups if group.dead),
+            money=each_event.money(groups),
+        )
+        for alert, groups in found.items()
+    }

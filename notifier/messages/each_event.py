@@ -1,0 +1,67 @@
+"""Sums of failures in which an event counts once, however often it failed: by its last failure, whose state is its own.
+
+One pass with a window function. A join of each event with its last failure needs good statistics to be planned well,
+and in a storm the database has none yet (measured on PostgreSQL: a minute for 20,000 rows, against 30 ms).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from django.db import connections
+from django.db.models import Case, F, QuerySet, When, Window
+from django.db.models.functions import RowNumber
+
+from notifier.facts import Money
+from notifier.models import Occurrence
+from notifier.money import add
+
+# What is about no event counts by itself.
+_SUBJECT = Case(When(event_id="", then=F("key")), default=F("event_id"))
+_COLUMNS = ("id", "alert_id", "event_id", "currency", "dead", "recovered_how", "recovered_at", "amount")
+_GROUPS = "alert_id, currency, dead, recovered_how, recovered_at IS NULL"
+
+
+class Group(NamedTuple):
+    """The events of one alert that are alike."""
+
+    alert: int
+    currency: str
+    dead: bool
+    recovered_how: str
+    waiting: bool  # not recovered
+    events: int  # 0 for failures that are about no event
+    amount: int | None
+
+
+def groups(occurrences: QuerySet[Occurrence]) -> list[Group]:
+    """The events among these failures. One that failed in several alerts is in the one in which it failed last."""
+    events = "COUNT(CASE WHEN event_id <> '' THEN 1 END)"
+    rows = _select(occurrences, f"{_GROUPS}, {events}, SUM(amount)", f"GROUP BY {_GROUPS}")
+    return [
+        Group(alert, currency, bool(dead), how, bool(waiting), number, None if amount is None else int(amount))
+        for alert, currency, dead, how, waiting, number, amount in rows
+    ]
+
+
+def newest_dead(occurrences: QuerySet[Occurrence], most: int) -> tuple[str, ...]:
+    """The ids of the events that nobody retries, the newest first."""
+    dead = "AND dead AND recovered_at IS NULL AND event_id <> ''"
+    return tuple(event for (event,) in _select(occurrences, "event_id", f"{dead} ORDER BY id DESC LIMIT {most:d}"))
+
+
+def money(found: Iterable[Group]) -> tuple[Money, ...]:
+    """Their money, per currency."""
+    return add(Money(group.amount, group.currency) for group in found if group.currency and group.amount)
+
+
+def _select(occurrences: QuerySet[Occurrence], what: str, rest: str) -> list[tuple[Any, ...]]:
+    place = Window(RowNumber(), partition_by=_SUBJECT, order_by=F("pk").desc())
+    inner, parameters = occurrences.order_by().annotate(place=place).values(*_COLUMNS, "place").query.sql_with_params()
+    # The ORM cannot group what a window has chosen. `what` and `rest` are this module's own words.
+    sql = f"SELECT {what} FROM ({inner}) AS each_event WHERE place = 1 {rest}"  # noqa: S608 - as said above
+    with connections[occurrences.db].cursor() as cursor:
+        cursor.execute(sql, parameters)
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+    return rows

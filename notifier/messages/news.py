@@ -1,0 +1,129 @@
+"""What is new in a story, and why its message was sent. Every sentence has a bounded length. Pure."""
+
+from __future__ import annotations
+
+from notifier.facts import Reason
+from notifier.messages.phrases import NAME, TITLE, TYPE, began, ways
+from notifier.messages.telling import Story
+from notifier.messages.wording import about, clock, counted, shorten, sums
+
+AGAIN = "It was said to be over, and it is not"
+
+
+def latest(story: Story) -> str:
+    """What changed since the last message. Where it stands alone, in a thread, it says too what held it."""
+    if story.reason is Reason.TEST:
+        return "This is a test: nothing is wrong"
+    if story.reason is Reason.RESOLVED:
+        return over(story)
+    lead = {Reason.UPDATE: "", Reason.RAISED: _raised(story), Reason.REPEAT: still_open(story), Reason.REOPENED: AGAIN}
+    if story.reason not in lead:
+        return ""
+    held_by = f"held by {shorten(story.held_by, NAME)} until now" if story.held_by else ""
+    return "; ".join(part for part in (lead[story.reason], more(story), held_by) if part)
+
+
+def more(story: Story) -> str:
+    """ "412 more in 9 min: 380 in invoice.paid, 32 in charge.refunded; EUR 18,420.00 affected" """
+    since = story.since
+    if not since.number:
+        return ""
+    counts = [f"{number:,} in {shorten(kind, TYPE)}" for kind, number in since.types]
+    rest = since.number - sum(number for _, number in since.types)
+    if counts and rest:
+        counts.append(f"{rest:,} in others")
+    types = f": {', '.join(counts)}" if len(counts) > 1 else ""
+    money = f"; {sums(since.money)} affected" if sums(since.money) else ""
+    return f"{just_more(story)}{types}{money}"
+
+
+def just_more(story: Story) -> str:
+    """ "412 more in 9 min" """
+    return f"{story.since.number:,} more" + (f" in {about(story.now - story.told_at)}" if story.told_at else "")
+
+
+def over(story: Story) -> str:
+    """ "All 413 events are processed (409 by retry, 4 replayed). EUR 18,420.00 and USD 310.00 recovered." """
+    totals, done = story.totals, story.totals.recovered_events
+    recovered = f" {sums(totals.recovered)} recovered." if sums(totals.recovered) else ""
+    if not story.about_events:
+        return f"It is over{_how(story)}.{recovered}"
+    if done == totals.events:
+        which = "Its event is" if done == 1 else f"All {done:,} events are"
+        return f"{which} processed ({ways(story)}).{recovered}"
+    some = f"; {done:,} processed ({ways(story)})" if done else ""
+    missing = f"{totals.events - done:,} of {counted(totals.events, 'event')} not processed{some}"
+    at_risk = f" {sums(totals.at_risk)} not recovered." if sums(totals.at_risk) else ""
+    return f"It is over{_how(story)}, but {missing}.{recovered}{at_risk}"
+
+
+def still_open(story: Story) -> str:
+    """ "Still open after 2 h, not acknowledged" """
+    age = f"Still open after {about(story.now - began(story))}"
+    if not story.acknowledged_until:
+        return f"{age}, not acknowledged"
+    return f"{age}; {_whose(story)} acknowledgement ended {clock(story.acknowledged_until, story.now, story.tz)}"
+
+
+def _raised(story: Story) -> str:
+    before = f"from {story.told_severity.label} " if story.told_severity else ""
+    return f"Raised {before}to {story.severity.label}"
+
+
+def _how(story: Story) -> str:
+    return f" ({shorten(story.resolved_how, NAME)})" if story.resolved_how else ""
+
+
+def _whose(story: Story) -> str:
+    return f"{shorten(story.acknowledged_by, NAME)}'s" if story.acknowledged_by else "the"
+
+
+def footer(story: Story) -> tuple[str, ...]:
+    """Why this was sent, and here; what was held and by what; who has it; when there will be more."""
+    update = story.next_update_at
+    route = f' (route "{shorten(story.route, NAME)}")' if story.route else ""
+    lines = (
+        f"Sent because: {because(story)}{route}",
+        held(story),
+        f"Sent here instead of {shorten(story.instead_of, TITLE)}" if story.instead_of else "",
+        who_has_it(story),
+        f"Next update {clock(update, story.now, story.tz)} at the earliest" if update else "",
+        "" if any(link.text.endswith(f" {story.id}") for link in story.links) else f"Alert {story.id}",
+        f"Reference {story.reference}" if story.reference else "",
+    )
+    return tuple(line for line in lines if line)
+
+
+def because(story: Story) -> str:
+    if story.reason is Reason.RAISED:
+        return f"it got worse, {story.told_severity.label} before" if story.told_severity else "it got worse"
+    if story.reason is Reason.FIRST:
+        return "first message about it" if story.count > 1 else "first failure" if story.event_type else "first time"
+    return {
+        Reason.UPDATE: "more failures since the last message",
+        Reason.REPEAT: "reminder, still open",
+        Reason.REOPENED: "open again",
+        Reason.RESOLVED: "it is over",
+    }.get(story.reason, "test")
+
+
+def held(story: Story) -> str:
+    """ "Held by quiet hours night for 7 h 12 min (since Sat 21 Nov 22:48 CET): 412 failures are counted here" """
+    if not story.held_by:
+        return ""
+    name = f"Held by {shorten(story.held_by, NAME)}"
+    if story.held_since:
+        since = clock(story.held_since, story.now, story.tz)
+        name += f" for {about(story.now - story.held_since)} (since {since})"
+    number = story.since.number if story.told_at else story.count
+    times = counted(number, "failure" if story.about_events else "time")
+    return f"{name}: {times} counted here" if number and not story.resolved_at else name
+
+
+def who_has_it(story: Story) -> str:
+    if story.resolved_at:
+        return ""
+    if story.acknowledged_until and story.acknowledged_until > story.now:
+        by = f" by {shorten(story.acknowledged_by, NAME)}" if story.acknowledged_by else ""
+        return f"Acknowledged{by} until {clock(story.acknowledged_until, story.now, story.tz)}"
+    return "Nobody has acknowledged it" if story.reason in (Reason.UPDATE, Reason.RAISED) else ""

@@ -1,0 +1,161 @@
+"""What a story says, sentence by sentence. Every sentence has a bounded length, whatever the alert holds. Pure."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from notifier.facts import Reason
+from notifier.messages.telling import Story
+from notifier.messages.wording import about, clock, counted, shorten, span, sums
+
+TYPE, NAME, TITLE, HINT, ERROR = 80, 60, 200, 500, 300  # characters
+RECENT = timedelta(minutes=2)  # the message's own time says when
+WAYS = {"retry": "by retry", "replay": "replayed"}
+
+
+class Fact(NamedTuple):
+    label: str  # of its row in a table
+    value: str
+    words: str  # how it reads in a line with others
+
+
+def what(story: Story) -> str:
+    """ "invoice.paid: database unavailable" """
+    title = shorten(story.title, TITLE)
+    return f"{kinds(story)}: {title}" if story.event_type else title
+
+
+def kinds(story: Story) -> str:
+    others = story.totals.types - 1
+    return shorten(story.event_type, TYPE) + (f" and {counted(others, 'other type')}" if others > 0 else "")
+
+
+def headline(story: Story) -> str:
+    """What is wrong, or that it no longer is, without the severity."""
+    if story.resolved_at:
+        return f"Resolved after {about(story.resolved_at - began(story))}: {what(story)}"
+    title = shorten(story.title, TITLE)
+    wrong = f"{kinds(story)} cannot be processed: {title}" if story.event_type else title
+    return f"Test: {wrong}" if story.reason is Reason.TEST else wrong
+
+
+def facts(story: Story) -> tuple[Fact, ...]:
+    """What is at stake and for whom, the most important first."""
+    totals = story.totals
+    at_risk, recovered = sums(totals.at_risk), sums(totals.recovered)
+    rows = [
+        Fact("At risk", at_risk, at_risk and f"{at_risk} at risk"),
+        Fact("Recovered", recovered, recovered and f"{recovered} recovered"),
+    ]
+    if story.resolved_at:
+        rows = []  # the news says it
+    if story.about_events or story.event_type:
+        rows.append(_same("Mode", "live" if story.livemode else "test mode"))
+    rows.append(_named("Account", story.account))
+    if totals.customers > 1:
+        rows.append(Fact("Customers", f"{totals.customers:,}", counted(totals.customers, "customer")))
+    else:
+        rows.append(_named("Customer", totals.customer))
+    if totals.object_id != totals.customer:
+        rows.append(_same("Object", shorten(totals.object_id, NAME)))
+    rows.append(_same("Failures", how_often(story)))
+    return tuple(row for row in rows if row.value)
+
+
+def _same(label: str, value: str) -> Fact:
+    return Fact(label, value, value)
+
+
+def _named(label: str, value: str) -> Fact:
+    name = shorten(value, NAME)
+    return Fact(label, name, f"{label.lower()} {name}")
+
+
+def how_often(story: Story) -> str:
+    """ "413 events since 14:02 CEST, last 14:11" """
+    events = story.totals.events if story.about_events else 0
+    number = counted(events, "event") if events else "once" if story.count == 1 else f"{story.count:,} times"
+    if events == 1 < story.count:
+        number += f", failed {story.count:,} times"
+    elif 1 < events < story.count:
+        number += f" ({story.count:,} failures)"
+    first, last = span(began(story), story.last_at, story.now, story.tz)
+    if story.count == 1:
+        return number if story.now - began(story) < RECENT else f"{number} at {first}"
+    return f"{number} from {first} to {last}" if story.resolved_at else f"{number} since {first}, last {last}"
+
+
+def began(story: Story) -> datetime:
+    return min(story.totals.first_at or story.opened_at, story.opened_at)
+
+
+def error(story: Story) -> str:
+    """ "OperationalError: server closed the connection in billing/handlers.py:84 record_payment" """
+    said = [shorten(story.exception, NAME), shorten(story.message, ERROR)]
+    text = ": ".join(part for part in said if part)
+    if not story.frame:
+        return text
+    file = story.frame.file
+    where = f"{file if len(file) <= TYPE else '…' + file[-TYPE:]}:{story.frame.line}"
+    return f"{text} in {where} {shorten(story.frame.function, NAME)}".strip()
+
+
+def progress(story: Story) -> str:
+    """ "13 of 413 events are processed since (13 by retry)" """
+    done = story.totals.recovered_events
+    if not done or story.resolved_at or not story.about_events:
+        return ""
+    return f"{done:,} of {counted(story.totals.events, 'event')} processed since ({ways(story)})"
+
+
+def ways(story: Story) -> str:
+    by = story.totals.recovered_by
+    return ", ".join(f"{number:,} {WAYS.get(how, f'by {shorten(how, 20)}')}" for how, number in by)
+
+
+def held_with_it(story: Story) -> str:
+    """ "Held while this is open: 2 alerts, 57 failures (119 payout.failed cannot be processed: …)" """
+    children = story.children
+    if not children.alerts:
+        return ""
+    names = ", ".join(f"{number} {shorten(name, TYPE)}" for number, name in children.named)
+    more = children.alerts - len(children.named)
+    rest = f" and {more:,} more" if more > 0 else ""
+    number = f"{counted(children.alerts, 'alert')}, {counted(children.occurrences, 'failure')}"
+    return f"Held while this is open: {number} ({names}{rest})"
+
+
+# --- what to do
+
+
+def action(story: Story) -> str:
+    """What to do, and what happens by itself."""
+    hint = "" if story.resolved_at else shorten(story.hint, HINT)
+    return " ".join(part for part in (hint, gave_up(story), next_attempt(story)) if part)
+
+
+def gave_up(story: Story) -> str:
+    dead, named = story.totals.dead, story.totals.dead_events
+    if not dead or not story.about_events:
+        return ""
+    everything = f"--type {shorten(story.event_type, TYPE)}" if story.totals.types == 1 else "--state dead"
+    command = f"replay {' '.join(shorten(name, NAME) for name in named) if dead <= len(named) else everything}"
+    if dead == story.totals.events == 1:
+        return f"Gave up after attempt {story.attempt}; nothing will retry it by itself: `manage.py {command}`."
+    them = "it by itself" if dead == 1 else "them by themselves"
+    return f"{counted(dead, 'event')} gave up; nothing will retry {them}: `manage.py {command}`."
+
+
+def next_attempt(story: Story) -> str:
+    """ "Attempt 2 of 12 at 14:32 CEST, gives up Wed 25 Nov 14:05." """
+    if story.resolved_at or not story.will_retry or not story.next_attempt_at:
+        return ""
+    of = f" of {story.max_attempts}" if story.max_attempts else ""
+    attempt = f"attempt {story.attempt + 1}{of}"
+    start = attempt.capitalize() if story.totals.events <= 1 else f"The newest failure: {attempt}"
+    due = "at" if story.next_attempt_at > story.now else "due since"
+    if not story.gives_up_at:
+        return f"{start} {due} {clock(story.next_attempt_at, story.now, story.tz)}."
+    at, until = span(story.next_attempt_at, story.gives_up_at, story.now, story.tz)
+    return f"{start} {due} {at}, gives up {until}."

@@ -1,0 +1,151 @@
+"""A story as a Message, every place of it filled, for whatever channel sends it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from django.template.loader import render_to_string
+
+from notifier.channels.text import POSSIBLE_REPEAT, plain
+from notifier.facts import Message, Money, Reason, Severity
+from notifier.messages import news, phrases, sms_text
+from notifier.messages.phrases import Fact
+from notifier.messages.telling import Story
+from notifier.messages.wording import clock, counted, end_of, shorten, sums
+
+TRACEBACK = 6000  # characters
+NAMED = 20  # alerts of those folded into one message
+LINE = 600
+
+COLOURS = {
+    Severity.CRITICAL: "#c62828",
+    Severity.ERROR: "#c2410c",
+    Severity.WARNING: "#a16207",
+    Severity.INFO: "#1d4ed8",
+}
+OVER, TEST = "#15803d", "#475569"
+
+
+def render(story: Story, *, note: str = "") -> Message:
+    """The message on one alert. `note` is one more sentence, which every form of the message says."""
+    known = phrases.facts(story)
+    error = phrases.error(story)
+    lines = (
+        " · ".join(fact.words for fact in known),
+        error,
+        phrases.progress(story),
+        phrases.held_with_it(story),
+    )
+    message = Message(
+        reason=story.reason,
+        severity=story.severity,
+        title=phrases.headline(story),
+        summary=tuple(shorten(line, LINE) for line in lines if line),
+        action=phrases.action(story),
+        news=shorten(news.latest(story), LINE),
+        footer=tuple(line for line in (*news.footer(story), note) if line),
+        links=story.links,
+        short=sms_text.one(story, note),
+        subject=f"[{_mark(story)}] {phrases.what(story)} ({_stake(story)})",
+        detail="" if story.resolved_at else end_of(story.traceback.strip(), TRACEBACK),
+        reference=story.reference,
+        thread=story.thread,
+        possible_repeat=story.possible_repeat,
+    )
+    rows = [*known, Fact("Error", error, error), *(Fact("", line, line) for line in lines[2:])]
+    return _whole(message, _mark(story), [row for row in rows if row.value])
+
+
+def fold(stories: Sequence[Story], *, at_risk: Sequence[Money] | None = None, note: str = "") -> Message:
+    """One message on several alerts, the worst first. Raises ValueError when there are none.
+
+    `at_risk` is their money together (see story.at_risk_together): an event that failed in two ways counts once.
+    """
+    if not stories:
+        raise ValueError("there is nothing to fold: no stories were given")
+    ordered = sms_text.worst_first(stories)
+    worst = ordered[0]
+    money = [sum_ for one in stories for sum_ in one.totals.at_risk] if at_risk is None else list(at_risk)
+    stake = f"{sums(money)} at risk" if sums(money) else ""
+    rows = [Fact(f"Alert {one.id}", _in_one_line(one), "") for one in ordered[:NAMED]]
+    if len(ordered) > NAMED:
+        left_out = sms_text.numbers(one.id for one in ordered[NAMED:])
+        rows.append(Fact("", f"and {len(ordered) - NAMED:,} more: alerts {left_out}", ""))
+    message = Message(
+        reason=worst.reason,
+        severity=worst.severity,
+        title=sms_text.how_many(ordered),
+        summary=tuple(line for line in (stake, *(f"{row.label} {row.value}".strip() for row in rows)) if line),
+        footer=tuple(line for line in (_why_folded(stories), note) if line),
+        links=tuple(link for one in ordered[:NAMED] for link in one.links if link.text.endswith(f" {one.id}")),
+        short=sms_text.many(stories, money, note),
+        subject=f"[{_mark(worst)}] {sms_text.how_many(ordered)}: {phrases.what(worst)}, …",
+        reference=worst.reference,
+        possible_repeat=any(one.possible_repeat for one in stories),
+    )
+    known = [Fact("At risk", sums(money), "")] if stake else []
+    return _whole(message, _mark(worst), [*known, *rows])
+
+
+def render_test(to: str, now: datetime, tz: str, *, reference: str = "") -> Message:
+    """What `send_test` sends: it says where it went, and that nothing is wrong. `to` is the target, in words."""
+    when = clock(now, now, tz)
+    message = Message(
+        reason=Reason.TEST,
+        severity=Severity.INFO,
+        title="Test: alerts of Stripe's webhooks arrive here",
+        summary=("Nothing is wrong, and there is nothing to do.", f"Sent {when} to {shorten(to, LINE)}"),
+        footer=("Sent because: `manage.py send_test`", *([f"Reference {reference}"] if reference else [])),
+        short=f"TEST alerts of Stripe's webhooks arrive here. Nothing is wrong. Sent {when}.",
+        subject="[test] alerts of Stripe's webhooks arrive here",
+        reference=reference,
+    )
+    return _whole(message, "test", [])
+
+
+def _whole(message: Message, mark: str, rows: Sequence[Fact]) -> Message:
+    """With its plain text and its HTML, which say the same."""
+    traceback = f"\n\n{message.detail}\n" if message.detail else "\n"
+    html = render_to_string(
+        "notifier/email/alert.html",
+        {
+            "message": message,
+            "mark": mark,
+            "colour": _colour(message),
+            "facts": rows,
+            "possible_repeat": POSSIBLE_REPEAT,
+        },
+    )
+    return replace(message, text=plain(message) + traceback, html=html)
+
+
+def _mark(story: Story) -> str:
+    if story.reason is Reason.TEST:
+        return "test"
+    return "resolved" if story.resolved_at else story.severity.label
+
+
+def _colour(message: Message) -> str:
+    if message.reason is Reason.TEST:
+        return TEST
+    return OVER if message.reason is Reason.RESOLVED else COLOURS[message.severity]
+
+
+def _stake(story: Story) -> str:
+    """ "413 events, EUR 18,420.00" """
+    events = story.totals.events if story.about_events else 0
+    number = counted(events, "event") if events else "once" if story.count == 1 else f"{story.count:,} times"
+    recovered = sums(story.totals.recovered)
+    money = (recovered and f"{recovered} recovered") if story.resolved_at else sums(story.totals.at_risk)
+    return f"{number}, {money}" if money else number
+
+
+def _in_one_line(story: Story) -> str:
+    return f"{_mark(story)}: {phrases.what(story)} ({_stake(story)})"
+
+
+def _why_folded(stories: Sequence[Story]) -> str:
+    reasons = sorted({news.because(one) for one in stories})
+    return f"Sent because: {counted(len(stories), 'alert')} waited together ({', '.join(reasons)})"

@@ -1,0 +1,163 @@
+"""An alert, or several, in one SMS: the most important fact first, one segment if it can be, two at most. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from notifier.channels.gsm7 import CUT, JOINED, SINGLE, gsm7, septets
+from notifier.facts import Money, Reason, Severity
+from notifier.messages import news, phrases
+from notifier.messages.telling import Story
+from notifier.messages.wording import about, clock, counted, sums
+
+MARKS = {Severity.CRITICAL: "CRIT", Severity.ERROR: "ERROR", Severity.WARNING: "WARN", Severity.INFO: "INFO"}
+REPEAT = len("Repeat? ")  # what the channel puts before it
+ITEM, LEAST = 60, 40  # septets that name one of several alerts, and the only one
+RANGES = 4  # of alert numbers
+CURRENCIES = 2
+
+
+class Room(NamedTuple):
+    """Septets that the text may take, in one segment and in two."""
+
+    single: int
+    double: int
+
+
+def room(*stories: Story) -> Room:
+    """What is left by the reference and the word of a repeat, which the channel adds."""
+    reference = stories[0].reference
+    taken = septets(reference) + 1 if reference else 0
+    taken += REPEAT if any(one.possible_repeat for one in stories) else 0
+    # One less in two: a character of two septets does not go half into the first segment.
+    return Room(SINGLE - taken, 2 * JOINED - 1 - taken)
+
+
+def one(story: Story, note: str = "") -> str:
+    """ "CRIT invoice.paid: database unavailable. 413 events, EUR 18,420.00 at risk since 14:02 CEST. Alert 118." """
+    what = _what(story)
+    plain = re.sub(r" \([^()]*\)$", "", what)  # without the exception's name
+    single, double = room(story)
+    for named, zone in ((what, True), (what, False), (plain, False)):
+        text = _one(story, named, note, zone=zone)
+        if septets(text) <= single:
+            return text
+    # Too long for one: the name gives way first, then what happens by itself, and never the alert's number.
+    spare = double - septets(_one(story, "", note, zone=True)) < LEAST
+    rest = septets(_one(story, "", note, zone=True, brief=spare))
+    return clip(_one(story, clip(what, max(double - rest, LEAST)), note, zone=True, brief=spare), double)
+
+
+def many(stories: Sequence[Story], at_risk: Iterable[Money], note: str = "") -> str:
+    """ "4 alerts, worst CRIT: invoice.paid database unavailable (413), payout.failed code error (2), +2. …" """
+    ordered = worst_first(stories)
+    single, double = room(*ordered)
+    items = [f"{clip(_what(one).replace(': ', ' ', 1), ITEM)} ({one.count:,})" for one in ordered]
+    money = sums(at_risk, CURRENCIES)
+    tail = [f"{money} at risk." if money else "", f"Alerts {numbers(one.id for one in stories)}.", note]
+    worst = "" if ordered[0].resolved_at else f", worst {MARKS[ordered[0].severity]}"
+
+    def naming(number: int) -> str:
+        rest = [f"+{len(items) - number}"] if number < len(items) else []
+        return gsm7(_spaced([f"{how_many(ordered)}{worst}: {', '.join([*items[:number], *rest])}.", *tail]))
+
+    texts = [naming(number) for number in range(min(len(items), 10), 0, -1)]
+    in_one = [text for text in texts[:-1] if septets(text) <= single]
+    in_two = [text for text in texts if septets(text) <= double]
+    return next(iter(in_one or in_two), "") or clip(texts[-1], double)
+
+
+def how_many(stories: Sequence[Story]) -> str:
+    """ "4 alerts, 1 of them resolved" """
+    over = sum(1 for one in stories if one.resolved_at)
+    if over == len(stories):
+        return f"{counted(over, 'alert')} resolved"
+    return counted(len(stories), "alert") + (f", {over} of them resolved" if over else "")
+
+
+def worst_first(stories: Iterable[Story]) -> list[Story]:
+    def rank(one: Story) -> tuple[int, ...]:
+        return one.resolved_at is not None, -one.severity, not one.livemode, -one.count, one.id
+
+    return sorted(stories, key=rank)
+
+
+def numbers(ids: Iterable[int]) -> str:
+    """ "118-121, 130" """
+    runs: list[list[int]] = []
+    for number in sorted(set(ids)):
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    named = [f"{run[0]}-{run[-1]}" if len(run) > 1 else f"{run[0]}" for run in runs[:RANGES]]
+    rest = sum(len(run) for run in runs[RANGES:])
+    return ", ".join([*named, *([f"+{rest}"] if rest else [])])
+
+
+def clip(text: str, limit: int) -> str:
+    """At most so many septets of a text in the alphabet."""
+    if septets(text) <= limit:
+        return text
+    while text and septets(text) > limit - len(CUT):
+        text = text[: min(len(text) - 1, limit)]
+    return text.rstrip() + CUT
+
+
+def _what(story: Story) -> str:
+    """ "invoice.paid +2 types: database unavailable" """
+    return gsm7(re.sub(r" and (\d[\d,]*) other (types?)", r" +\1 \2", phrases.what(story), count=1))
+
+
+def _one(story: Story, what: str, note: str, *, zone: bool, brief: bool = False) -> str:
+    number = f"Alert {story.id}."
+    if story.resolved_at:
+        return gsm7(_spaced([f"OK {what}.", _over(story), number, note]))
+    lead = {
+        Reason.RAISED: f" (was {story.told_severity.label})" if story.told_severity else "",
+        Reason.REOPENED: " again:",
+        Reason.TEST: " TEST",
+    }.get(story.reason, "")
+    reminder = f"{news.still_open(story)}." if story.reason is Reason.REPEAT and not brief else ""
+    mark, after = f"{MARKS[story.severity]}{lead}", "" if brief else _next(story)
+    return gsm7(_spaced([f"{mark} {what}.", reminder, _stake(story, zone=zone), number, after, note]))
+
+
+def _stake(story: Story, *, zone: bool) -> str:
+    events = story.totals.events if story.about_events else 0
+    number = counted(events, "event") if events else "Once" if story.count == 1 else f"{story.count:,} times"
+    if events == 1 < story.count:
+        number += f", failed {story.count:,} times"
+    new = f"{news.just_more(story)}, " if story.told_at and story.since.number else ""
+    money = sums(story.totals.at_risk, CURRENCIES)
+    since = f" since {clock(phrases.began(story), story.now, story.tz, zone=zone)}" if story.count > 1 else ""
+    return f"{new}{number}{f', {money} at risk' if money else ''}{since}."
+
+
+def _over(story: Story) -> str:
+    totals = story.totals
+    after = f"Resolved after {about(story.resolved_at - phrases.began(story))}" if story.resolved_at else "Resolved"
+    money = f", {sums(totals.recovered, CURRENCIES)} recovered" if sums(totals.recovered) else ""
+    if not story.about_events:
+        return f"{after}{money}."
+    done = totals.recovered_events
+    if done == totals.events:
+        return f"{after}: {'its event' if done == 1 else f'all {done:,} events'} processed{money}."
+    return f"{after}, {totals.events - done:,} of {counted(totals.events, 'event')} not processed{money}."
+
+
+def _next(story: Story) -> str:
+    totals = story.totals
+    if totals.dead and story.about_events:
+        which = totals.dead_events[0] if totals.dead == 1 and totals.dead_events else f"{totals.dead:,} events"
+        return f"Gave up: replay {clip(gsm7(which), LEAST)}."
+    if not story.will_retry or not story.next_attempt_at:
+        return ""
+    due = "Next: retry" if story.next_attempt_at > story.now else "Retry due since"
+    return f"{due} {clock(story.next_attempt_at, story.now, story.tz, zone=False)}."
+
+
+def _spaced(sentences: Iterable[str]) -> str:
+    return " ".join(sentence for sentence in sentences if sentence)

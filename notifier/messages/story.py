@@ -1,0 +1,184 @@
+"""Gathers what is known of one alert at the moment one target is told of it. Reads the tables, writes none.
+
+The database adds everything up, so that an alert of 100,000 failures is told as quickly as one of a single failure.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from datetime import datetime
+from urllib.parse import quote
+
+from django.db.models import Count, Max, Min, Q, QuerySet, Sum, Window
+from django.urls import NoReverseMatch, reverse
+
+from notifier import alerts
+from notifier.facts import Category, Frame, Link, Money, Reason, Severity, Timing, Told
+from notifier.messages import each_event
+from notifier.messages.telling import Children, Since, Story, Totals
+from notifier.models import Alert, Notification, Occurrence
+from notifier.outbox import told_of
+from notifier.policy import Policy
+from notifier.timing import window_after
+
+NAMED_TYPES = 3
+NAMED_EVENTS = 3
+NAMED_CHILDREN = 3
+DASHBOARD = "https://dashboard.stripe.com/"
+
+
+def tell(
+    notification: Notification,
+    reason: Reason,
+    now: datetime,
+    *,
+    policy: Policy,
+    site_url: str = "",
+    reference: str = "",
+    possible_repeat: bool = False,
+) -> Story:
+    """The story up to the alert's occurrence number `count`, which is what the target has been told when it is sent."""
+    alert = notification.alert
+    so_far = Occurrence.objects.filter(alert=alert, seq__lte=alert.count)
+    totals = _totals(so_far)
+    told = told_of(notification)
+    return Story(
+        reason=reason,
+        now=now,
+        tz=policy.tz,
+        id=alert.pk,
+        severity=Severity(alert.severity),
+        category=Category(alert.category),
+        title=alert.title,
+        opened_at=alert.opened_at,
+        last_at=alert.last_at,
+        count=alert.count,
+        source=alert.source,
+        event_type=alert.event_type,
+        hint=alert.hint,
+        livemode=alert.livemode,
+        account=alert.account,
+        exception=alert.exceptions[0].rpartition(".")[2] if alert.exceptions else "",
+        message=alert.message,
+        frame=Frame(**alert.frame) if alert.frame else None,
+        traceback=alert.traceback,
+        attempt=alert.attempt,
+        max_attempts=alert.max_attempts,
+        will_retry=alert.will_retry,
+        next_attempt_at=alert.next_attempt_at,
+        gives_up_at=alert.gives_up_at,
+        acknowledged_by=alert.acknowledged_by,
+        acknowledged_until=alert.acknowledged_until,
+        resolved_at=alert.resolved_at,
+        resolved_how=alert.resolved_how,
+        totals=totals,
+        children=_children(alert),
+        route=notification.route,
+        since=_since(so_far, alert.count, told.seq) if told.seq else Since(),
+        told_at=told.at,
+        told_severity=told.severity,
+        held_by=notification.held_by,
+        held_since=notification.held_since,
+        instead_of=notification.instead_of,
+        next_update_at=_next_update_at(reason, told, alert, policy.timing(notification.route), now),
+        thread=notification.thread,
+        links=tuple(_links(alert, totals, site_url)),
+        reference=reference,
+        possible_repeat=possible_repeat,
+    )
+
+
+def at_risk_together(stories: Iterable[Story]) -> tuple[Money, ...]:
+    """The money at risk in several alerts: an event that failed in two ways, and so is in two of them, counts once."""
+    waiting = Occurrence.objects.filter(alert__in=[story.id for story in stories], recovered_at__isnull=True)
+    return each_event.money(each_event.groups(waiting))
+
+
+def alert_url(alert_id: int, site_url: str) -> str:
+    """The alert's page, or "" when the site's own address is not set or its admin is not installed."""
+    if not site_url:
+        return ""
+    try:
+        return site_url.rstrip("/") + reverse("admin:notifier_alert_change", args=[alert_id])
+    except NoReverseMatch:
+        return ""
+
+
+def event_url(event_id: str, *, livemode: bool, account: str = "") -> str:
+    """The event in Stripe's dashboard; `account` is the Connect account that it belongs to."""
+    place = [quote(account, safe="")] if account else []
+    return DASHBOARD + "/".join([*place, *([] if livemode else ["test"]), "events", quote(event_id, safe="")])
+
+
+def _totals(so_far: QuerySet[Occurrence]) -> Totals:
+    facts = so_far.aggregate(
+        first_at=Min("occurred_at"),
+        types=Count("event_type", distinct=True, filter=~Q(event_type="")),
+        customers=Count("customer", distinct=True, filter=~Q(customer="")),
+        customer=Max("customer"),
+        objects=Count("object_id", distinct=True, filter=~Q(object_id="")),
+        object_id=Max("object_id"),
+    )
+    found = each_event.groups(so_far)
+    waiting = [group for group in found if group.waiting]
+    done = [group for group in found if not group.waiting]
+    ways = Counter[str]()
+    for group in done:
+        ways[group.recovered_how] += group.events
+    dead = sum(group.events for group in waiting if group.dead)
+    newest = so_far.exclude(event_id="").order_by("-seq").values_list("event_id", flat=True)
+    return Totals(
+        first_at=facts["first_at"],
+        events=sum(group.events for group in found),
+        types=facts["types"],
+        newest_event=newest.first() or "",
+        customers=facts["customers"],
+        customer=facts["customer"] if facts["customers"] == 1 else "",
+        object_id=facts["object_id"] if facts["objects"] == 1 else "",
+        at_risk=each_event.money(waiting),
+        recovered=each_event.money(done),
+        recovered_by=tuple(sorted((+ways).items(), key=lambda way: (-way[1], way[0]))),
+        dead=dead,
+        dead_events=each_event.newest_dead(so_far, NAMED_EVENTS) if dead else (),
+    )
+
+
+def _since(so_far: QuerySet[Occurrence], count: int, told_seq: int) -> Since:
+    new = so_far.filter(seq__gt=told_seq)
+    if count <= told_seq:
+        return Since()
+    by_type = new.exclude(event_type="").values("event_type").annotate(number=Count("pk"))
+    types = by_type.order_by("-number", "event_type").values_list("event_type", "number")[:NAMED_TYPES]
+    money = each_event.money(each_event.groups(new))
+    return Since(number=count - told_seq, types=tuple(types), money=money)
+
+
+def _children(alert: Alert) -> Children:
+    named = list(
+        Alert.objects.filter(inhibited_by=alert)
+        .annotate(
+            children=Window(Count("pk")),
+            failures=Window(Sum("count")),
+        )
+        .order_by("-count", "pk")[:NAMED_CHILDREN]
+    )
+    if not named:
+        return Children()
+    return Children(named[0].children, named[0].failures, tuple((child.pk, child.headline) for child in named))
+
+
+def _next_update_at(reason: Reason, told: Told, alert: Alert, timing: Timing, now: datetime) -> datetime | None:
+    if alert.resolved_at is not None or not timing.windows:
+        return None
+    step = window_after(reason, told, alerts.state_of(alert))
+    return now + timing.windows[min(step, len(timing.windows) - 1)]
+
+
+def _links(alert: Alert, totals: Totals, site_url: str) -> Iterable[Link]:
+    page = alert_url(alert.pk, site_url)
+    if page:
+        yield Link(f"Open alert {alert.pk}", page)
+    if alert.source == "webhook" and totals.newest_event:
+        text = "Open in Stripe" if totals.events == 1 else "Open the newest event in Stripe"
+        yield Link(text, event_url(totals.newest_event, livemode=alert.livemode, account=alert.account))

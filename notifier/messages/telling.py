@@ -1,0 +1,103 @@
+"""What is known of one alert at the moment one target is told of it, as values. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from notifier.facts import Category, Frame, Link, Money, Reason, Severity
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """All that happened on one alert, each event counted once however often it failed."""
+
+    first_at: datetime | None = None
+    events: int = 0  # 0: it is not about Stripe's events
+    types: int = 0
+    newest_event: str = ""
+    customers: int = 0
+    customer: str = ""  # when there is only one
+    object_id: str = ""  # when there is only one
+    at_risk: tuple[Money, ...] = ()
+    recovered: tuple[Money, ...] = ()
+    recovered_by: tuple[tuple[str, int], ...] = ()  # how, and how many events; most first
+    dead: int = 0
+    dead_events: tuple[str, ...] = ()  # the newest few
+
+    @property
+    def recovered_events(self) -> int:
+        return sum(number for _, number in self.recovered_by)
+
+
+@dataclass(frozen=True, slots=True)
+class Since:
+    """What came after the last message."""
+
+    number: int = 0
+    types: tuple[tuple[str, int], ...] = ()  # the most frequent few, and how many of each
+    money: tuple[Money, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Children:
+    """Alerts that are held because this one explains them."""
+
+    alerts: int = 0
+    occurrences: int = 0
+    named: tuple[tuple[int, str], ...] = ()  # number and headline of the most frequent few
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """One alert for one target, now. Times are in UTC; `tz` is the zone that people read them in."""
+
+    reason: Reason
+    now: datetime
+    tz: str
+    # the alert
+    id: int
+    severity: Severity
+    category: Category
+    title: str
+    opened_at: datetime
+    last_at: datetime
+    count: int
+    source: str = "webhook"
+    event_type: str = ""
+    hint: str = ""
+    livemode: bool = False
+    account: str = ""
+    exception: str = ""  # its class, without the module
+    message: str = ""
+    frame: Frame | None = None
+    traceback: str = ""
+    attempt: int = 1
+    max_attempts: int | None = None
+    will_retry: bool = False
+    next_attempt_at: datetime | None = None
+    gives_up_at: datetime | None = None
+    acknowledged_by: str = ""
+    acknowledged_until: datetime | None = None
+    resolved_at: datetime | None = None
+    resolved_how: str = ""
+    totals: Totals = field(default_factory=Totals)
+    children: Children = field(default_factory=Children)
+    # the target
+    route: str = ""
+    since: Since = field(default_factory=Since)
+    told_at: datetime | None = None
+    told_severity: Severity | None = None
+    held_by: str = ""
+    held_since: datetime | None = None
+    instead_of: str = ""
+    next_update_at: datetime | None = None  # the earliest
+    thread: str = ""
+    # the message
+    links: tuple[Link, ...] = ()
+    reference: str = ""
+    possible_repeat: bool = False
+
+    @property
+    def about_events(self) -> bool:
+        return self.source == "webhook" and self.totals.events > 0

@@ -1,0 +1,90 @@
+"""How times, counts, money and long texts read in every message. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from notifier.channels.text import one_line
+from notifier.durations import human
+from notifier.facts import Money
+from notifier.money import add, format_money, format_sums
+
+CURRENCIES = 3  # named; a Stripe account may take 135 of them
+
+
+def clock(when: datetime, now: datetime, tz: str, *, zone: bool = True) -> str:
+    """A local time: "14:32 CEST", and with its date when that is not today's: "Wed 25 Nov 14:32 CET".
+
+    Leave out the zone only where the same sentence has it already.
+    """
+    local, today = when.astimezone(ZoneInfo(tz)), now.astimezone(ZoneInfo(tz)).date()
+    name = f" {zone_name(local)}" if zone else ""
+    if local.date() == today:
+        return f"{local:%H:%M}{name}"
+    year = f" {local.year}" if local.year != today.year else ""
+    return f"{local:%a} {local.day} {local:%b}{year} {local:%H:%M}{name}"
+
+
+def span(start: datetime, end: datetime, now: datetime, tz: str) -> tuple[str, str]:
+    """Two times of one sentence: the second without a zone that the first has, and without its date."""
+    zone = ZoneInfo(tz)
+    one, other = start.astimezone(zone), end.astimezone(zone)
+    same_zone = zone_name(one) == zone_name(other)
+    if one.date() == other.date():
+        return clock(start, now, tz), f"{other:%H:%M}" + ("" if same_zone else f" {zone_name(other)}")
+    today = "today " if other.date() == now.astimezone(zone).date() else ""
+    return clock(start, now, tz), today + clock(end, now, tz, zone=not same_zone)
+
+
+def zone_name(local: datetime) -> str:
+    """The zone's abbreviation at that time; where it has none, its distance from UTC."""
+    name = local.tzname() or "UTC"
+    return f"UTC{name}" if name[0] in "+-" else name
+
+
+def about(duration: timedelta) -> str:
+    """A duration without seconds, unless it has no minutes: "9 min"."""
+    minute = timedelta(minutes=1)
+    return human(duration if duration < minute else duration - duration % minute)
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def listed(items: Sequence[str]) -> str:
+    """ "a, b and c" """
+    return f"{', '.join(items[:-1])} and {items[-1]}" if len(items) > 1 else "".join(items)
+
+
+def sums(monies: Iterable[Money], most: int = CURRENCIES) -> str:
+    """Totals per currency, of which the largest few are written out: "EUR 18,420.00 and USD 310.00"."""
+    totals = [total for total in add(monies) if total.amount]
+    if len(totals) <= most:
+        return format_sums(totals)
+    named = ", ".join(format_money(total) for total in totals[:most])
+    return f"{named} and {counted(len(totals) - most, 'more currency', 'more currencies')}"
+
+
+def shorten(text: str, limit: int) -> str:
+    """One line of at most `limit` characters, which says how much of it is missing."""
+    line = one_line(text)
+    if len(line) <= limit:
+        return line
+    mark = f"… (+{len(line):,} characters)"  # never shorter than with what is left out
+    kept = line[: max(limit - len(mark), 0)].rstrip()
+    return f"{kept}… (+{len(line) - len(kept):,} characters)"
+
+
+def end_of(text: str, limit: int) -> str:
+    """The last lines of a long text, which in a traceback are the ones that matter."""
+    if len(text) <= limit:
+        return text
+    kept = text[-limit:].partition("\n")[2] or text[-limit:]
+    return f"… ({len(text) - len(kept):,} characters before this left out)\n{kept}"
+
+
+def capitalised(text: str) -> str:
+    return text[:1].upper() + text[1:]

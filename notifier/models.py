@@ -1,0 +1,272 @@
+"""What is known of alerts and of their delivery. `due_at` is the only scheduler; these tables are the only truth.
+
+Each table has one writer: alerts.py writes Alert and Occurrence; outbox.py with attempts.py and reports.py writes
+Target, Notification, Attempt, AttemptPart and Digest; silences.py writes Silence.
+"""
+
+from django.db import models
+from django.db.models import F, Q
+
+from notifier.facts import Category, Reason, Result, Severity
+
+SEVERITIES = [(int(s), s.label) for s in Severity]
+CATEGORIES = [(c.value, c.value) for c in Category]
+REASONS = [(r.value, r.value) for r in Reason]
+RESULTS = [(r.value, r.value) for r in Result]
+
+
+class Alert(models.Model):
+    """One open problem, however often it happens. At most one is unresolved per fingerprint."""
+
+    fingerprint = models.CharField(max_length=64)
+    source = models.CharField(max_length=100, default="webhook")
+    severity = models.PositiveSmallIntegerField(choices=SEVERITIES)
+    category = models.CharField(max_length=20, choices=CATEGORIES)
+    transient = models.BooleanField(default=False)
+    title = models.CharField(max_length=200)
+    hint = models.TextField(blank=True)
+    rule = models.CharField(max_length=100, blank=True)
+
+    event_type = models.CharField(max_length=255, blank=True)
+    endpoint = models.CharField(max_length=64, blank=True)
+    account = models.CharField(max_length=255, blank=True)
+    livemode = models.BooleanField(default=False)
+    exceptions = models.JSONField(default=list)
+    message = models.TextField(blank=True)
+    frame = models.JSONField(default=dict)
+    traceback = models.TextField(blank=True)
+    context = models.JSONField(default=dict)
+
+    # The largest single amount, for matching; sums are made of occurrences when a message is rendered.
+    amount = models.BigIntegerField(null=True)
+    currency = models.CharField(max_length=3, blank=True)
+
+    # The latest failure's retry, for "attempt 2 of 12, gives up Wed 14:05".
+    attempt = models.PositiveIntegerField(default=1)
+    max_attempts = models.PositiveIntegerField(null=True)
+    will_retry = models.BooleanField(default=False)
+    next_attempt_at = models.DateTimeField(null=True)
+    gives_up_at = models.DateTimeField(null=True)
+
+    # The targets for whom something is planned: while it is so, a further occurrence needs no plan of its own.
+    planned_for = models.CharField(max_length=40, blank=True)
+    count = models.PositiveIntegerField(default=0)  # occurrences so far; the latest one's `seq`
+    opened_at = models.DateTimeField()
+    last_at = models.DateTimeField()
+    burst_at = models.DateTimeField()  # since when without a quiet period
+
+    acknowledged_at = models.DateTimeField(null=True, blank=True)
+    acknowledged_until = models.DateTimeField(null=True, blank=True)
+    acknowledged_by = models.CharField(max_length=150, blank=True)
+    acknowledged_severity = models.PositiveSmallIntegerField(null=True)  # how bad it was then; worse is told
+    inhibited_by = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL, related_name="inhibits")
+    resolve_after = models.DurationField(null=True)  # quiet for so long means over; null: when its events are processed
+    resolved_at = models.DateTimeField(null=True, blank=True)
+    resolved_how = models.CharField(max_length=50, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["fingerprint"],
+                condition=Q(resolved_at__isnull=True),
+                name="one_open_alert_per_fingerprint",
+            )
+        ]
+        indexes = [
+            models.Index(fields=["last_at"], condition=Q(resolved_at__isnull=True), name="open_alerts"),
+            models.Index(fields=["resolved_at"], name="resolved_alerts"),
+            models.Index(fields=["fingerprint", "resolved_at"], name="alerts_of_fingerprint"),
+        ]
+
+    def __str__(self) -> str:
+        return f"Alert {self.pk}: {Severity(self.severity).label}, {self.headline}"
+
+    @property
+    def headline(self) -> str:
+        return f"{self.event_type} cannot be processed: {self.title}" if self.event_type else self.title
+
+
+class Occurrence(models.Model):
+    """One failure, counted once. `seq` is its number within the alert and the watermark of "since last"."""
+
+    alert = models.ForeignKey(Alert, on_delete=models.CASCADE, related_name="occurrences")
+    seq = models.PositiveIntegerField()
+    key = models.CharField(max_length=100, unique=True)
+    event_id = models.CharField(max_length=255, blank=True)
+    event_type = models.CharField(max_length=255, blank=True)
+    object_id = models.CharField(max_length=255, blank=True)
+    customer = models.CharField(max_length=255, blank=True)
+    amount = models.BigIntegerField(null=True)
+    currency = models.CharField(max_length=3, blank=True)
+    attempt = models.PositiveIntegerField(default=1)
+    dead = models.BooleanField(default=False)  # nobody will retry this event by itself
+    occurred_at = models.DateTimeField()
+    recovered_at = models.DateTimeField(null=True)
+    recovered_how = models.CharField(max_length=20, blank=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["alert", "seq"], name="occurrence_number")]
+        indexes = [
+            models.Index(fields=["event_id"], condition=Q(recovered_at__isnull=True), name="unrecovered_events"),
+            models.Index(fields=["alert"], condition=Q(recovered_at__isnull=True), name="unrecovered_of_alert"),
+            models.Index(
+                fields=["id"],
+                condition=Q(recovered_at__isnull=True) & ~Q(event_id=""),
+                name="waiting_for_recovery",
+            ),
+            models.Index(fields=["occurred_at"], name="occurrences_by_time"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.key} ({self.event_type or 'no event'})"
+
+
+class Target(models.Model):
+    """One recipient. Whoever holds its lease is the only one that sends to it."""
+
+    key = models.CharField(max_length=300, unique=True)  # "channel:address"
+    channel = models.CharField(max_length=100)
+    address = models.CharField(max_length=200)
+    token = models.CharField(max_length=32, blank=True)
+    lease_until = models.DateTimeField(null=True)
+    next_at = models.DateTimeField(null=True)  # not before: throttled, or the provider said Retry-After
+    held_by = models.CharField(max_length=100, blank=True)
+    dead_since = models.DateTimeField(null=True, blank=True)  # set aside: nothing can be delivered to it
+    dead_detail = models.CharField(max_length=500, blank=True)
+    dead_told = models.BooleanField(default=False)  # its own alert has been raised
+
+    class Meta:
+        indexes = [models.Index(fields=["channel"], name="targets_of_channel")]
+
+    def __str__(self) -> str:
+        return self.key
+
+
+class Notification(models.Model):
+    """What one target has been told of one alert, and when it is next to be told, and why."""
+
+    alert = models.ForeignKey(Alert, on_delete=models.CASCADE, related_name="notifications")
+    target = models.ForeignKey(Target, on_delete=models.CASCADE, related_name="notifications")
+    route = models.CharField(max_length=100)
+    due_at = models.DateTimeField(null=True)  # null: nothing is planned
+    reason = models.CharField(max_length=10, choices=REASONS)
+    urgency = models.SmallIntegerField(default=0)  # lower goes first when not all may go
+    told_seq = models.PositiveIntegerField(default=0)
+    told_severity = models.PositiveSmallIntegerField(null=True)
+    told_at = models.DateTimeField(null=True)
+    told_resolved = models.BooleanField(default=False)
+    window = models.PositiveSmallIntegerField(default=0)
+    sent = models.PositiveIntegerField(default=0)  # messages so far
+    thread = models.CharField(max_length=300, blank=True)  # the channel's own handle for the first message
+    tries = models.PositiveIntegerField(default=0)  # of the message that is due
+    trying_since = models.DateTimeField(null=True)
+    sending = models.ForeignKey("Attempt", null=True, on_delete=models.SET_NULL, related_name="+")
+    held_by = models.CharField(max_length=100, blank=True)  # the guard that holds it, e.g. "silence 3"
+    held_since = models.DateTimeField(null=True)
+    instead_of = models.CharField(max_length=300, blank=True)  # the target that this one stands in for, and why
+    rejected = models.BooleanField(default=False)  # what is due cannot be delivered here: another way must be found
+    last_error = models.CharField(max_length=500, blank=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["alert", "target"], name="one_notification_per_target")]
+        indexes = [
+            models.Index(
+                fields=["target", "urgency", "due_at"],
+                condition=Q(due_at__isnull=False),
+                name="due_notifications",
+            ),
+            models.Index(fields=["due_at"], condition=Q(due_at__isnull=False), name="oldest_due_notification"),
+        ]
+
+    def __str__(self) -> str:
+        return f"alert {self.alert_id} to {self.target_id}: {self.reason}"
+
+
+class Digest(models.Model):
+    """One period's summary for one target: one row, whatever runs."""
+
+    name = models.CharField(max_length=100)
+    target = models.ForeignKey(Target, on_delete=models.CASCADE, related_name="digests")
+    starts_at = models.DateTimeField()
+    ends_at = models.DateTimeField()
+    due_at = models.DateTimeField(null=True)
+    tries = models.PositiveIntegerField(default=0)
+    sending = models.ForeignKey("Attempt", null=True, on_delete=models.SET_NULL, related_name="+")
+    sent_at = models.DateTimeField(null=True)
+    outcome = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["name", "target", "ends_at"], name="one_digest_per_period")]
+        indexes = [models.Index(fields=["due_at"], condition=Q(due_at__isnull=False), name="due_digests")]
+
+    def __str__(self) -> str:
+        return f"{self.name} of {self.ends_at:%Y-%m-%d}"
+
+
+class Attempt(models.Model):
+    """One try to send one message. Its text is stored before the call, its result after."""
+
+    target = models.ForeignKey(Target, on_delete=models.CASCADE, related_name="attempts")
+    token = models.CharField(max_length=32)
+    reference = models.CharField(max_length=16, db_index=True)  # a possible repeat carries the first one's
+    reason = models.CharField(max_length=10, choices=REASONS)
+    text = models.TextField()
+    result = models.CharField(max_length=10, choices=RESULTS, default=Result.SENDING.value)
+    code = models.CharField(max_length=100, blank=True)
+    detail = models.CharField(max_length=500, blank=True)
+    provider_id = models.CharField(max_length=200, blank=True)
+    parts = models.PositiveSmallIntegerField(default=1)
+    started_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True)
+    digest_of = models.ForeignKey(Digest, null=True, on_delete=models.CASCADE, related_name="attempts")
+    # What the provider reported after it took the message: its last word, and why (see receipts.py).
+    receipt = models.CharField(max_length=12, blank=True)
+    receipt_code = models.CharField(max_length=100, blank=True)
+    receipt_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["target", "started_at"], name="attempts_of_target"),
+            models.Index(fields=["provider_id"], name="attempts_by_provider_id"),
+            models.Index(fields=["receipt"], condition=Q(receipt_at__isnull=False), name="attempts_by_receipt"),
+            models.Index(fields=["started_at"], condition=Q(result="sending"), name="attempts_under_way"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.reference} ({self.result})"
+
+
+class AttemptPart(models.Model):
+    """Which occurrences of which notification an attempt tells: more than one when pages are folded into one."""
+
+    attempt = models.ForeignKey(Attempt, on_delete=models.CASCADE, related_name="parts_told")
+    notification = models.ForeignKey(Notification, on_delete=models.CASCADE, related_name="parts_told")
+    reason = models.CharField(max_length=10, choices=REASONS)
+    from_seq = models.PositiveIntegerField()
+    to_seq = models.PositiveIntegerField()
+    severity = models.PositiveSmallIntegerField(choices=SEVERITIES)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(from_seq__lte=F("to_seq")), name="attempt_part_in_order"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.from_seq}-{self.to_seq} of notification {self.notification_id}"
+
+
+class Silence(models.Model):
+    """Nobody is told of matching alerts until it ends. It holds; it never drops."""
+
+    matcher = models.JSONField(default=dict, help_text='What is silenced, as in ROUTES: {"event": "invoice.*"}')
+    starts_at = models.DateTimeField()
+    ends_at = models.DateTimeField()
+    author = models.CharField(max_length=150)
+    comment = models.CharField(max_length=500)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index(fields=["ends_at"], name="silences_by_end")]
+
+    def __str__(self) -> str:
+        return f"Silence {self.pk} until {self.ends_at:%Y-%m-%d %H:%M}: {self.comment}"

@@ -1,0 +1,245 @@
+"""What is to be told: the planning half of the only writer of Target, Notification, Attempt and Digest.
+
+`due_at` is the only scheduler. Whatever changes what a target should hear next sets it, and nothing else does.
+The sending half is attempts.py.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+import structlog
+from django.db.models import F, Q
+
+from notifier import timing
+from notifier.alerts import state_of
+from notifier.facts import Due, Reason, Severity, Told
+from notifier.facts import Target as To
+from notifier.guards import Gate
+from notifier.models import Alert, Digest, Notification, Target
+from notifier.policy import Policy
+from notifier.route import Routed
+
+log = structlog.get_logger(__name__)
+
+DIVERTED = "diverted"  # how `held_by` begins while others stand in for a target
+# Between two looks whether a target can be told itself again; grows with the time that it could not.
+LOOK_AGAIN = timedelta(minutes=30)
+
+# Reasons that tell something new, in the order in which they go when not all may go at once.
+_URGENT = {Reason.RAISED, Reason.FIRST, Reason.REOPENED}
+
+
+def plan(alert: Alert, routed: Iterable[Routed], policy: Policy, now: datetime) -> bool:
+    """Set when each target hears of an alert next; True when something is due now.
+
+    A row that is being sent, retried or held is left alone: whoever ends that judges it again. Only worse news
+    breaks in. When every row has its plan the alert says so (`planned_for`), and the storm's further failures ask
+    nobody; whoever leaves a row without a plan takes that back (`_unplanned`).
+    """
+    routed = tuple(routed)
+    rows = {row.target.key: row for row in Notification.objects.filter(alert=alert).select_related("target")}
+    anything_due = False
+    for one in routed:
+        row = rows.get(one.target.key)
+        if row is None:
+            row = Notification(alert=alert, target=_target(one.target), route=one.route.name, reason=Reason.FIRST)
+            due = timing.next_due(Told(), state_of(alert), one.route.timing, now)
+            if due is not None:
+                _set_due(row, due, alert)
+                row.save(force_insert=True)
+                anything_due |= due.at <= now
+    for row in rows.values():
+        anything_due |= replan(row, alert, policy, now)
+    Alert.objects.filter(pk=alert.pk).update(planned_for=plan_key(routed, Severity(alert.severity)))
+    return anything_due
+
+
+def plan_key(routed: Iterable[Routed], severity: Severity) -> str:
+    """What `planned_for` says when these targets have their plan for an alert as bad as this."""
+    keys = "\n".join(sorted(one.target.key for one in routed))
+    return f"{int(severity)}:{hashlib.sha256(keys.encode()).hexdigest()[:32]}"
+
+
+def replan(row: Notification, alert: Alert, policy: Policy, now: datetime) -> bool:
+    """Judge one row again after something changed; True when it is due now."""
+    if row.sending_id is not None:
+        return False
+    due = timing.next_due(told_of(row), state_of(alert), policy.timing(row.route), now)
+    waits = bool(row.held_by) or row.tries > 0
+    if due is None:
+        if row.due_at is not None and not waits:
+            _update(row, due_at=None)
+        return False
+    # A first message that is held and has become worse is news too: it may pass the guard that holds it.
+    news = due.reason != row.reason or urgency(due.reason, Severity(alert.severity), row.sent) < row.urgency
+    if row.due_at is not None and not (news or (due.at < row.due_at and not waits)):
+        return False
+    _set_due(row, due, alert)
+    _update(row, due_at=row.due_at, reason=row.reason, urgency=row.urgency)
+    return due.at <= now
+
+
+def replan_all(alert: Alert, policy: Policy, now: datetime) -> bool:
+    """Judge every row of an alert again: it was resolved, acknowledged or is no longer inhibited."""
+    anything_due = False
+    for row in Notification.objects.filter(alert=alert):
+        anything_due |= replan(row, alert, policy, now)
+    return anything_due
+
+
+def release_held(held_by: str, now: datetime) -> int:
+    """What a guard held is judged again at once, since the guard has ended early."""
+    return Notification.objects.filter(held_by=held_by, due_at__isnull=False).update(due_at=now)
+
+
+def forgotten(policy: Policy, now: datetime, limit: int = 100) -> int:
+    """Plan what has news and no plan. There is none unless something was lost; nothing lost may stay lost."""
+    lost = Notification.objects.filter(
+        Q(alert__resolved_at__isnull=True, told_seq__lt=F("alert__count"), held_by=""),
+        due_at__isnull=True,
+        sending__isnull=True,
+        last_error="",
+    ).select_related("alert")[:limit]
+    return sum(replan(row, row.alert, policy, now) for row in lost)
+
+
+def hold(row: Notification, gate: Gate, now: datetime) -> None:
+    """Judge it again at `gate.until`. Why it is held is stored and shown."""
+    since = row.held_since if row.held_by == gate.name else now
+    _update(row, due_at=gate.until, held_by=gate.name[:100], held_since=since)
+    log.info("notification held", notification=row.pk, alert=row.alert_id, by=gate.name, until=str(gate.until))
+
+
+def drop(row: Notification, gate: Gate) -> None:
+    """Nothing left to tell. `held_by` stays: the digest lists what was resolved while held."""
+    _update(row, due_at=None, held_by=row.held_by or gate.name[:100])
+    log.info("notification dropped", notification=row.pk, alert=row.alert_id, because=gate.name)
+
+
+def postpone(row: Notification, due: Due | None, alert: Alert) -> None:
+    """It was due, and judged again it is not, or not yet."""
+    if due is None:
+        _update(row, due_at=None, held_by="", held_since=None, rejected=False, tries=0, trying_since=None)
+        return
+    _set_due(row, due, alert)
+    _update(row, due_at=row.due_at, reason=row.reason, urgency=row.urgency, held_by="", held_since=None)
+
+
+def divert(row: Notification, why: str, to: Iterable[To], policy: Policy, now: datetime) -> int:
+    """Let other targets stand in for this one; how many will hear of it.
+
+    What is still open is judged again later, for the target may be back by then, or have a new day's budget.
+    """
+    alert = row.alert
+    told = 0
+    for target in to:
+        if target.key == row.target.key:
+            continue
+        stand_in, created = Notification.objects.get_or_create(
+            alert=alert,
+            target=_target(target),
+            defaults={
+                "route": row.route,
+                "reason": Reason.FIRST,
+                "instead_of": f"{row.target.key} ({why})"[:300],
+            },
+        )
+        if not created and stand_in.last_error and stand_in.sending_id is None:
+            continue  # it could not be told either: two channels that stand in for each other must not go in circles
+        told += 1
+        replan(stand_in, alert, policy, now)
+        log.warning("notification diverted", alert=alert.pk, to_channel=target.channel, because=why, new=created)
+    since = row.held_since if row.held_since and row.held_by.startswith(DIVERTED) else now
+    over = alert.resolved_at is not None
+    _update(
+        row,
+        due_at=None if over else now + max(LOOK_AGAIN, now - since),
+        held_by="" if over else f"{DIVERTED}: {why}"[:100],
+        held_since=None if over else since,
+        last_error=f"diverted: {why}"[:500],
+        rejected=False,
+        tries=0,
+        trying_since=None,
+    )
+    return told
+
+
+def ensure_digest(name: str, target: To, starts_at: datetime, ends_at: datetime, now: datetime) -> bool:
+    """One row for one period and target, whatever runs; True when it is new and due.
+
+    The first row ever is only a mark: a digest of a time before it was set up would say that all was quiet.
+    """
+    row = _target(target)
+    previous = Digest.objects.filter(name=name, target=row).order_by("-ends_at").first()
+    if previous is not None and previous.ends_at >= ends_at:
+        return False
+    starts = min(starts_at, previous.ends_at) if previous else starts_at
+    _, created = Digest.objects.get_or_create(
+        name=name,
+        target=row,
+        ends_at=ends_at,
+        defaults={
+            "starts_at": starts,
+            "due_at": now if previous else None,
+            "outcome": "" if previous else "set up",
+        },
+    )
+    return created and previous is not None
+
+
+def digest_now(name: str, target: To, starts_at: datetime, now: datetime) -> Digest:
+    """A digest of the time since the last one, due at once."""
+    row = _target(target)
+    previous = Digest.objects.filter(name=name, target=row).order_by("-ends_at").first()
+    return Digest.objects.create(
+        name=name, target=row, starts_at=previous.ends_at if previous else starts_at, ends_at=now, due_at=now
+    )
+
+
+def unplanned(alert_id: int) -> None:
+    """Some target of an alert has nothing planned: its next failure has to plan."""
+    Alert.objects.filter(pk=alert_id).exclude(planned_for="").update(planned_for="")
+
+
+def told_of(row: Notification) -> Told:
+    """What the row's target has been told."""
+    return Told(
+        seq=row.told_seq,
+        severity=Severity(row.told_severity) if row.told_severity else None,
+        at=row.told_at,
+        window=row.window,
+        resolved=row.told_resolved,
+    )
+
+
+def urgency(reason: Reason, severity: Severity, sent: int) -> int:
+    """Lower goes first: new and worse before over, over before more of the same; then the worst."""
+    if reason in _URGENT:
+        return int(Severity.CRITICAL) - severity
+    if reason is Reason.RESOLVED:
+        return 50
+    return 100 + min(sent, 100)
+
+
+def _set_due(row: Notification, due: Due, alert: Alert) -> None:
+    row.due_at, row.reason = due.at, due.reason.value
+    row.urgency = urgency(due.reason, Severity(alert.severity), row.sent)
+
+
+def _target(target: To) -> Target:
+    row, _ = Target.objects.get_or_create(
+        key=target.key, defaults={"channel": target.channel, "address": target.address}
+    )
+    return row
+
+
+def _update(row: Notification, **changes: object) -> None:
+    """Change a row that nobody is sending: whoever sends it decides what comes next."""
+    Notification.objects.filter(pk=row.pk, sending__isnull=True).update(**changes)
+    if changes.get("due_at", row) is None:
+        unplanned(row.alert_id)
+    for name, value in changes.items():
+        setattr(row, name, value)

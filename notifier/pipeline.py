@@ -1,0 +1,123 @@
+"""The order of the stages: a failure in, plans for its targets out. Safe to run again for the same failure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import structlog
+from django.db import IntegrityError, transaction
+
+from core.wake import wake
+from notifier import alerts, inhibit, outbox
+from notifier.alerts import Recorded
+from notifier.classify import classify, subject_of
+from notifier.conf import get_policy
+from notifier.facts import Failure, Severity, Verdict
+from notifier.models import Alert
+from notifier.policy import Policy
+from notifier.route import Routed, targets_of, try_routes
+
+log = structlog.get_logger(__name__)
+
+
+def failed(failure: Failure, now: datetime) -> Recorded | None:
+    """Judge a failure, count it on its alert and plan who hears of it; None when it is ignored or known."""
+    policy = get_policy()
+    verdict = classify(failure, policy.rules)
+    if verdict is None:
+        log.info("failure ignored", event_id=failure.event_id, exception=failure.exceptions[:1])
+        return None
+    return raised(failure, verdict, policy, now)
+
+
+def raised(
+    failure: Failure,
+    verdict: Verdict,
+    policy: Policy,
+    now: datetime,
+    *,
+    resolve_after: timedelta | None = None,
+) -> Recorded | None:
+    """The same from a verdict on: for what needs no classification."""
+    for _ in range(3):
+        try:
+            with transaction.atomic():
+                recorded = alerts.record(
+                    failure, verdict, quiet_period=policy.quiet_period, resolve_after=resolve_after
+                )
+                routed = _route(failure, verdict, recorded.severity, policy)
+                due = _plan(recorded, routed, policy, now)
+            break
+        except IntegrityError:
+            # Counted before, or another worker opened the same alert at the same moment.
+            if alerts.is_known(failure):
+                return None
+    else:
+        raise RuntimeError(f"failure {failure.key} could not be recorded: its alert keeps changing")
+    log.info(
+        "failure recorded",
+        alert=recorded.alert_id,
+        occurrence=recorded.seq,
+        opened=recorded.opened,
+        severity=recorded.severity.label,
+        rule=verdict.rule,
+        event_id=failure.event_id,
+        targets=[one.target.channel for one in routed],
+    )
+    if due:
+        _wake(one.target.channel for one in routed)
+    return recorded
+
+
+def _plan(recorded: Recorded, routed: tuple[Routed, ...], policy: Policy, now: datetime) -> bool:
+    """Plan who hears of it; in a storm that has been planned already, and one look at a hash says so."""
+    plan = outbox.plan_key(routed, recorded.severity)
+    if recorded.planned_for == plan:
+        return False
+    alert = Alert.objects.get(pk=recorded.alert_id)
+    inhibit.look(alert, policy)
+    return outbox.plan(alert, routed, policy, now)
+
+
+def recovered(event_id: str, how: str, now: datetime) -> list[Alert]:
+    """An event that had failed is processed: its occurrences are recovered and alerts may be over."""
+    policy = get_policy()
+    with transaction.atomic():
+        resolved = alerts.recover(event_id, how, now)
+        for alert in resolved:
+            _over(alert, policy, now)
+    return resolved
+
+
+def resolve(alert: Alert, how: str, now: datetime) -> bool:
+    """End an alert and tell whoever heard that it began."""
+    with transaction.atomic():
+        if not alerts.resolve(alert, how, now):
+            return False
+        _over(alert, get_policy(), now)
+    return True
+
+
+def acknowledge(alert: Alert, by: str, now: datetime, until: datetime | None = None) -> bool:
+    """Somebody has it: updates and reminders wait until then."""
+    return alerts.acknowledge(alert, by, now, until or now + get_policy().acknowledge_for)
+
+
+def _over(alert: Alert, policy: Policy, now: datetime) -> None:
+    log.info("alert resolved", alert=alert.pk, how=alert.resolved_how, occurrences=alert.count)
+    inhibit.ended(alert, now)
+    if outbox.replan_all(alert, policy, now):
+        transaction.on_commit(lambda: _wake(policy.channels))
+
+
+def _route(failure: Failure, verdict: Verdict, severity: Severity, policy: Policy) -> tuple[Routed, ...]:
+    # An alert is as bad as its worst occurrence, so a milder one does not end up on a milder route.
+    subject = replace(subject_of(failure, verdict), severity=severity)
+    return targets_of(try_routes(subject, policy.routes, last_attempt=not failure.will_retry), policy.channels)
+
+
+def _wake(channels: Iterable[str]) -> None:
+    for channel in set(channels):
+        wake(f"deliver-{channel}")

@@ -1,0 +1,49 @@
+"""The only writer of Silence. A silence holds what it matches; it ends by itself and what it held is then told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from notifier import outbox
+from notifier.conf import parse_match
+from notifier.guards import Silenced
+from notifier.models import Silence
+
+
+def silence(
+    match: Mapping[str, object],
+    *,
+    until: datetime,
+    author: str,
+    comment: str,
+    now: datetime,
+    start: datetime | None = None,
+) -> Silence:
+    """Begin a silence. `match` is written as in ROUTES. Raises ValueError, in a sentence, for a bad one."""
+    if not match:
+        raise ValueError('a silence must say what it silences, e.g. {"event": "invoice.*"}')
+    starts_at = start or now
+    if until <= max(starts_at, now):
+        raise ValueError("a silence must end later than it begins, and later than now")
+    parse_match(match)
+    return Silence.objects.create(
+        matcher=dict(match),
+        starts_at=starts_at,
+        ends_at=until,
+        author=author,
+        comment=comment,
+        created_at=now,
+    )
+
+
+def end(row: Silence, now: datetime) -> int:
+    """End a silence now; how many held notifications are judged again."""
+    Silence.objects.filter(pk=row.pk, ends_at__gt=now).update(ends_at=now)
+    return outbox.release_held(f"silence {row.pk}", now)
+
+
+def in_force(now: datetime) -> tuple[Silenced, ...]:
+    """The silences in force, for the guards."""
+    rows = Silence.objects.filter(starts_at__lte=now, ends_at__gt=now)
+    return tuple(Silenced(row.pk, parse_match(row.matcher), row.starts_at, row.ends_at, row.comment) for row in rows)

@@ -1,0 +1,132 @@
+"""The loops that a worker runs for the notifier: one courier for each channel, and tick."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from datetime import datetime
+
+import structlog
+from django.db.models import Min
+from django.utils import timezone
+
+from core.wake import wake
+from core.worker import Loop
+from notifier import alerts, api, attempts, calendar, inbound, outbox, pipeline, reports, settle, watch
+from notifier.conf import get_policy
+from notifier.deliver import Courier
+from notifier.models import Notification, Target
+
+log = structlog.get_logger(__name__)
+
+
+def loops() -> Iterator[Loop]:
+    """A thread for each channel, so that a hung one delays no other, and one for tick."""
+    for alias in get_policy().channels:
+        courier = Courier(alias)
+        yield Loop(
+            courier.topic,
+            courier.step,
+            topic=courier.topic,
+            oldest_due=oldest_due(alias),
+            close=courier.close,
+        )
+    yield Loop("notifier-tick", Tick().step)
+
+
+def oldest_due(alias: str) -> Callable[[datetime], datetime | None]:
+    """Since when something could have gone out on a channel and has not."""
+
+    def oldest(now: datetime) -> datetime | None:
+        free = Notification.objects.filter(target__channel=alias, due_at__lte=now, sending__isnull=True)
+        found: datetime | None = free.exclude(target__next_at__gt=now).aggregate(at=Min("due_at"))["at"]
+        return found
+
+    return oldest
+
+
+class Tick:
+    """What must happen by the clock. Safe in any number of workers; each part at its own pace."""
+
+    def __init__(self, now: Callable[[], datetime] = timezone.now) -> None:
+        self._now = now
+        self._reconciled = 0
+        self._parts: list[tuple[float, Callable[[datetime], object]]] = [
+            (1.0, settle.settle_lost),
+            (2.0, self._reconcile),
+            (5.0, reports.catch_up),
+            (5.0, resolve_overdue),
+            (5.0, start_digests),
+            (5.0, tell_of_dead_targets),
+            (30.0, plan_forgotten),
+            (30.0, watch_inbound),
+        ]
+        self._next = [0.0] * len(self._parts)
+
+    def step(self) -> float:
+        for number, (every, part) in enumerate(self._parts):
+            if time.monotonic() >= self._next[number]:
+                part(self._now())
+                self._next[number] = time.monotonic() + every
+        return 1.0
+
+    def _reconcile(self, now: datetime) -> None:
+        self._reconciled = inbound.reconcile(self._reconciled, now)
+
+
+def resolve_overdue(now: datetime) -> None:
+    """End alerts that were quiet for their time, and those that nobody will ever end."""
+    for alert, how in alerts.overdue_to_resolve(now, get_policy().forget_after):
+        pipeline.resolve(alert, how, now)
+
+
+def start_digests(now: datetime) -> None:
+    """One row for each digest, target and period, however many workers ask."""
+    policy = get_policy()
+    for plan in policy.digests:
+        period = calendar.period_before(now, plan.at, plan.tz, plan.every, plan.weekday)
+        for alias in plan.to:
+            for target in policy.channels[alias].targets:
+                if outbox.ensure_digest(plan.name, target, period.start, period.end, now):
+                    log.info("digest due", digest=plan.name, period=period.label, channel=alias)
+                    wake(f"deliver-{alias}")
+
+
+def tell_of_dead_targets(now: datetime) -> None:
+    """A target that was set aside is an alert of its own: its messages go elsewhere until it is mended."""
+    for target in Target.objects.filter(dead_since__isnull=False, dead_told=False):
+        api.alert(
+            f"Channel {target.channel} cannot be used: {target.dead_detail}",
+            key=f"delivery.{target.pk}",
+            severity="error",
+            category="delivery",
+            hint=f"Mend it, then run `manage.py send_test {target.channel}`: when that arrives, alerts go there again.",
+            once=str(target.dead_since),
+            now=now,
+        )
+        attempts.told_of_death(target)
+
+
+def plan_forgotten(now: datetime) -> None:
+    """Nothing that was lost stays lost."""
+    found = outbox.forgotten(get_policy(), now)
+    if found:
+        log.error("notifications had no plan", number=found)
+
+
+def watch_inbound(now: datetime) -> None:
+    """Failures that raise no exception become alerts; each resolves when it was quiet for a time."""
+    policy = get_policy()
+    seen = inbound.seen(policy.watch.window, policy.watch.expect, now)
+    for finding in watch.findings(seen, policy.watch, now):
+        api.alert(
+            finding.title,
+            key=finding.key,
+            severity=finding.severity.label,
+            category=finding.category,
+            hint=finding.hint,
+            resolve_after=policy.watch.window,
+            # Many workers ask; one finding of a minute is one occurrence.
+            once=f"{now:%Y%m%d%H%M}",
+            now=now,
+        )

@@ -1,0 +1,88 @@
+"""Providers' delivery reports over HTTP. 200: heard. 403: forged. Whom they are about, a stranger does not learn."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import structlog
+from anymail.signals import tracking
+from django.conf import settings
+from django.contrib.auth.decorators import login_not_required
+from django.db import InterfaceError, OperationalError, transaction
+from django.dispatch import receiver
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.urls import Resolver404, resolve
+from django.utils import timezone
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_POST
+
+from notifier import reports
+from notifier.conf import get_policy
+from notifier.receipts import report_of
+
+if TYPE_CHECKING:
+    from anymail.signals import AnymailTrackingEvent
+
+log = structlog.get_logger(__name__)
+
+
+@csrf_exempt
+@require_POST
+@login_not_required
+@transaction.non_atomic_requests
+def twilio_status(request: HttpRequest) -> HttpResponse:
+    """A status callback: https://www.twilio.com/docs/messaging/guides/track-outbound-message-status"""
+    if not _is_twilios(request):
+        log.warning("delivery report refused", provider="twilio", because="signature")
+        return HttpResponse(status=403)
+    report = report_of(request.POST.get("MessageStatus", ""), request.POST.get("ErrorCode", ""))
+    if report is not None:
+        sid, reference = request.POST.get("MessageSid", ""), request.GET.get("reference", "")
+        try:
+            reports.record(sid, report, timezone.now(), reference=reference)
+        except (OperationalError, InterfaceError) as error:
+            log.error("delivery report lost", provider="twilio", error=type(error).__name__)
+            return HttpResponse(status=503)
+    return HttpResponse(status=200)
+
+
+def _is_twilios(request: HttpRequest) -> bool:
+    """Whether it is signed with the token of some channel, for the URL that Twilio was given: the public one."""
+    from twilio.request_validator import SIGNATURE_SETTINGS_HEADER, RequestValidator
+
+    signature = request.headers.get("X-Twilio-Signature", "")
+    if not signature or SIGNATURE_SETTINGS_HEADER in request.headers:  # signed with a key that we do not have
+        return False
+    query = request.META.get("QUERY_STRING", "")
+    for channel in get_policy().channels.values():
+        token, url = channel.options.get("auth_token"), channel.options.get("status_callback")
+        if not (token and url):
+            continue
+        if RequestValidator(str(token)).validate(f"{url}?{query}" if query else str(url), request.POST, signature):
+            return True
+    return False
+
+
+@csrf_exempt
+@login_not_required
+@transaction.non_atomic_requests
+def email_tracking(request: HttpRequest, provider: str) -> HttpResponseBase:
+    """Anymail's own view for a provider, which checks ANYMAIL["WEBHOOK_SECRET"]; 404 while that is not set."""
+    if not getattr(settings, "ANYMAIL", {}).get("WEBHOOK_SECRET"):
+        raise Http404  # Anymail would take everything from anybody
+    try:
+        # By its urls, which know every provider's view, and only now: importing them all takes its time.
+        view = resolve(f"/{provider}/tracking/", "anymail.urls")
+    except Resolver404:
+        raise Http404 from None
+    response: HttpResponseBase = view.func(request)
+    return response
+
+
+@receiver(tracking, dispatch_uid="notifier.tracking")
+def on_tracking(sender: object, event: AnymailTrackingEvent, esp_name: str, **kwargs: object) -> None:
+    """What became of an email. Its recipient and the server's own words are not kept: they are personal data."""
+    code = event.reject_reason or ("" if event.event_type == "failed" else event.event_type)
+    report = report_of(event.event_type, code)
+    if report is not None and event.message_id:
+        reports.record(event.message_id, report, timezone.now())

@@ -1,0 +1,93 @@
+"""Every event of Stripe's corpus goes the whole way: received, failed, alerted, rendered, told, recovered."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.test import override_settings
+from django.utils import timezone
+
+from core import watchdog
+from notifier.channels import memory
+from notifier.deliver import Courier
+from notifier.models import Alert, Notification
+from tests.webhooks.stripe_side import deliver, make_due
+from webhooks import handlers, processing
+from webhooks.models import WebhookEvent
+
+CORPUS = os.environ.get("STRIPE_EVENT_CORPUS", "")
+NOTIFIER = {
+    "CHANNELS": {"team": {"BACKEND": "memory", "TO": "team"}},
+    "ROUTES": {"*": ["team"]},
+}
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.skipif(not CORPUS, reason="STRIPE_EVENT_CORPUS is unset: a folder with snapshot/ and thin/ events"),
+]
+
+
+@pytest.fixture
+def broken(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[bool]]:
+    """A site whose only handler fails until it is mended."""
+    is_broken = [True]
+
+    def handle(event: object) -> None:
+        if is_broken[0]:
+            raise ValueError(f"cannot use {event}")
+
+    monkeypatch.setattr(handlers, "_handlers", [])
+    monkeypatch.setattr(watchdog, "look", lambda: None)
+    handlers._matching.cache_clear()
+    handlers.on("*")(handle)
+    memory.clear()
+    with override_settings(NOTIFIER=NOTIFIER):
+        yield is_broken
+    handlers._matching.cache_clear()
+
+
+def test_every_event_can_be_received_failed_alerted_rendered_and_recovered(broken: list[bool]) -> None:
+    files = sorted([*Path(CORPUS).glob("snapshot/*.json"), *Path(CORPUS).glob("thin/*.json")])
+    assert len(files) > 260
+    courier = Courier("team", start=lambda _, run: run())
+    for number, file in enumerate(files):
+        broken[0] = True
+        event = _fresh(json.loads(file.read_text()), number)
+        assert deliver(event).status_code == 200, file.name
+        assert processing.process_one(timezone.now()), file.name
+        row = WebhookEvent.objects.get(event_id=event["id"])
+        assert row.state == "pending", f"{file.name}: {row.state}"
+        told = _tell(courier)
+        assert event["type"] in told[0].title, file.name
+        assert all((told[0].text, told[0].html, told[0].short, told[0].subject)), file.name
+
+        broken[0] = False
+        make_due(row)
+        assert processing.process_one(timezone.now()), file.name
+        assert [one.reason for one in _tell(courier)] == ["resolved"], file.name
+    assert WebhookEvent.objects.filter(state="processed").count() == len(files)
+    assert Alert.objects.filter(resolved_at__isnull=True).count() == 0
+    assert Notification.objects.filter(due_at__isnull=False).count() == 0
+
+
+def _fresh(event: dict[str, Any], number: int) -> dict[str, Any]:
+    created: Any = event["created"]
+    now = timezone.now()
+    return copy.deepcopy(event) | {
+        "id": f"evt_corpus_{number}",
+        "livemode": True,
+        "created": int(now.timestamp()) if isinstance(created, int) else now.isoformat(),
+    }
+
+
+def _tell(courier: Courier) -> list[Any]:
+    """What the worker sends now."""
+    memory.clear()
+    for _ in range(3):
+        courier.step()
+    return [sent.message for sent in memory.outbox]
