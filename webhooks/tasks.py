@@ -32,10 +32,13 @@ def loops() -> Iterator[Loop]:
 def process_due() -> float:
     """Process one event; the seconds until the next one is due, 0 when one was."""
     now = timezone.now()
-    if processing.process_one(now):
-        return 0.0
     due_at = inbox.next_due()
-    return max((due_at - now).total_seconds(), 0.0) if due_at else TICK
+    if due_at is None:
+        return TICK
+    if due_at > now:
+        return (due_at - now).total_seconds()
+    processing.process_one(now)
+    return 0.0  # whoever took it, the next one may be due as well
 
 
 def tick() -> float:
