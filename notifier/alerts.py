@@ -205,20 +205,35 @@ def _open(failure: Failure, verdict: Verdict, resolve_after: timedelta | None) -
 
 
 def _remember(failure: Failure, recorded: Recorded) -> None:
-    Occurrence.objects.create(
-        alert_id=recorded.alert_id,
-        seq=recorded.seq,
-        key=failure.key,
-        event_id=failure.event_id,
-        event_type=failure.event_type,
-        object_id=failure.object_id,
-        customer=failure.customer,
-        amount=failure.money.amount if failure.money else None,
-        currency=failure.money.currency if failure.money else "",
-        attempt=failure.attempt,
-        dead=bool(failure.event_id) and not failure.will_retry,
-        occurred_at=failure.occurred_at,
-    )
+    """By hand as `_count` is: in a storm these two statements are all that a failure costs, and the ORM doubles it."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _REMEMBER,
+            {
+                "alert_id": recorded.alert_id,
+                "seq": recorded.seq,
+                "key": failure.key,
+                "event_id": failure.event_id,
+                "event_type": failure.event_type,
+                "object_id": failure.object_id,
+                "customer": failure.customer,
+                "amount": failure.money.amount if failure.money else None,
+                "currency": failure.money.currency if failure.money else "",
+                "attempt": failure.attempt,
+                "dead": bool(failure.event_id) and not failure.will_retry,
+                "occurred_at": connection.ops.adapt_datetimefield_value(failure.occurred_at),
+            },
+        )
+
+
+_REMEMBER = """
+    INSERT INTO notifier_occurrence
+        (alert_id, seq, key, event_id, event_type, object_id, customer, amount, currency, attempt, dead, occurred_at,
+         recovered_how)
+    VALUES
+        (%(alert_id)s, %(seq)s, %(key)s, %(event_id)s, %(event_type)s, %(object_id)s, %(customer)s, %(amount)s,
+         %(currency)s, %(attempt)s, %(dead)s, %(occurred_at)s, '')
+"""
 
 
 def _waits(alert: Alert) -> bool:
