@@ -9,7 +9,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PY := $(BIN)/python
-RUN := $(abspath $(PY))
+PURE := calendar classify durations guards match money route throttle timing watch
 
 .PHONY: setup demo test run lint types imports project pure suite clean
 .DEFAULT_GOAL := help
@@ -60,7 +60,7 @@ project:
 	DJANGO_ENV_FILE=/dev/null $(PY) tests/production_check.py
 
 pure:
-	$(BIN)/pytest -q -m "not slow" tests/notifier/pure
+	$(BIN)/pytest -q $(addprefix tests/notifier/test_, $(addsuffix .py, $(PURE)))
 
 suite:
 	$(PY) tests/suite.py

@@ -46,18 +46,21 @@ def explain(failure: Failure, policy: Policy, now: datetime) -> Explanation:
         return Explanation(None)
     known = Alert.objects.filter(fingerprint=verdict.fingerprint, resolved_at__isnull=True).first()
     with transaction.atomic():
-        recorded = pipeline.raised(failure, verdict, policy, now)
-        transaction.set_rollback(True)
-        if recorded is None:
-            return Explanation(verdict)
-        alert = Alert.objects.get(pk=recorded.alert_id)
-        # As bad as the alert it joins, which is how production routes it.
-        subject = replace(subject_of(failure, verdict), severity=Severity(alert.severity))
-        tried = try_routes(subject, policy.routes, last_attempt=not failure.will_retry)
-        heard = tuple(
-            _heard(alert, one.target, one.route.name, policy, now) for one in targets_of(tried, policy.channels)
-        )
-        return Explanation(verdict, tried, known.pk if known else None, alert.count, heard)
+        explanation = _as_if(failure, verdict, policy, now)
+        transaction.set_rollback(True)  # the last statement: Django runs none after it
+    return replace(explanation, alert=known.pk if known else None)
+
+
+def _as_if(failure: Failure, verdict: Verdict, policy: Policy, now: datetime) -> Explanation:
+    recorded = pipeline.raised(failure, verdict, policy, now)
+    if recorded is None:
+        return Explanation(verdict)
+    alert = Alert.objects.get(pk=recorded.alert_id)
+    # As bad as the alert it joins, which is how production routes it.
+    subject = replace(subject_of(failure, verdict), severity=Severity(alert.severity))
+    tried = try_routes(subject, policy.routes, last_attempt=not failure.will_retry)
+    heard = tuple(_heard(alert, one.target, one.route.name, policy, now) for one in targets_of(tried, policy.channels))
+    return Explanation(verdict, tried, count=alert.count, heard=heard)
 
 
 def _heard(alert: Alert, target: Target, route: str, policy: Policy, now: datetime) -> Heard:

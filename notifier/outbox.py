@@ -51,6 +51,10 @@ def plan(alert: Alert, routed: Iterable[Routed], policy: Policy, now: datetime) 
                 _set_due(row, due, alert)
                 row.save(force_insert=True)
                 anything_due |= due.at <= now
+        elif row.route != one.route.name and (row.told_severity or 0) < alert.severity:
+            # It got worse: the target hears of it as the route says that the worse takes, also when it is over.
+            row.route = one.route.name
+            Notification.objects.filter(pk=row.pk).update(route=row.route)
     for row in rows.values():
         anything_due |= replan(row, alert, policy, now)
     Alert.objects.filter(pk=alert.pk).update(planned_for=plan_key(routed, Severity(alert.severity)))

@@ -19,7 +19,7 @@ class Answer(NamedTuple):
 
 
 _TRY_AGAIN = Answer(Result.RETRY, "Slack asks to try again")
-_TOKEN = Answer(Result.REJECTED, "Slack does not accept the bot's token: install the app again", target_dead=True)
+_TOKEN = Answer(Result.REJECTED, "Slack does not accept the bot's token; install the app again", target_dead=True)
 _REFUSED_CONTENT = Answer(Result.REJECTED, "Slack does not accept the message's content, nor a short plain text")
 
 # https://docs.slack.dev/reference/methods/chat.postMessage#errors and chat.update#errors
