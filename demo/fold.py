@@ -6,7 +6,7 @@ import re
 
 from demo.relay import COLOURS, FRAME_ENDS
 
-TRACEBACK = re.compile(r'(│ )?\s*File "')
+TRACEBACK = re.compile(r'(│ )?\s*(File "|… \([0-9,]+ characters before this left out\))')
 
 
 def folded(lines: list[str]) -> list[str]:

@@ -219,7 +219,8 @@ class Courier:
         now: datetime,
     ) -> None:
         message = compose.alert_message(parts, policy, now, before=before)
-        attempt = attempts.start(target, token, message.reason, message.reference, message.text, now, parts=parts)
+        words = self._connect().words(message)
+        attempt = attempts.start(target, token, message.reason, message.reference, words, now, parts=parts)
         if attempt is not None:
             self._call(attempt, target, message, before)
 
@@ -232,7 +233,8 @@ class Courier:
         if message is None or _why_undeliverable(None, target, channel):
             attempts.skip_digest(digest, "nothing happened" if message is None else "target cannot be reached")
             return
-        attempt = attempts.start(target, token, Reason.DIGEST, message.reference, message.text, now, digest=digest)
+        words = self._connect().words(message)
+        attempt = attempts.start(target, token, Reason.DIGEST, message.reference, words, now, digest=digest)
         if attempt is not None:
             self._call(attempt, target, message, before)
 

@@ -24,7 +24,8 @@ def reachable() -> str:
 def run(name: str, url: str) -> int:
     print(f"\n--- tests on {name} ---", flush=True)  # noqa: T201 - a program's output
     environment = os.environ | {"TEST_DATABASE_URL": url}
-    return subprocess.run([sys.executable, "-m", "pytest", "-q", "-n", "auto", "--maxprocesses", "4", *sys.argv[1:]], env=environment, check=False).returncode
+    command = [sys.executable, "-m", "pytest", "-q", "-n", "auto", "--maxprocesses", "4", *sys.argv[1:]]
+    return subprocess.run(command, env=environment, check=False).returncode
 
 
 if __name__ == "__main__":

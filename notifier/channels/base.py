@@ -57,6 +57,10 @@ class Channel(ABC):
         """What is wrong with an address, in words, or None. Pure."""
         return None if address.strip() else "an address must not be empty"
 
+    def words(self, message: Message) -> str:
+        """What of a message goes out here: its attempt keeps that. Pure."""
+        return message.text
+
     def deliver(self, address: str, message: Message) -> Receipt:
         """Send. Raises DeliveryError and nothing else: no secret and no address is in it, and nothing chained to it."""
         return self._answer(address, lambda: self.send(address, printable_message(message)))

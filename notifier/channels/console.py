@@ -28,6 +28,9 @@ class Console(Channel):
     kind = "console"
     OPTIONS = Channel.OPTIONS | {"as"}
 
+    def words(self, message: Message) -> str:
+        return _short(message) if self.option("as") == "sms" else message.text
+
     def send(self, address: str, message: Message) -> Receipt:
         from rich.console import Console as Terminal
         from rich.panel import Panel
@@ -63,9 +66,13 @@ def _card(message: Message) -> tuple[str, RenderableType, int]:
 
 
 def _sms(message: Message) -> tuple[str, RenderableType, int]:
-    body = compose(message.short or headline(message), message.reference)
+    body = _short(message)
     parts = segments(body)
     return f" ({parts} segment{'s' if parts > 1 else ''})", _words(body), parts
+
+
+def _short(message: Message) -> str:
+    return compose(message.short or headline(message), message.reference)
 
 
 def _email(message: Message) -> tuple[str, RenderableType, int]:

@@ -75,9 +75,12 @@ class Sms(Channel):
             return f"{address!r} is not a number that exists"
         return None if address == written else f"{address!r} has to be written as {written}"
 
-    def send(self, address: str, message: Message) -> Receipt:
+    def words(self, message: Message) -> str:
         repeat = "Repeat? " if message.possible_repeat else ""
-        body = compose(repeat + (message.short or headline(message)), message.reference)
+        return compose(repeat + (message.short or headline(message)), message.reference)
+
+    def send(self, address: str, message: Message) -> Receipt:
+        body = self.words(message)
         asked = {"to": address, "body": body, "validity_period": self._validity, **self._sender}
         try:
             sent = self._ask("create", **asked, **self._callback(message.reference))

@@ -45,6 +45,7 @@ def test_sends_the_short_text_with_its_reference(twilio: FakeTwilio) -> None:
         "Body": "CRIT invoice.paid: database unavailable. 1 event, EUR 1,250.00 at risk. Alert 118. k7Qp2w",
         "ValidityPeriod": "3600",
     }
+    assert fields(twilio)["Body"] == sms(twilio).words(MESSAGE), "what its attempt keeps is what was sent"
     assert twilio.received[0]["path"] == f"/2010-04-01/Accounts/{ACCOUNT}/Messages.json"
     assert twilio.received[0]["headers"]["connection"] == "close"
     assert (receipt.provider_id, receipt.parts) == (twilio.messages[0]["sid"], 1)

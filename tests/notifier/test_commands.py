@@ -1,0 +1,359 @@
+"""What people do by hand: the commands and the admin."""
+
+from __future__ import annotations
+
+import json
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+import time_machine
+from django.contrib.auth.models import User
+from django.core.management import CommandError, call_command
+from django.test import Client
+from django.urls import reverse
+
+from notifier import silences
+from notifier.channels import memory
+from notifier.models import Alert, Attempt, Digest, Notification, Occurrence, Silence, Target
+from tests.notifier.conftest import Configure
+from tests.notifier.scene import HOUR, NOON, Scene, reasons, refused, row_of, target_row
+from webhooks import samples
+
+pytestmark = pytest.mark.django_db
+
+TABLES = (Alert, Occurrence, Notification, Target, Attempt, Digest, Silence)
+SITE: dict[str, Any] = {
+    "channels": {"chat": {"BACKEND": "memory"}, "page": {"BACKEND": "memory", "TO": ["+14155552671"]}},
+    "routes": [
+        {"name": "wake", "match": {"severity": "critical"}, "to": ["page"], "continue": True},
+        {"name": "payments", "match": {"event": "invoice.*"}, "to": ["chat"]},
+    ],
+    "quiet_hours": {"night": {"HOURS": "22:00-07:00", "CHANNELS": ["chat"], "UNLESS": "critical"}},
+}
+
+
+def run(command: str, *arguments: str) -> str:
+    out = StringIO()
+    call_command(command, *arguments, stdout=out)
+    return out.getvalue()
+
+
+@pytest.fixture
+def site(scene: Scene, configure: Configure) -> Scene:
+    configure(**SITE)
+    return scene
+
+
+# --- route --------------------------------------------------------------------------------------------------------
+
+
+def route(*more: str, event: str = "invoice.paid", exception: str = "KeyError") -> str:
+    return run("route", "--event", event, "--exception", exception, "--livemode", *more)
+
+
+@pytest.mark.usefixtures("site")
+def test_route_says_the_verdict_and_each_route_and_why_not() -> None:
+    said = route("--at", "2026-11-23T12:00+00:00")
+
+    assert "Verdict   error, code: a bug in the handler (KeyError)" in said
+    assert "by built-in code, fingerprint " in said
+    assert "wake: severity is error" in said
+    assert "payments: matches" in said
+    assert "To chat:chat by route 'payments': first, 2026-11-23 12:00:00 UTC" in said
+    assert "quiet: clear" in said
+    assert "| Error: invoice.paid cannot be processed: a bug in the handler (KeyError)" in said
+
+
+@pytest.mark.usefixtures("site")
+def test_route_leaves_nothing_behind() -> None:
+    route()
+    route("--last")
+
+    assert [table.objects.count() for table in TABLES] == [0] * len(TABLES)
+    assert memory.outbox == []
+
+
+@pytest.mark.usefixtures("site")
+def test_route_at_night_says_until_when_it_is_held() -> None:
+    said = route("--at", "2026-11-23T23:30:00+00:00")
+
+    assert "quiet: hold until 2026-11-24 07:00 UTC (quiet hours night)" in said
+    assert "first, 2026-11-24 07:00:00 UTC" in said
+
+
+@pytest.mark.usefixtures("site")
+def test_route_of_what_nothing_retries_pages() -> None:
+    said = route("--last", "--at", "2026-11-23T23:30:00+00:00")
+
+    assert "Verdict   critical" in said
+    assert "wake: matches" in said
+    assert "To page:+14155552671 by route 'wake': first, 2026-11-23 23:30:00 UTC" in said
+
+
+def test_route_says_which_open_alert_it_would_join(site: Scene) -> None:
+    alert = site.alert(frame=None, exceptions=("KeyError", "LookupError", "Exception"))
+    said = route("--at", "2026-11-23T12:00+00:00")
+
+    assert f"counted on open alert {alert.pk}, as occurrence 2" in said
+    alert.refresh_from_db()
+    assert alert.count == 1
+
+
+def test_route_says_what_holds_it(site: Scene) -> None:
+    silence = silences.silence({"event": "invoice.*"}, until=NOON + HOUR, author="ada", comment="", now=NOON)
+    said = route("--at", "2026-11-23T12:00+00:00")
+
+    assert f"silenced: hold until 2026-11-23 13:00 UTC (silence {silence.pk})" in said
+
+
+@pytest.mark.usefixtures("site")
+def test_route_reads_an_event_from_a_file(tmp_path: Path) -> None:
+    event = samples.snapshot("payout.failed", livemode=True)
+    file = tmp_path / "event.json"
+    file.write_text(json.dumps(event))
+    said = run("route", "--event", str(file), "--exception", "ValueError")
+
+    assert "payout.failed (live mode), ValueError, attempt 1" in said
+    assert "payments: event is payout.failed" in said
+    assert "Nobody would hear of it, except in a digest." in said
+
+
+def test_route_says_what_a_rule_ignores(site: Scene, configure: Configure) -> None:
+    configure(**SITE, classify=[{"match": {"exception": "KeyError"}, "ignore": True}])
+
+    assert "Ignored by a CLASSIFY rule" in route()
+
+
+@pytest.mark.usefixtures("site")
+def test_route_prints_json() -> None:
+    said = json.loads(route("--json"))
+
+    assert said["verdict"]["category"] == "code"
+    assert [heard["target"]["channel"] for heard in said["heard"]] == ["chat"]
+
+
+@pytest.mark.usefixtures("site")
+@pytest.mark.parametrize(
+    ("expect", "more", "wrong"),
+    [
+        ("chat", (), None),
+        ("chat,page", ("--last",), None),
+        ("page", (), "expected page; it would go to chat"),
+        ("", (), "expected nobody; it would go to chat"),
+    ],
+)
+def test_route_compares_with_what_is_expected(expect: str, more: tuple[str, ...], wrong: str | None) -> None:
+    if wrong is None:
+        route("--expect", expect, *more)
+        return
+    with pytest.raises(CommandError, match=wrong) as caught:
+        route("--expect", expect, *more)
+    assert caught.value.returncode == 1
+
+
+@pytest.mark.usefixtures("site")
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("--event", "invoice.paid", "--exception", "KeyError", "--at", "soon"), "--at 'soon' is not a time"),
+        (("--event", "invoice.paid", "--exception", "os.path"), "os.path is not an exception class"),
+    ],
+)
+def test_route_says_what_is_wrong_with_its_input(arguments: tuple[str, ...], says: str) -> None:
+    with pytest.raises(CommandError, match=says):
+        run("route", *arguments)
+
+
+@pytest.mark.usefixtures("site")
+def test_route_says_that_a_file_is_no_event(tmp_path: Path) -> None:
+    file = tmp_path / "event.json"
+    file.write_text("{")
+    with pytest.raises(CommandError):
+        run("route", "--event", str(file), "--exception", "KeyError")
+
+
+# --- send_test ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("site")
+def test_send_test_sends_to_each_address_and_says_what_became_of_it() -> None:
+    said = run("send_test")
+
+    assert said.splitlines() == ["chat (cha…at): delivered (memory-1)", "page (+14…71): delivered (memory-2)"]
+    assert reasons(memory.outbox) == ["test", "test"]
+
+
+@pytest.mark.usefixtures("site")
+def test_send_test_fails_when_a_message_did_not_arrive() -> None:
+    memory.fail_next(refused())
+    with pytest.raises(CommandError, match=r"1 test message\(s\) did not arrive") as caught:
+        run("send_test", "page")
+    assert caught.value.returncode == 1
+
+
+@pytest.mark.usefixtures("site")
+def test_send_test_knows_its_channels() -> None:
+    with pytest.raises(CommandError, match="no channel is called fax; there are chat, page"):
+        run("send_test", "fax")
+
+
+def test_send_test_brings_back_a_target_and_ends_its_alert(site: Scene) -> None:
+    memory.fail_next(refused(dead=True))
+    site.fail()
+    site.deliver()
+    target = target_row()
+    pipeline_key = f"delivery.{target.pk}"
+    Alert.objects.update(source=pipeline_key)
+
+    assert "alerts go there again" in run("send_test", "chat")
+    assert target_row().dead_since is None
+    assert Alert.objects.get().resolved_how == "a test message arrived"
+
+
+# --- digest, silence, ack -----------------------------------------------------------------------------------------
+
+
+def test_digest_is_due_at_once(scene: Scene, configure: Configure) -> None:
+    configure(digests={"daily": {"AT": "08:00", "TO": ["chat"]}})
+    with time_machine.travel(NOON, tick=False):
+        assert run("digest") == "daily: due now for chat\n"
+    assert reasons(scene.deliver()) == ["digest"]
+
+
+@pytest.mark.parametrize("digests", [{}, {"a": {"TO": ["chat"]}, "b": {"TO": ["chat"]}}], ids=["none", "two"])
+def test_digest_asks_which(configure: Configure, digests: dict[str, Any]) -> None:
+    configure(digests=digests)
+    with pytest.raises(CommandError, match=r"name one of NOTIFIER\['DIGESTS'\]"):
+        run("digest")
+
+
+@pytest.mark.parametrize("match", ["event=invoice.*", '{"event": "invoice.*"}'])
+def test_silence_begins_is_listed_and_ends(scene: Scene, match: str) -> None:
+    with time_machine.travel(NOON, tick=False):
+        said = run("silence", "--match", match, "--for", "2h", "--comment", "known bug", "--author", "ada")
+        silence = Silence.objects.get()
+        assert said == f"silence {silence.pk} until 2026-11-23 14:00 UTC\n"
+        assert run("silence", "--list") == (
+            f'{silence.pk}: {{"event": "invoice.*"}} until 2026-11-23 14:00 UTC, ada: known bug\n'
+        )
+        scene.fail()
+        assert scene.deliver() == []
+        assert run("silence", "--end", str(silence.pk)) == (
+            f"silence {silence.pk} ended; 1 held message(s) are judged again\n"
+        )
+    assert reasons(scene.deliver()) == ["first"]
+
+
+@pytest.mark.usefixtures("scene")
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ((), "say what and for how long"),
+        (("--match", "event=invoice.*"), "say what and for how long"),
+        (("--match", "invoice", "--for", "2h"), "name=value, or a JSON object"),
+        (("--match", "{", "--for", "2h"), "--match is no JSON"),
+        (("--match", "evnt=invoice.*", "--for", "2h"), "event"),
+        (("--match", "event=invoice.*", "--for", "soon"), "not a duration"),
+        (("--end", "7"), "there is no silence 7"),
+    ],
+)
+def test_silence_says_what_is_wrong(arguments: tuple[str, ...], says: str) -> None:
+    with pytest.raises(CommandError, match=says):
+        run("silence", *arguments)
+    assert not Silence.objects.exists()
+
+
+def test_ack_acknowledges_and_resolves(scene: Scene) -> None:
+    alert = scene.alert()
+    with time_machine.travel(NOON, tick=False):
+        said = run("ack", str(alert.pk), "--for", "2h", "--by", "ada")
+        assert said == f"alert {alert.pk} acknowledged until 2026-11-23 14:00 UTC\n"
+        alert.refresh_from_db()
+        assert (alert.acknowledged_by, alert.acknowledged_until) == ("ada", NOON + 2 * HOUR)
+        assert run("ack", str(alert.pk), "--resolve", "--by", "ada") == f"alert {alert.pk} resolved\n"
+    alert.refresh_from_db()
+    assert alert.resolved_how == "by ada"
+    with pytest.raises(CommandError, match="is not open"):
+        run("ack", str(alert.pk))
+
+
+def test_ack_says_what_is_wrong_with_a_duration(scene: Scene) -> None:
+    alert = scene.alert()
+    with pytest.raises(CommandError, match="not a duration"):
+        run("ack", str(alert.pk), "--for", "soon")
+
+
+# --- admin --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def admin(scene: Scene) -> Client:
+    client = Client()
+    client.force_login(User.objects.create_superuser("ada", "ada@example.com", "made-up"))
+    return client
+
+
+def test_every_admin_page_answers(scene: Scene, admin: Client) -> None:
+    alert = scene.alert()
+    scene.deliver()
+    silence = silences.silence({"event": "*"}, until=NOON + HOUR, author="ada", comment="", now=NOON)
+    for name in ("alert", "occurrence", "target", "attempt", "digest", "silence"):
+        page = admin.get(reverse(f"admin:notifier_{name}_changelist"))
+        assert page.status_code == 200, name
+        search = admin.get(reverse(f"admin:notifier_{name}_changelist"), {"q": "evt"})
+        assert search.status_code == 200, name
+    for row in (alert, silence, target_row(), Attempt.objects.get(), Occurrence.objects.get()):
+        page = admin.get(reverse(f"admin:notifier_{row._meta.model_name}_change", args=[row.pk]))
+        assert page.status_code == 200, row
+    assert admin.get(reverse("admin:notifier_silence_add")).status_code == 200
+
+
+def act(admin: Client, model: str, action: str, *rows: Any) -> str:
+    url = reverse(f"admin:notifier_{model}_changelist")
+    chosen = {"action": action, "_selected_action": [row.pk for row in rows]}
+    return admin.post(url, chosen, follow=True).content.decode()
+
+
+def test_the_admin_acknowledges_and_resolves(scene: Scene, admin: Client) -> None:
+    alerts = [scene.alert(event_type=name) for name in ("a", "b")]
+    scene.deliver()
+
+    assert "2 acknowledged until" in act(admin, "alert", "acknowledge", *alerts)
+    assert set(Alert.objects.values_list("acknowledged_by", flat=True)) == {"ada"}
+    assert "1 resolved" in act(admin, "alert", "resolve", alerts[0])
+    alerts[0].refresh_from_db()
+    assert alerts[0].resolved_how == "by ada"
+    assert row_of(alerts[0]).reason == "resolved"
+
+
+def test_whoever_may_only_look_cannot_resolve(scene: Scene) -> None:
+    alert = scene.alert()
+    client = Client()
+    client.force_login(User.objects.create_user("bob", is_staff=True))
+    assert client.get(reverse("admin:notifier_alert_changelist")).status_code == 403
+    act(client, "alert", "resolve", alert)
+    alert.refresh_from_db()
+    assert alert.resolved_at is None
+
+
+def test_the_admin_begins_a_silence_and_ends_it(scene: Scene, admin: Client) -> None:
+    scene.fail()
+    form = {
+        "matcher": '{"event": "invoice.*"}',
+        "starts_at_0": "2026-11-23",
+        "starts_at_1": "11:00:00",
+        "ends_at_0": "2099-11-23",
+        "ends_at_1": "14:00:00",
+        "comment": "known bug",
+    }
+    refused_form = admin.post(reverse("admin:notifier_silence_add"), form | {"matcher": '{"evnt": "x"}'})
+    assert refused_form.status_code == 200
+    assert not Silence.objects.exists()
+    assert admin.post(reverse("admin:notifier_silence_add"), form).status_code == 302
+    silence = Silence.objects.get()
+    assert silence.author == "ada"
+    assert scene.deliver() == []
+
+    assert "1 held message(s) are judged again" in act(admin, "silence", "end_now", silence)

@@ -1,0 +1,143 @@
+"""Failures that raise no exception, found in real rows of what came in, and targets that were set aside."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from notifier import tasks
+from notifier.channels import memory
+from notifier.facts import Severity
+from notifier.models import Alert, Target
+from tests.notifier.conftest import Configure
+from tests.notifier.scene import HOUR, MINUTE, Scene, reasons, refused, row_of
+from webhooks.models import Refusal, WebhookEvent
+
+pytestmark = pytest.mark.django_db
+
+
+def refuse(scene: Scene, count: int, reason: str = "no_match", **values: Any) -> None:
+    known = {"endpoint": "default", "reason": reason, "minute": scene.now, "count": count, "last_at": scene.now}
+    Refusal.objects.create(**known | values)
+
+
+def receive(scene: Scene, number: int = 1, **values: Any) -> None:
+    known: dict[str, Any] = {
+        "type": "invoice.paid",
+        "kind": WebhookEvent.Kind.SNAPSHOT,
+        "endpoint": "default",
+        "livemode": True,
+        "created": scene.now,
+        "received_at": scene.now,
+        "body": "{}",
+        "state": WebhookEvent.State.PROCESSED,
+    }
+    before = WebhookEvent.objects.count()
+    WebhookEvent.objects.bulk_create(
+        WebhookEvent(event_id=f"evt_{before + each}", **known | values) for each in range(number)
+    )
+
+
+def test_a_healthy_site_raises_nothing(scene: Scene) -> None:
+    receive(scene, 100)
+    refuse(scene, 10)  # a stranger: fewer than one in five
+
+    tasks.watch_inbound(scene.now)
+    assert not Alert.objects.exists()
+
+
+def test_a_rotated_secret_is_one_critical_alert_that_ends_by_itself(scene: Scene) -> None:
+    refuse(scene, 20)
+    for _ in range(3):  # three workers in the same minute
+        tasks.watch_inbound(scene.now)
+    alert = Alert.objects.get()
+    assert (alert.severity, alert.count, alert.source) == (Severity.CRITICAL, 1, "watch.refused.default.no_match")
+    assert reasons(scene.deliver()) == ["first"]
+
+    scene.clock.step(5 * MINUTE)
+    tasks.watch_inbound(scene.now)
+    alert.refresh_from_db()
+    assert alert.count == 2
+
+    scene.clock.step(16 * MINUTE)  # the refusals are out of the window
+    tasks.watch_inbound(scene.now)
+    tasks.resolve_overdue(scene.now)
+    alert.refresh_from_db()
+    assert alert.resolved_how == "by itself: quiet"
+    assert reasons(scene.deliver()) == ["resolved"]
+
+
+def test_each_reason_and_endpoint_is_an_alert_of_its_own(scene: Scene) -> None:
+    refuse(scene, 20)
+    refuse(scene, 20, reason="too_old")
+    refuse(scene, 20, endpoint="connect")
+    tasks.watch_inbound(scene.now)
+
+    assert set(Alert.objects.values_list("source", flat=True)) == {
+        "watch.refused.default.no_match",
+        "watch.refused.default.too_old",
+        "watch.refused.connect.no_match",
+    }
+
+
+def test_a_type_that_stays_away_is_noticed_and_its_return_too(scene: Scene, configure: Configure) -> None:
+    configure(expect={"invoice.paid": "6h"})
+    receive(scene)
+    scene.clock.step(6 * HOUR)
+    tasks.watch_inbound(scene.now)
+    assert not Alert.objects.exists()
+
+    scene.clock.step(MINUTE)
+    tasks.watch_inbound(scene.now)
+    alert = Alert.objects.get()
+    assert alert.title.startswith("No invoice.paid for 6 h")
+    receive(scene)
+    scene.clock.step(16 * MINUTE)
+    tasks.watch_inbound(scene.now)
+    tasks.resolve_overdue(scene.now)
+    alert.refresh_from_db()
+    assert alert.resolved_at is not None
+
+
+def test_a_backlog_is_noticed(scene: Scene) -> None:
+    receive(scene, 3, state=WebhookEvent.State.PENDING, due_at=scene.now)
+    scene.clock.step(11 * MINUTE)
+    tasks.watch_inbound(scene.now)
+
+    alert = Alert.objects.get()
+    assert (alert.source, alert.category, alert.severity) == ("watch.backlog", "worker", Severity.CRITICAL)
+    assert alert.title.startswith("3 events wait for a worker")
+
+
+def test_a_target_that_was_set_aside_is_one_alert_of_its_own(scene: Scene, configure: Configure) -> None:
+    configure(
+        channels={"chat": {"BACKEND": "memory", "FAILOVER": "other"}, "other": {"BACKEND": "memory"}},
+        routes=[{"match": {"category": "delivery"}, "to": ["other"]}, {"to": ["chat"]}],
+    )
+    memory.fail_next(refused(dead=True))
+    scene.fail()
+    scene.deliver()
+    target = Target.objects.get(channel="chat")
+    for _ in range(2):
+        tasks.tell_of_dead_targets(scene.now)
+
+    alert = Alert.objects.get(source=f"delivery.{target.pk}")
+    assert (alert.count, alert.category) == (1, "delivery")
+    assert alert.title.startswith("Channel chat cannot be used")
+    assert "send_test chat" in alert.hint
+    scene.deliver()
+    assert row_of(alert, "other:other").told_seq == 1
+
+
+def test_a_target_that_is_set_aside_a_second_time_is_told_again(scene: Scene) -> None:
+    target = Target.objects.create(
+        key="chat:chat", channel="chat", address="chat", dead_since=scene.now, dead_detail="gone"
+    )
+    tasks.tell_of_dead_targets(scene.now)
+    target.dead_since, target.dead_told = scene.now + timedelta(days=2), False
+    target.save()
+    tasks.tell_of_dead_targets(scene.now + timedelta(days=2))
+
+    assert Alert.objects.get().count == 2
