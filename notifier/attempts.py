@@ -5,28 +5,26 @@ Claim, attempt, finish: each is its own commit, so that whatever dies leaves a r
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Count, F, Min, Q, Sum
 
 from core import backoff
 from core.redact import redact
-from notifier import timing
+from notifier import targets, timing
 from notifier.alerts import state_of
 from notifier.facts import DeliveryError, Reason, Receipt, Result, Severity
 from notifier.models import Alert, Attempt, AttemptPart, Digest, Notification, Target
-from notifier.outbox import DIVERTED, told_of, unplanned, urgency
+from notifier.outbox import told_of, unplanned, urgency
 from notifier.policy import Policy
 from notifier.throttle import Pending, fair_order
 
 log = structlog.get_logger(__name__)
 
-LEASE = timedelta(seconds=45)  # longer than any channel's deadline; renewed while it is held
 RETRIES = backoff.policy(attempts=60, max_age=timedelta(days=3).total_seconds())
 _COUNTED = (Result.SENDING.value, Result.DELIVERED.value, Result.UNCERTAIN.value)
 
@@ -39,54 +37,6 @@ class Part:
     reason: Reason
     to_seq: int
     severity: Severity
-
-
-def ready(channel: str, now: datetime) -> list[Target]:
-    """Targets of a channel with something due that nobody holds and nothing holds back."""
-    at = connection.ops.adapt_datetimefield_value(now)
-    return list(Target.objects.raw(_READY, {"channel": channel, "now": at}))
-
-
-# Asked by every channel at least once a second: building this by the ORM took most of an idle worker's time.
-_READY = """
-    SELECT * FROM notifier_target t
-    WHERE channel = %(channel)s
-        AND (lease_until IS NULL OR lease_until <= %(now)s)
-        AND (next_at IS NULL OR next_at <= %(now)s)
-        AND (
-            EXISTS (SELECT 1 FROM notifier_notification n
-                    WHERE n.target_id = t.id AND n.due_at <= %(now)s AND n.sending_id IS NULL)
-            OR EXISTS (SELECT 1 FROM notifier_digest d
-                       WHERE d.target_id = t.id AND d.due_at <= %(now)s AND d.sending_id IS NULL)
-        )
-"""
-
-
-def lease(target: Target, now: datetime) -> str | None:
-    """Claim a target by compare-and-set; the token, or None when another worker was first."""
-    token = secrets.token_hex(16)
-    free = Q(lease_until__isnull=True) | Q(lease_until__lte=now)
-    claimed = Target.objects.filter(free, pk=target.pk).update(token=token, lease_until=now + LEASE)
-    return token if claimed else None
-
-
-def renew(target_id: int, token: str, now: datetime) -> bool:
-    return bool(Target.objects.filter(pk=target_id, token=token).update(lease_until=now + LEASE))
-
-
-def release(target_id: int, token: str) -> None:
-    """Give a target back: what is still due for it is anybody's."""
-    Target.objects.filter(pk=target_id, token=token).update(token="", lease_until=None)
-
-
-def hold_target(target_id: int, token: str, until: datetime, held_by: str) -> None:
-    """Nothing goes to a target until then: its throttle is full. One row, however many messages wait."""
-    Target.objects.filter(pk=target_id, token=token).update(next_at=until, held_by=held_by[:100])
-
-
-def held(target_id: int, token: str) -> Target | None:
-    """The target as it is now, while we still hold it."""
-    return Target.objects.filter(pk=target_id, token=token).first()
 
 
 def due_rows(target_id: int, now: datetime, limit: int) -> list[Notification]:
@@ -178,7 +128,7 @@ def start(
 ) -> Attempt | None:
     """Write down what is about to be said; None when the target's lease is lost."""
     with transaction.atomic():
-        if not renew(target.pk, token, now):
+        if not targets.renew(target.pk, token, now):
             return None
         attempt = Attempt.objects.create(
             target=target,
@@ -242,7 +192,8 @@ def finish(
             _finish_failed(rows, outcome, now)
         if attempt.digest_of is not None:
             _finish_digest(attempt.digest_of, outcome, now)
-        _finish_target(attempt.target_id, outcome, now)
+        if isinstance(outcome, DeliveryError):
+            targets.failed(attempt.target_id, outcome, now)
     log.info("attempt finished", attempt=attempt.reference, result=attempt.result, code=attempt.code)
     return True
 
@@ -254,18 +205,6 @@ def lost(now: datetime) -> list[Attempt]:
         .select_related("target")
         .filter(Q(target__lease_until__isnull=True) | Q(target__lease_until__lte=now) | ~Q(target__token=F("token")))
     )
-
-
-def revive(target: Target, now: datetime) -> None:
-    """A test message went through: the target hears of alerts again, at once of what went elsewhere meanwhile."""
-    Target.objects.filter(pk=target.pk).update(dead_since=None, dead_detail="", next_at=None, held_by="")
-    elsewhere = Notification.objects.filter(target=target, due_at__isnull=False, held_by__startswith=DIVERTED)
-    elsewhere.update(due_at=now)
-
-
-def told_of_death(target: Target) -> None:
-    """The alert about a target that was set aside has been raised."""
-    Target.objects.filter(pk=target.pk, dead_since=target.dead_since).update(dead_told=True)
 
 
 def _write_outcome(attempt: Attempt, outcome: Receipt | DeliveryError, now: datetime) -> None:
@@ -349,16 +288,3 @@ def attempt_since(digest: Digest) -> datetime:
     """When the first try of a digest began."""
     first = digest.attempts.order_by("pk").first()
     return first.started_at if first else digest.ends_at
-
-
-def _finish_target(target_id: int, outcome: Receipt | DeliveryError, now: datetime) -> None:
-    if isinstance(outcome, Receipt):
-        return
-    if outcome.target_dead:
-        detail = f"{outcome.code}: {redact(outcome.detail, limit=300)}"[:500]
-        Target.objects.filter(pk=target_id, dead_since__isnull=True).update(
-            dead_since=now, dead_detail=detail, dead_told=False
-        )
-    if outcome.retry_after:
-        until = now + timedelta(seconds=outcome.retry_after)
-        Target.objects.filter(pk=target_id).update(next_at=until, held_by=f"asked to wait: {outcome.code}"[:100])

@@ -16,7 +16,7 @@ import structlog
 from django.utils import timezone
 
 from core.wake import wake, wake_here
-from notifier import attempts, budget, guards, outbox, resort, silences, throttle, timing
+from notifier import attempts, budget, guards, outbox, resort, silences, targets, throttle, timing
 from notifier.alerts import state_of
 from notifier.channels import load
 from notifier.channels.base import Channel as Provider
@@ -71,10 +71,10 @@ class Courier:
         policy, now = get_policy(), self._now()
         self._finish(policy, now)
         self._renew(now)
-        for target in attempts.ready(self.alias, now):
+        for target in targets.ready(self.alias, now):
             if len(self._calls) >= SLOTS:
                 break
-            token = attempts.lease(target, now)
+            token = targets.lease(target, now)
             if token is not None:
                 self._held[target.pk] = token
         busy = False
@@ -90,7 +90,7 @@ class Courier:
             time.sleep(0.02)
         for target_id, token in self._held.items():
             if not self._under_way(target_id):  # else the lease runs out and the try is settled as uncertain
-                attempts.release(target_id, token)
+                targets.release(target_id, token)
 
     def _finish(self, policy: Policy, now: datetime) -> None:
         for call in list(self._calls):
@@ -102,17 +102,17 @@ class Courier:
                 self._calls.remove(call)
 
     def _renew(self, now: datetime) -> None:
-        if not self._held or time.monotonic() - self._renewed < attempts.LEASE.total_seconds() / 5:
+        if not self._held or time.monotonic() - self._renewed < targets.LEASE.total_seconds() / 5:
             return
         self._renewed = time.monotonic()
         for target_id, token in list(self._held.items()):
-            if not attempts.renew(target_id, token, now):
+            if not targets.renew(target_id, token, now):
                 log.warning("lease lost", target=target_id)
                 del self._held[target_id]
 
     def _feed(self, target_id: int, token: str, policy: Policy, now: datetime) -> bool:
         """Send a target what may go now; True when there is more to look at."""
-        target = attempts.held(target_id, token)
+        target = targets.held(target_id, token)
         if target is None:
             self._held.pop(target_id, None)
             return False
@@ -121,7 +121,7 @@ class Courier:
         if channel is not None and (target.next_at is None or target.next_at <= now):
             more = self._send_due(target, token, channel, policy, now)
         if not more and not self._under_way(target_id):
-            attempts.release(target_id, token)
+            targets.release(target_id, token)
             self._held.pop(target_id, None)
         return more
 
@@ -135,7 +135,7 @@ class Courier:
                 allowed = throttle.next_allowed(limits.windows, sent, now)
                 if allowed.at > now:
                     name = f"throttle: {allowed.window.count} in {allowed.window.per}" if allowed.window else "throttle"
-                    attempts.hold_target(target.pk, token, allowed.at, name)
+                    targets.hold(target.pk, token, allowed.at, name)
                     return False
                 cleared = attempts.in_turn(target.pk, cleared, throttle.prune_before(limits.windows, now))
             batch, before = self._batch(cleared)

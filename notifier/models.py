@@ -1,7 +1,7 @@
 """What is known of alerts and of their delivery. `due_at` is the only scheduler; these tables are the only truth.
 
-Each table has one writer: alerts.py writes Alert and Occurrence; outbox.py with attempts.py and reports.py writes
-Target, Notification, Attempt, AttemptPart and Digest; silences.py writes Silence.
+Each table has one writer: alerts.py writes Alert and Occurrence; targets.py Target; outbox.py with attempts.py and
+reports.py Notification, Attempt, AttemptPart and Digest; silences.py Silence.
 """
 
 from django.db import models

@@ -1,4 +1,4 @@
-"""What is to be told: the planning half of the only writer of Target, Notification, Attempt and Digest.
+"""What is to be told: the planning half of the only writer of Notification, Attempt and Digest.
 
 `due_at` is the only scheduler. Whatever changes what a target should hear next sets it, and nothing else does.
 The sending half is attempts.py.
@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 import structlog
 from django.db.models import F, Q
 
-from notifier import timing
+from notifier import targets, timing
 from notifier.alerts import state_of
 from notifier.facts import Due, Reason, Severity, Told
 from notifier.facts import Target as To
@@ -45,7 +45,8 @@ def plan(alert: Alert, routed: Iterable[Routed], policy: Policy, now: datetime) 
     for one in routed:
         row = rows.get(one.target.key)
         if row is None:
-            row = Notification(alert=alert, target=_target(one.target), route=one.route.name, reason=Reason.FIRST)
+            target = targets.row_of(one.target)
+            row = Notification(alert=alert, target=target, route=one.route.name, reason=Reason.FIRST)
             due = timing.next_due(Told(), state_of(alert), one.route.timing, now)
             if due is not None:
                 _set_due(row, due, alert)
@@ -99,6 +100,13 @@ def release_held(held_by: str, now: datetime) -> int:
     return Notification.objects.filter(held_by=held_by, due_at__isnull=False).update(due_at=now)
 
 
+def revive(target: Target, now: datetime) -> None:
+    """A test message went through: the target hears of alerts again, at once of what went elsewhere meanwhile."""
+    targets.mended(target.pk)
+    elsewhere = Notification.objects.filter(target=target, due_at__isnull=False, held_by__startswith=DIVERTED)
+    elsewhere.update(due_at=now)
+
+
 def forgotten(policy: Policy, now: datetime, limit: int = 100) -> int:
     """Plan what has news and no plan. There is none unless something was lost; nothing lost may stay lost."""
     lost = Notification.objects.filter(
@@ -144,7 +152,7 @@ def divert(row: Notification, why: str, to: Iterable[To], policy: Policy, now: d
             continue
         stand_in, created = Notification.objects.get_or_create(
             alert=alert,
-            target=_target(target),
+            target=targets.row_of(target),
             defaults={
                 "route": row.route,
                 "reason": Reason.FIRST,
@@ -176,7 +184,7 @@ def ensure_digest(name: str, target: To, starts_at: datetime, ends_at: datetime,
 
     The first row ever is only a mark: a digest of a time before it was set up would say that all was quiet.
     """
-    row = _target(target)
+    row = targets.row_of(target)
     previous = Digest.objects.filter(name=name, target=row).order_by("-ends_at").first()
     if previous is not None and previous.ends_at >= ends_at:
         return False
@@ -196,7 +204,7 @@ def ensure_digest(name: str, target: To, starts_at: datetime, ends_at: datetime,
 
 def digest_now(name: str, target: To, starts_at: datetime, now: datetime) -> Digest:
     """A digest of the time since the last one, due at once."""
-    row = _target(target)
+    row = targets.row_of(target)
     previous = Digest.objects.filter(name=name, target=row).order_by("-ends_at").first()
     return Digest.objects.create(
         name=name, target=row, starts_at=previous.ends_at if previous else starts_at, ends_at=now, due_at=now
@@ -231,13 +239,6 @@ def urgency(reason: Reason, severity: Severity, sent: int) -> int:
 def _set_due(row: Notification, due: Due, alert: Alert) -> None:
     row.due_at, row.reason = due.at, due.reason.value
     row.urgency = urgency(due.reason, Severity(alert.severity), row.sent)
-
-
-def _target(target: To) -> Target:
-    row, _ = Target.objects.get_or_create(
-        key=target.key, defaults={"channel": target.channel, "address": target.address}
-    )
-    return row
 
 
 def _update(row: Notification, **changes: object) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from django.utils import timezone
 
-from notifier import api, attempts
+from notifier import api, outbox
 from notifier.channels import load
 from notifier.facts import DeliveryError, Target
 from notifier.messages.compose import new_reference
@@ -33,7 +33,7 @@ def send_test(channel: Channel, target: Target, tz: str, site: str = "") -> Outc
     except DeliveryError as error:
         return Outcome(False, str(error))
     if row is not None and row.dead_since is not None:
-        attempts.revive(row, timezone.now())
+        outbox.revive(row, timezone.now())
         api.resolve(f"delivery.{row.pk}", "a test message arrived", timezone.now())
         return Outcome(True, f"delivered ({receipt.provider_id}); alerts go there again")
     return Outcome(True, f"delivered ({receipt.provider_id or channel.backend})")

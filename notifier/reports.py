@@ -13,11 +13,11 @@ from django.db import transaction
 from django.db.models import Min
 
 from core.wake import wake
-from notifier import timing
+from notifier import targets, timing
 from notifier.alerts import state_of
 from notifier.conf import get_policy
 from notifier.facts import DeliveryError, Reason, Result
-from notifier.models import Alert, Attempt, AttemptPart, Digest, Notification, Target
+from notifier.models import Alert, Attempt, AttemptPart, Digest, Notification
 from notifier.outbox import DIVERTED, told_of, urgency
 from notifier.receipts import NOT_SENT, Report, forward, report_of
 
@@ -43,7 +43,7 @@ def record(provider_id: str, report: Report, now: datetime, *, reference: str = 
         if attempt.result == Result.DELIVERED.value and was_sent:
             _apply(attempt, report, now)
         elif report.error is not None and report.error.target_dead and attempt.result != Result.SENDING.value:
-            _set_aside(attempt.target_id, report.error, now)
+            targets.set_aside(attempt.target_id, report.error, now)
     log.info("delivery reported", attempt=attempt.reference, status=report.status, code=report.code)
     return True
 
@@ -85,7 +85,7 @@ def _apply(attempt: Attempt, report: Report, now: datetime) -> None:
             Digest.objects.filter(pk=attempt.digest_of_id).update(sent_at=None, outcome=f"not delivered: {error.code}")
         log.warning("message did not arrive", attempt=attempt.reference, code=error.code)
     if error.target_dead:
-        _set_aside(attempt.target_id, error, now)
+        targets.set_aside(attempt.target_id, error, now)
     if report.not_sent:
         wake(f"deliver-{attempt.target.channel}")
 
@@ -143,9 +143,3 @@ def _came_back(part: AttemptPart, row: Notification) -> datetime | None:
 def _alert_of(part: AttemptPart) -> int:
     found: int = Notification.objects.values_list("alert_id", flat=True).get(pk=part.notification_id)
     return found
-
-
-def _set_aside(target_id: int, error: DeliveryError, now: datetime) -> None:
-    Target.objects.filter(pk=target_id, dead_since__isnull=True).update(
-        dead_since=now, dead_detail=f"{error.code}: {error.detail}"[:500], dead_told=False
-    )

@@ -8,7 +8,7 @@ from datetime import datetime
 import structlog
 
 from core.wake import wake
-from notifier import attempts
+from notifier import attempts, targets
 from notifier.conf import get_policy
 from notifier.facts import DeliveryError, Result
 
@@ -16,7 +16,7 @@ log = structlog.get_logger(__name__)
 
 # A lease is over only if this process has watched it lie expired for so long: a clock that jumps ahead expires
 # every lease at once, and their holders renew them within this time.
-PATIENCE = attempts.LEASE.total_seconds() / 4
+PATIENCE = targets.LEASE.total_seconds() / 4
 _first_seen: dict[tuple[int, str], float] = {}
 
 

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from core.wake import wake
 from core.worker import Loop
-from notifier import alerts, api, attempts, calendar, inbound, outbox, pipeline, reports, settle, watch
+from notifier import alerts, api, calendar, inbound, outbox, pipeline, reports, settle, targets, watch
 from notifier.conf import get_policy
 from notifier.deliver import Courier
 from notifier.models import Notification, Target
@@ -104,7 +104,7 @@ def tell_of_dead_targets(now: datetime) -> None:
             once=str(target.dead_since),
             now=now,
         )
-        attempts.told_of_death(target)
+        targets.told_of_death(target)
 
 
 def plan_forgotten(now: datetime) -> None:

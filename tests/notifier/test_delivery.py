@@ -17,7 +17,7 @@ from django.core.management import call_command
 from django.db import connection
 from pytest_django import Settings
 
-from notifier import attempts, outbox, pipeline, settle, silences, tasks
+from notifier import attempts, outbox, pipeline, settle, silences, targets, tasks
 from notifier.calendar import period_before
 from notifier.channels import memory
 from notifier.conf import get_policy
@@ -440,7 +440,7 @@ def test_a_try_whose_worker_died_is_settled_and_sent_again(scene: Scene, monkeyp
     assert row_of(alert).sending is not None
 
     assert settle.settle_lost(scene.now) == 0, "its lease is in force"
-    scene.clock.step(attempts.LEASE)
+    scene.clock.step(targets.LEASE)
     assert settle.settle_lost(scene.now) == 1
     assert settle.settle_lost(scene.now) == 0
     [sent] = scene.pass_time(MINUTE, SECOND)
@@ -455,7 +455,7 @@ def test_an_answer_that_comes_after_the_try_was_settled_writes_nothing(
     calls: list[Callable[[], None]] = []
     slow = Courier("chat", now=scene.clock, start=lambda _, run: calls.append(run))
     slow.step()
-    scene.clock.step(attempts.LEASE)
+    scene.clock.step(targets.LEASE)
     settle.settle_lost(scene.now)
 
     calls[0]()
@@ -470,11 +470,11 @@ def test_an_answer_that_comes_after_the_try_was_settled_writes_nothing(
 def test_a_lease_in_another_hand_sends_nothing(scene: Scene) -> None:
     alert = scene.alert()
     row = row_of(alert)
-    token = attempts.lease(row.target, scene.now)
+    token = targets.lease(row.target, scene.now)
     assert token is not None
-    assert attempts.lease(row.target, scene.now) is None
-    scene.clock.step(attempts.LEASE)
-    assert attempts.lease(row.target, scene.now) is not None
+    assert targets.lease(row.target, scene.now) is None
+    scene.clock.step(targets.LEASE)
+    assert targets.lease(row.target, scene.now) is not None
 
     assert attempts.start(row.target, token, Reason.FIRST, "r", "text", scene.now) is None
     assert not Attempt.objects.exists()
