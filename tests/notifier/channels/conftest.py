@@ -27,7 +27,7 @@ ESP_TOKEN = "esptoken-esptoken-esptoken"
 PHONE = "+14155552671"
 HTTP_KINDS = ("slack", "slack_webhook", "sms", "postmark", "mailgun", "resend")
 TIMEOUT = 5.0  # seconds; a busy machine must not make an answer late
-SHORT_TIMEOUT = 0.15  # for answers that are to be late
+SHORT_TIMEOUT = 0.3  # for answers that are to be late
 TOO_LATE = 1.5
 
 MESSAGE = Message(
