@@ -21,10 +21,12 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from core import metrics, watchdog
+from core.deadline import deadline
 from core.watchdog import Verdict
 
 log = structlog.get_logger(__name__)
 
+DATABASE_SILENT = 3.0  # seconds after which it counts as away; a probe waits for no more than ten
 REMEMBER_MIGRATIONS = 60.0  # seconds; to look costs a query and all migrations' files
 PLAIN = "text/plain; charset=utf-8"
 AWAY = (DatabaseError, InterfaceError)
@@ -79,7 +81,8 @@ def metrics_page(request: HttpRequest) -> HttpResponse:
         text = "Only this machine may read this. Set METRICS_TOKEN to let others in.\n"
         return HttpResponse(text, status=403, content_type=PLAIN)
     try:
-        return HttpResponse(metrics.render(timezone.now()), content_type=metrics.CONTENT_TYPE)
+        with deadline(DATABASE_SILENT):
+            return HttpResponse(metrics.render(timezone.now()), content_type=metrics.CONTENT_TYPE)
     except AWAY as error:
         log.error("metrics cannot be read", error=type(error).__name__)
         return HttpResponse(f"{DATABASE.what}\n", status=503, content_type=PLAIN)
@@ -88,13 +91,14 @@ def metrics_page(request: HttpRequest) -> HttpResponse:
 def why_not_ready() -> Iterator[Reason]:
     """Everything that keeps the site from doing its work. Never raises for a database that is away."""
     try:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT 1")
-        if missing := migrations.missing():
-            todo = "Run `manage.py migrate`, then restart the workers."
-            yield Reason("migrations", f"{missing} migrations have not been applied.", todo)
-            return  # the tables that the next question needs may not be there
-        found = watchdog.inspect(timezone.now())
+        with deadline(DATABASE_SILENT):
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT 1")
+            if missing := migrations.missing():
+                todo = "Run `manage.py migrate`, then restart the workers."
+                yield Reason("migrations", f"{missing} migrations have not been applied.", todo)
+                return  # the tables that the next question needs may not be there
+            found = watchdog.inspect(timezone.now())
     except AWAY as error:
         log.error("not ready: the database cannot be reached", error=type(error).__name__)
         yield DATABASE

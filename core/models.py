@@ -1,4 +1,4 @@
-"""Who works."""
+"""Who works, and what has been said of it."""
 
 from __future__ import annotations
 
@@ -17,3 +17,13 @@ class WorkerHeartbeat(models.Model):
 
     def __str__(self) -> str:
         return f"{self.host}:{self.pid}"
+
+
+class Said(models.Model):
+    """When something was last said to the admins: once, however many processes notice. Written by `core.watchdog`."""
+
+    what = models.CharField(primary_key=True, max_length=50)
+    at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.what

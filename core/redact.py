@@ -5,11 +5,12 @@ What is taken out leaves a mark that says what it was: `[secret]`, `[card]`, `[e
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Mapping, MutableMapping
 from functools import lru_cache
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote, urlsplit
 
 from django.conf import settings
 
@@ -39,6 +40,8 @@ _SETTINGS = (
     "METRICS_TOKEN",
     "HEARTBEAT_URL",
 )
+# What libraries read from there by themselves: boto3, and what the settings build a broker's connection of.
+_ENVIRONMENT = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "BROKER_URL", "REDIS_URL")
 _CUT = re.compile(r"… \[([0-9,]{1,20}) characters cut\]\Z")
 
 
@@ -47,6 +50,8 @@ def redact(text: str, *, limit: int | None = None) -> str:
 
     What is cut off is counted at the end: `… [1,234 characters cut]`. Redacting twice changes nothing.
     """
+    if limit is None and patterns.is_plain(text) and _hide_literals(text) == text:
+        return text
     body, already_cut = _split_cut(text.translate(_UNSAFE))
     body = _settle(body)
     if limit is not None and len(body) + len(_cut_note(already_cut)) > limit:
@@ -71,7 +76,7 @@ def redact_processor(_logger: Any, _method: str, event_dict: MutableMapping[str,
 
 
 def known_secrets() -> tuple[str, ...]:
-    """The secrets in Django's settings, longest first; none while there are no settings yet."""
+    """The secrets in Django's settings and the environment, longest first; none while there are no settings yet."""
     return _secrets_of_settings() if settings.configured else ()
 
 
@@ -85,6 +90,7 @@ def _secrets_of_settings() -> tuple[str, ...]:
         for literal in _literals(name, getattr(settings, name))
         if len(literal) >= SHORTEST_LITERAL
     }
+    found |= {literal for name in _ENVIRONMENT if len(literal := _environment(name)) >= SHORTEST_LITERAL}
     found |= {quote(literal, safe="") for literal in found}  # as it stands in a URL
     return tuple(sorted(found, key=len, reverse=True))  # the longer first: one may contain another
 
@@ -98,6 +104,15 @@ def _literals(name: str, value: Any) -> Iterator[str]:
             yield from _literals(name, item)
     elif isinstance(value, str) and SECRET_NAME.search(name):
         yield value
+
+
+def _environment(name: str) -> str:
+    """A variable's value; of a URL its password."""
+    value = os.environ.get(name, "")
+    try:
+        return unquote(urlsplit(value).password or "") if name.endswith("_URL") else value
+    except ValueError:  # no URL
+        return value
 
 
 def _settle(text: str) -> str:

@@ -1,11 +1,13 @@
 """Every setting once, by section, from the environment. `.env.example` describes each variable."""
 
 import os
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import django
 import environ
+from django.core.exceptions import ImproperlyConfigured
 
 from core.logs import logging_config
 
@@ -98,10 +100,28 @@ if _database["ENGINE"] == "django.db.backends.sqlite3":
         transaction_mode="IMMEDIATE",
         init_command="PRAGMA journal_mode=WAL;PRAGMA synchronous=FULL;",
     )
+    # Whoever closes a file's last connection writes its whole WAL back: done at every request, that took longer than
+    # the request (measured). Not for ever, so that a file that was put back from a backup is found.
+    _database.setdefault("CONN_MAX_AGE", 60)
 else:
     # A connection per request costs four fifths of the throughput (measured).
     _database.setdefault("CONN_MAX_AGE", None)
     _database.setdefault("CONN_HEALTH_CHECKS", True)
+    if _database["ENGINE"] == "django.db.backends.postgresql":
+        # Whoever is cut off must notice. This side: a host that is gone is given up after 5 s, a connection to one
+        # after 20 s, where Linux waits for minutes or, without keepalives, for ever. The server's side: else the locks
+        # of a worker that was cut off are held for two hours, and nobody can take over what it held.
+        # https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS
+        _database["OPTIONS"] = {
+            "connect_timeout": 5,
+            "keepalives_idle": 10,
+            "keepalives_interval": 3,
+            "keepalives_count": 3,
+            "tcp_user_timeout": 10_000,
+            "options": "-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=3 -c tcp_keepalives_count=3"
+            " -c tcp_user_timeout=10000",
+            **_database.get("OPTIONS", {}),
+        }
 
 # --- Stripe's webhooks --------------------------------------------------------------------------------------------
 
@@ -124,6 +144,61 @@ WEBHOOKS: dict[str, Any] = {
 # --- Worker -------------------------------------------------------------------------------------------------------
 
 WORKER_THREADS = env.int("WORKER_THREADS", 4)
+
+# --- Engine -------------------------------------------------------------------------------------------------------
+
+# Who does the work: `manage.py worker` alone, or an engine that this site runs, told by hints. docs/howto/ has a page
+# for each. The engine's own retries and delays stay unused: the tables are the only scheduler.
+_engine = env.str("TASKS", "worker")
+_engines = {
+    "worker": "django.tasks.backends.immediate.ImmediateBackend",  # Django's default; nothing is ever enqueued
+    "celery": "django_tasks_fennel.CeleryBackend",
+    "huey": "huey.contrib.djhuey.tasks_backend.HueyBackend",
+}
+if _engine not in _engines and "." not in _engine:
+    raise ImproperlyConfigured(f"TASKS={_engine} is no engine. There are {', '.join(_engines)}, or a backend's path.")
+if _engine in ("celery", "huey") and not find_spec(_engines[_engine].partition(".")[0]):
+    raise ImproperlyConfigured(f"TASKS={_engine} needs its packages: pip install -r requirements-{_engine}.txt")
+TASKS_QUEUE = env.str("TASKS_QUEUE", "alerts")  # a name of its own: brokers are shared
+TASKS = {"default": {"BACKEND": _engines.get(_engine, _engine), "QUEUES": [TASKS_QUEUE]}}
+if _engine == "celery":
+    CELERY_BROKER_URL = env.str("BROKER_URL", "amqp://guest:guest@127.0.0.1:5672//")
+    CELERY_BROKER_CONNECTION_TIMEOUT = 2  # seconds
+    CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+    CELERY_TASK_PUBLISH_RETRY = False
+    CELERY_TASK_IGNORE_RESULT = True
+    # A stopped engine must not be flooded: hints that nobody takes are dropped, and cost nothing.
+    CELERY_TASK_QUEUES = {
+        TASKS_QUEUE: {
+            "routing_key": TASKS_QUEUE,
+            "queue_arguments": {"x-message-ttl": 60_000, "x-max-length": 1000, "x-overflow": "drop-head"},
+        }
+    }
+    CELERY_WORKER_POOL = "threads"  # the work waits for databases and providers, and prefork costs memory
+    CELERY_WORKER_CONCURRENCY = env.int("ENGINE_THREADS", 10)
+    CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+    # It waits for the broker's answer in the thread of a task, beside the consumer's own reading: after a reconnect the
+    # connection then breaks again and again, with UnexpectedFrame (Celery 5.7.0).
+    CELERY_WORKER_ENABLE_PREFETCH_COUNT_REDUCTION = False
+    CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+    CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
+    INSTALLED_APPS.append("django_tasks_fennel")
+elif _engine == "huey":
+    from redis import ConnectionPool
+
+    HUEY = {
+        "name": TASKS_QUEUE,
+        "huey_class": "huey.RedisExpireHuey",
+        "expire_time": 600,  # seconds; the Tasks backend keeps a record of each hint
+        "immediate": False,  # else DEBUG would run the work in the request
+        "connection": {
+            "connection_pool": ConnectionPool.from_url(
+                env.str("REDIS_URL", "redis://127.0.0.1:6379/0"), socket_connect_timeout=2, socket_timeout=5
+            )
+        },
+        "consumer": {"workers": env.int("ENGINE_THREADS", 10), "worker_type": "thread", "periodic": False},
+    }
+    INSTALLED_APPS.append("huey.contrib.djhuey")
 
 # --- Providers ----------------------------------------------------------------------------------------------------
 
@@ -166,6 +241,8 @@ ANYMAIL: dict[str, Any] = {
     if env.str(_key, "")
 }
 ANYMAIL["REQUESTS_TIMEOUT"] = EMAIL_TIMEOUT_SECONDS
+_ses = {"region_name": env.str("AWS_REGION", ""), "endpoint_url": env.str("AMAZON_SES_ENDPOINT_URL", "")}
+ANYMAIL["AMAZON_SES_CLIENT_PARAMS"] = {_key: _value for _key, _value in _ses.items() if _value}
 _backend = EMAIL_BACKEND_PATH or "django.core.mail.backends.console.EmailBackend"
 _is_smtp = _backend == "django.core.mail.backends.smtp.EmailBackend"
 if django.VERSION >= (6, 1):

@@ -2,6 +2,7 @@
 
 `wake` reaches the loops of this process at once and, on PostgreSQL, those of every other process by NOTIFY. SQLite
 tells nobody of a commit, so there `listen` watches a number that changes with every commit of another connection.
+Where an engine does the work, it is told instead.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from weakref import WeakSet
 
 import structlog
 from django.db import connection
+
+from core import engine
 
 log = structlog.get_logger(__name__)
 
@@ -91,7 +94,9 @@ def listen(stop: threading.Event) -> None:
 
 def _wake_now(topic: str) -> None:
     wake_here(topic)
-    if connection.vendor == "postgresql" and _may_notify(topic):
+    if engine.in_use():
+        engine.hint(topic)
+    elif connection.vendor == "postgresql" and _may_notify(topic):
         try:
             with connection.cursor() as cursor:
                 cursor.execute("SELECT pg_notify(%s, %s)", [CHANNEL, topic])

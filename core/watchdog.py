@@ -7,19 +7,20 @@ import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from functools import partial
 
 import structlog
 from django.core.mail import mail_admins
+from django.db import connection
 from django.utils import timezone
 
 from core import heartbeat, worker
+from core.models import Said
 from core.threads import close_connections, daemon
 
 log = structlog.get_logger(__name__)
 
 LOOK_EVERY = 60.0  # seconds, in each process
-SAY_EVERY = 15 * 60.0
+SAY_EVERY = timedelta(minutes=15)  # on one site, whichever process notices
 BEAT_WITHIN = timedelta(seconds=60)
 LATE_AFTER = timedelta(seconds=60)
 STUCK_AFTER = timedelta(minutes=5)
@@ -65,13 +66,26 @@ def inspect(now: datetime) -> Finding:
     return Finding(judge(beat, due, now), beat, due, name)
 
 
+def may_say(now: datetime) -> bool:
+    """Take this quarter of an hour's one warning, in one statement: of many processes only one gets it."""
+    table, moment = connection.ops.quote_name(Said._meta.db_table), connection.ops.adapt_datetimefield_value
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO {table} (what, at) VALUES ('nobody works', %s)"  # noqa: S608 - the model's own table name
+            " ON CONFLICT (what) DO UPDATE SET at = excluded.at"
+            # So far in the future: the clock has been set back since.
+            f" WHERE {table}.at <= %s OR {table}.at > %s RETURNING what",
+            [moment(now), moment(now - SAY_EVERY), moment(now + SAY_EVERY)],
+        )
+        return bool(cursor.fetchall())
+
+
 class Watchdog:
-    """Looks at most once a minute and speaks at most once in a quarter of an hour."""
+    """Looks at most once a minute, in each process."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._look_at = 0.0
-        self._say_at = 0.0
 
     def look(self, clock: float | None = None) -> threading.Thread | None:
         """Starts a look off the caller's thread if one is due; `clock` is time.monotonic()'s. Never raises."""
@@ -80,26 +94,21 @@ class Watchdog:
             if clock < self._look_at:
                 return None
             self._look_at = clock + LOOK_EVERY
-        thread = daemon("watchdog", partial(self._look, clock))
+        thread = daemon("watchdog", _look)
         thread.start()
         return thread
 
-    def _look(self, clock: float) -> None:
-        try:
-            found = inspect(timezone.now())
-            if found.verdict in (Verdict.DEAD, Verdict.STUCK) and self._may_say(clock):
-                _say(found)
-        except Exception:  # the next look asks again
-            log.exception("nobody knows whether a worker runs")
-        finally:
-            close_connections()
 
-    def _may_say(self, clock: float) -> bool:
-        with self._lock:
-            if clock < self._say_at:
-                return False
-            self._say_at = clock + SAY_EVERY
-            return True
+def _look() -> None:
+    now = timezone.now()
+    try:
+        found = inspect(now)
+        if found.verdict in (Verdict.DEAD, Verdict.STUCK) and may_say(now):
+            _say(found)
+    except Exception:  # the next look asks again
+        log.exception("nobody knows whether a worker runs")
+    finally:
+        close_connections()
 
 
 def describe(found: Finding) -> tuple[str, str]:

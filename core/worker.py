@@ -20,7 +20,7 @@ import structlog
 from django.db import close_old_connections
 from django.utils import timezone
 
-from core import heartbeat, wake
+from core import engine, heartbeat, wake
 from core.threads import alive, close_connections, daemon, where
 
 log = structlog.get_logger(__name__)
@@ -40,6 +40,9 @@ class Loop:
     is more. A step that finds nothing must write nothing: on SQLite every commit wakes every loop. `topic` names the
     wake-ups that concern it; None: no wake-up does. `oldest_due` says since when something waits for this loop.
     `close` hands back what is in flight, within so many seconds.
+
+    An engine needs to know more: whether something is `busy` whose end the next step writes down, and how to `tend`
+    what running steps hold, which returns the seconds until it must be done again.
     """
 
     name: str
@@ -48,6 +51,8 @@ class Loop:
     topic: str | None = ""
     oldest_due: Callable[[datetime], datetime | None] | None = None
     close: Callable[[float], None] | None = None
+    busy: Callable[[], bool] | None = None
+    tend: Callable[[], float] | None = None
 
 
 Factory = Callable[[], Iterable[Loop]]
@@ -108,7 +113,7 @@ class Worker:
 
     def _start(self) -> list[threading.Thread]:
         pulse = Loop("heartbeat", self._beat, topic=None)
-        threads = [daemon("wake-ups", partial(wake.listen, self._stopping))]
+        threads = [] if engine.in_use() else [daemon("wake-ups", partial(wake.listen, self._stopping))]
         for loop in (pulse, *self.loops):
             for number in range(loop.threads):
                 waker = wake.Waker(*([] if loop.topic is None else [loop.topic or loop.name]))

@@ -8,14 +8,30 @@ from datetime import datetime
 
 import structlog
 from django.db.models import Min
+from django.db.models.functions import Coalesce, Greatest
 from django.utils import timezone
 
+from core.clock import SteppedBack
+from core.retention import Pruner
 from core.wake import wake
 from core.worker import Loop
-from notifier import alerts, api, calendar, inbound, outbox, pipeline, reports, settle, targets, watch
+from notifier import (
+    alerts,
+    api,
+    attempts,
+    calendar,
+    inbound,
+    outbox,
+    pipeline,
+    reports,
+    settle,
+    silences,
+    targets,
+    watch,
+)
 from notifier.conf import get_policy
 from notifier.deliver import Courier
-from notifier.models import Notification, Target
+from notifier.models import Digest, Notification, Target
 
 log = structlog.get_logger(__name__)
 
@@ -30,6 +46,7 @@ def loops() -> Iterator[Loop]:
             topic=courier.topic,
             oldest_due=oldest_due(alias),
             close=courier.close,
+            busy=courier.busy,
         )
     yield Loop("notifier-tick", Tick().step)
 
@@ -39,8 +56,11 @@ def oldest_due(alias: str) -> Callable[[datetime], datetime | None]:
 
     def oldest(now: datetime) -> datetime | None:
         free = Notification.objects.filter(target__channel=alias, due_at__lte=now, sending__isnull=True)
-        found: datetime | None = free.exclude(target__next_at__gt=now).aggregate(at=Min("due_at"))["at"]
-        return found
+        digests = Digest.objects.filter(target__channel=alias, due_at__lte=now, sending__isnull=True)
+        # What waited for its target (a throttle, a provider that is away) could have gone out since that wait ended.
+        since = Greatest("due_at", Coalesce("target__next_at", "due_at"))
+        found = [rows.exclude(target__next_at__gt=now).aggregate(at=Min(since))["at"] for rows in (free, digests)]
+        return min((at for at in found if at), default=None)
 
     return oldest
 
@@ -51,7 +71,9 @@ class Tick:
     def __init__(self, now: Callable[[], datetime] = timezone.now) -> None:
         self._now = now
         self._reconciled = 0
+        self._stepped_back = SteppedBack()
         self._parts: list[tuple[float, Callable[[datetime], object]]] = [
+            (1.0, self._mind_the_clock),
             (1.0, settle.settle_lost),
             (2.0, self._reconcile),
             (5.0, reports.catch_up),
@@ -60,6 +82,7 @@ class Tick:
             (5.0, tell_of_dead_targets),
             (30.0, plan_forgotten),
             (30.0, watch_inbound),
+            (1.0, Pruner(prune).step),
         ]
         self._next = [0.0] * len(self._parts)
 
@@ -69,6 +92,10 @@ class Tick:
                 part(self._now())
                 self._next[number] = time.monotonic() + every
         return 1.0
+
+    def _mind_the_clock(self, now: datetime) -> None:
+        if back := self._stepped_back.since(now):
+            outbox.bring_forward(back, now)
 
     def _reconcile(self, now: datetime) -> None:
         self._reconciled = inbound.reconcile(self._reconciled, now)
@@ -130,3 +157,9 @@ def watch_inbound(now: datetime) -> None:
             once=f"{now:%Y%m%d%H%M}",
             now=now,
         )
+
+
+def prune(now: datetime) -> bool:
+    """Delete a batch of what is older than NOTIFIER["RETENTION"]; whether there was any."""
+    before = now - get_policy().retention
+    return bool(attempts.prune(before) or alerts.prune(before) or silences.prune(before))

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
+from time import monotonic
 
 import structlog
 from django.conf import settings
 from django.utils import timezone
 
+from core.clock import SteppedBack
+from core.retention import Pruner
 from core.worker import Loop
 from webhooks import announcements, failures, inbox, processing, refusals
 from webhooks.conf import config
@@ -16,6 +19,8 @@ from webhooks.leases import grace, held
 
 logger = structlog.stdlib.get_logger(__name__)
 TICK = 1.0  # seconds
+SLICE = 0.1  # seconds after which a loop sees whether it is to stop
+SOON = 0.01
 
 
 def loops() -> Iterator[Loop]:
@@ -25,35 +30,62 @@ def loops() -> Iterator[Loop]:
         threads=getattr(settings, "WORKER_THREADS", 4),
         oldest_due=oldest_due,
         close=hand_back,
+        tend=keep_leases,
     )
     yield Loop("webhooks-tick", tick, topic=None)
 
 
 def process_due() -> float:
-    """Process one event; the seconds until the next one is due, 0 when one was."""
-    now = timezone.now()
-    due_at = inbox.next_due()
+    """Process what is due, for a moment; the seconds until the next event is due, 0 when there may be more."""
+    end = monotonic() + SLICE
+    with failures.marking_together():
+        found = processing.process_one(timezone.now())
+        while found and monotonic() < end and processing.process_one(timezone.now()):
+            pass
+    if found:
+        return 0.0
+    now, due_at = timezone.now(), inbox.next_due()
     if due_at is None:
         return TICK
-    if due_at > now:
-        return (due_at - now).total_seconds()
-    processing.process_one(now)
-    return 0.0  # whoever took it, the next one may be due as well
+    return max((due_at - now).total_seconds(), SOON)  # it is due, and somebody has it locked
 
 
 def tick() -> float:
     """Keep leases honest and announcements from getting lost. Any number may run; an idle one writes nothing."""
+    wait = keep_leases()
     now = timezone.now()
-    timeout = config().handler_timeout
-    for event_id in held.newly_hung(timeout):
-        logger.critical("event.handler_hangs", event_id=event_id, seconds=timeout.total_seconds())
-    if tokens := held.to_renew(config().lease, timeout):
-        inbox.renew(tokens, now)
+    if back := _stepped_back.since(now):
+        inbox.bring_forward(back, now)
     for row, failure in inbox.expire(now):
         announcements.worker_lost(row, failure)
     for failure in failures.unannounced(now):
         announcements.again(failure)
     refusals.flush()
+    _pruner.step(now)
+    return wait
+
+
+def prune(now: datetime) -> bool:
+    """Delete a batch of what is older than WEBHOOKS["RETENTION_DAYS"]; whether there was any."""
+    before = now - timedelta(days=config().retention_days)
+    return inbox.prune(before) != (0, 0) or bool(failures.prune_tracebacks() or refusals.prune(before))
+
+
+_pruner = Pruner(prune)
+_stepped_back = SteppedBack()
+
+
+def keep_leases() -> float:
+    """Renew the leases that this process's handlers hold, but not those of handlers that hang; seconds until again.
+
+    What a thread has announced is written down here too: the handler that it runs now may take long.
+    """
+    failures.write_marks()
+    timeout = config().handler_timeout
+    for event_id in held.newly_hung(timeout):
+        logger.critical("event.handler_hangs", event_id=event_id, seconds=timeout.total_seconds())
+    if tokens := held.to_renew(config().lease, timeout):
+        inbox.renew(tokens, timezone.now())
     return min(TICK, grace(config().lease) / 2)
 
 

@@ -1,7 +1,12 @@
 """`.env.example` and the settings name the same variables with the same defaults."""
 
 import ast
+import os
+import subprocess
+import sys
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -47,3 +52,20 @@ def test_the_examples_values_are_the_defaults() -> None:
         written = _described()[str(name.value)]
         expected = str(default.value).lower() if isinstance(default.value, bool) else str(default.value)
         assert written == expected, f"{name.value!r}: .env.example says {written!r}, settings default to {expected!r}"
+
+
+@pytest.mark.parametrize(
+    ("engine", "absent", "said"),
+    [
+        ("celry", "", "TASKS=celry is no engine. There are worker, celery, huey, or a backend's path."),
+        ("huey", "huey", "TASKS=huey needs its packages: pip install -r requirements-huey.txt"),
+        ("celery", "django_tasks_fennel", "TASKS=celery needs its packages: pip install -r requirements-celery.txt"),
+    ],
+)
+def test_an_engine_that_cannot_be_used_says_what_to_do(engine: str, absent: str, said: str) -> None:
+    program = f"import sys; sys.modules[{absent!r}] = None; import core.settings"
+    environment = os.environ | {"TASKS": engine}
+    ended = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+    assert said in ended.stderr

@@ -29,6 +29,21 @@ HIDDEN = [
     # Twilio: 32 hex digits are a secret only where a word says so
     (f"twilio auth is {HEX}.", "twilio auth is [secret]."),
     (f"auth_token {HEX}", "auth_token [secret]"),
+    # AWS
+    ("AKIAIOSFODNN7EXAMPLE", "[secret]"),
+    ("key AKIAIOSFODNN7EXAMPLE of ASIAIOSFODNN7EXAMPLE", "key [secret] of [secret]"),
+    ("AWS_SECRET_ACCESS_KEY=wJalrXUtnFEMI/K7MDENG/bPx", "AWS_SECRET_ACCESS_KEY=[secret]"),
+    (
+        "{'SecretAccessKey': 'wJalr+XUtn/FEMI=', 'SessionToken': 'IQoJ=='}",
+        "{'SecretAccessKey': '[secret]', 'SessionToken': '[secret]'}",
+    ),
+    ("aws_session_token = IQoJb3JpZ2luX2VjE//==", "aws_session_token = [secret]"),
+    ("x-amz-security-token:IQoJb3JpZ2lu\n\nhost", "x-amz-security-token:[secret]\n\nhost"),
+    (
+        f"Credential=AKIAIOSFODNN7EXAMPLE/20261122/eu/ses/aws4_request, SignedHeaders=host, Signature={HEX * 2}",
+        "Credential=[secret], SignedHeaders=host, Signature=[secret]",
+    ),
+    (f"?X-Amz-SignedHeaders=host&X-Amz-Signature={HEX * 2}", "?X-Amz-SignedHeaders=host&X-Amz-Signature=[secret]"),
     # headers
     ("Authorization: Bearer abc.def-123", "Authorization: Bearer [secret]"),
     ("sent Basic QUMxOnNlY3JldA== to it", "sent Basic [secret] to it"),
@@ -36,6 +51,16 @@ HIDDEN = [
     # URLs
     ("postgres://alerts:s3cr3t@db:5432/alerts", "postgres://[secret]@db:5432/alerts"),
     ("amqp://u:p@ss@mq/", "amqp://[secret]@mq/"),
+    ("amqps://alerts:p%40ss@mq:5671//: ACCESS_REFUSED", "amqps://[secret]@mq:5671//: ACCESS_REFUSED"),
+    (
+        "Error 111 connecting to redis://:hunter2@cache:6379/0.",
+        "Error 111 connecting to redis://[secret]@cache:6379/0.",
+    ),
+    ("rediss://alerts:a:b@c@cache/0", "rediss://[secret]@cache/0"),
+    (
+        "sentinel://:s3cr3t@a:26379;sentinel://:s3cr3t@b:26379",
+        "sentinel://[secret]@a:26379;sentinel://[secret]@b:26379",
+    ),
     ("https://0a1b2c@sentry.example/1", "https://[secret]@sentry.example/1"),
     ("GET /x?a=1&access_token=abc&b=2", "GET /x?a=1&access_token=[secret]&b=2"),
     # assignments: plain, Python, JSON, JSON within JSON
@@ -148,6 +173,33 @@ def test_keeps_settings_that_are_no_secret_and_words_that_are_too_short_to_be_on
     assert list(known_secrets()) == sorted(known_secrets(), key=len, reverse=True)
 
 
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    module._secrets_of_settings.cache_clear()
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "session token of aws")
+    monkeypatch.setenv("BROKER_URL", "amqp://alerts:broker%20word@mq:5672//")
+    monkeypatch.setenv("REDIS_URL", "redis://:redis-word@[cache:6379/0")  # a mistake must not break the redaction
+    yield
+    module._secrets_of_settings.cache_clear()
+
+
+@pytest.mark.usefixtures("environment")
+@pytest.mark.parametrize(
+    "literal",
+    [
+        "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+        "wJalrXUtnFEMI%2FK7MDENG%2FbPxRfiCYEXAMPLEKEY",
+        "session token of aws",
+        "broker word",
+        "broker%20word",
+    ],
+)
+def test_hides_secrets_that_libraries_read_from_the_environment(literal: str) -> None:
+    assert redact(f"it said <{literal}>") == "it said <[secret]>"
+    assert redact("mq of alerts at 5672") == "mq of alerts at 5672"
+
+
 # --- Limits -----------------------------------------------------------------------------------------------------------
 
 
@@ -192,6 +244,16 @@ def test_a_cut_text_fits_and_stays_as_it_is(text: str, limit: int) -> None:
     assert len(cut) <= limit
     assert redact(cut, limit=limit) == cut
     assert redact(cut) == cut
+
+
+_pieces = st.sampled_from(["sk_live_", "rk_test_", "whsec_", "4242424242424242", "token", "49", "_", "."])
+
+
+# A limit takes the way through the whole table, which a plain text is spared.
+@settings(max_examples=200, deadline=None)
+@given(st.lists(_pieces | st.from_regex(r"[\w.]{1,4}", fullmatch=True), max_size=6).map("".join))
+def test_what_is_told_to_be_plain_would_have_been_kept(text: str) -> None:
+    assert redact(text) == redact(text, limit=1000)
 
 
 @settings(max_examples=200, deadline=None)

@@ -8,6 +8,7 @@ from typing import Any
 
 import django
 import pytest
+import time_machine
 from django.core import mail
 from structlog.testing import capture_logs
 
@@ -149,12 +150,51 @@ def test_looks_once_a_minute_and_speaks_once_in_a_quarter_of_an_hour(waiting: Wa
     waiting.events = timedelta(hours=2)
     watch = Watchdog()
 
-    assert len(look(watch, 1000.0)) == 1
-    assert watch.look(1059.0) is None
-    assert look(watch, 1060.0) == []
-    assert look(watch, 1899.0) == []
-    assert len(look(watch, 1960.0)) == 1
+    with time_machine.travel(NOW, tick=False) as time:
+        assert len(look(watch, 1000.0)) == 1
+        assert watch.look(1059.0) is None
+        time.shift(899)
+        assert look(watch, 1899.0) == []
+        time.shift(61)
+        assert len(look(watch, 1960.0)) == 1
     assert len(mail.outbox) == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_many_processes_one_speaks(waiting: Waiting) -> None:
+    waiting.events = timedelta(hours=2)
+    dogs = [Watchdog() for _ in range(4)]
+
+    with capture_logs() as logs, time_machine.travel(NOW, tick=False):
+        looks = [dog.look(0.0) for dog in dogs]  # at the same time
+        for thread in looks:
+            assert thread
+            thread.join(30)
+            assert not thread.is_alive()
+
+    assert [line["log_level"] for line in logs] == ["critical"]
+    assert len(mail.outbox) == 1
+    with time_machine.travel(NOW + timedelta(minutes=15), tick=False):
+        assert [len(look(dog, 60.0)) for dog in dogs] == [1, 0, 0, 0]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    ("later", "speaks"),
+    [
+        (timedelta(minutes=14, seconds=59), False),
+        (timedelta(minutes=15), True),
+        (timedelta(0), False),
+        # the clock of another machine, or of this one when it was set back
+        (timedelta(seconds=-2), False),
+        (timedelta(minutes=-15), False),
+        (timedelta(hours=-1), True),
+    ],
+)
+def test_a_warning_is_due_a_quarter_of_an_hour_after_the_last(later: timedelta, speaks: bool) -> None:
+    assert watchdog.may_say(NOW)
+
+    assert watchdog.may_say(NOW + later) is speaks
 
 
 @pytest.mark.django_db(transaction=True)

@@ -26,7 +26,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--host", default="127.0.0.1")
         parser.add_argument("--port", type=int, default=8000)
-        parser.add_argument("--threads", type=int, default=4, help="requests answered at once")
+        parser.add_argument("--threads", type=int, default=8, help="requests answered at once")
 
     def handle(self, **options: Any) -> None:
         ended = threading.Event()

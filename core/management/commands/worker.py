@@ -11,15 +11,19 @@ from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
-from core import heartbeat
+from core import engine, heartbeat
 from core.redact import redact
+from core.supervise import supervised
 from core.worker import Worker, registered
 
 log = structlog.get_logger(__name__)
 
 
 class Command(BaseCommand):
-    help = "Processes events and sends alerts. Runs until SIGTERM or Ctrl+C; start as many as you like."
+    help = (
+        "Processes events and sends alerts, or sees to it that the engine in TASKS does. "
+        "Runs until SIGTERM or Ctrl+C; start as many as you like."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
@@ -35,13 +39,15 @@ class Command(BaseCommand):
             heartbeat.prune(timezone.now())
         except DatabaseError as error:
             raise CommandError(f"The database cannot be used: {redact(str(error)).strip()}") from error
-        worker = Worker(registered(), stop_timeout=stop_timeout)
+        loops = supervised(registered()) if engine.in_use() else registered()
+        worker = Worker(loops, stop_timeout=stop_timeout)
         log.info(
             "worker starts",
             worker=worker.id,
             loops={loop.name: loop.threads for loop in worker.loops},
             threads=sum(loop.threads for loop in worker.loops),
             database=connection.vendor,
+            engine=engine.in_use(),
         )
         connection.close()
         sys.exit(worker.run())

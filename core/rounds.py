@@ -1,0 +1,96 @@
+"""A round: what an engine's task does for one loop, until nothing is due.
+
+The loops live as long as the process, so that a channel keeps its connections and no loop runs more often at once
+than it has threads.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from functools import partial
+
+import structlog
+from django.db import close_old_connections
+
+from core import engine, wake, worker
+from core.threads import close_connections, daemon
+from core.worker import Loop
+
+log = structlog.get_logger(__name__)
+
+SLICE = 10.0  # seconds; then other tasks of the engine get their turn, and it may stop in between
+CLOSE_WITHIN = 40.0  # seconds, longer than any call to a provider
+
+
+class Rounds:
+    """The rounds of one loop in this process."""
+
+    def __init__(self, loop: Loop) -> None:
+        self._loop = loop
+        self._free = threading.BoundedSemaphore(loop.threads)
+        if loop.tend:
+            daemon(f"{loop.name}-tend", partial(_tend, loop, loop.tend)).start()
+
+    def run(self) -> None:
+        if not self._free.acquire(blocking=False):
+            wake.wake_here(self._topic)  # those at work look once more
+            return
+        try:
+            close_old_connections()
+            self._work()
+        finally:
+            self._free.release()
+
+    @property
+    def _topic(self) -> str:
+        return self._loop.topic or self._loop.name
+
+    def _work(self) -> None:
+        loop, waker = self._loop, wake.Waker(self._topic)
+        end = time.monotonic() + SLICE
+        echoed = False
+        while time.monotonic() < end:
+            wait = loop.step()
+            if wait == 0:
+                echoed = False
+            elif loop.busy and loop.busy():
+                waker.wait(min(wait, worker.LONGEST_WAIT))
+                echoed = False
+            elif echoed:
+                return
+            else:
+                waker.wait(worker.ECHO)
+                echoed = True
+        if loop.busy and loop.close and loop.busy():
+            loop.close(CLOSE_WITHIN)
+        engine.hint(loop.name)  # there is more
+
+
+def _tend(loop: Loop, tend: Callable[[], float]) -> None:
+    """For as long as the process lives: a round may begin at any time."""
+    while True:
+        wait = worker.FIRST_PAUSE
+        try:
+            close_old_connections()
+            wait = tend()
+        except Exception:
+            log.exception("leases could not be renewed", loop=loop.name)
+            close_connections()
+        time.sleep(wait)
+
+
+_rounds: dict[str, Rounds] = {}
+_lock = threading.Lock()
+
+
+def run(name: str) -> None:
+    """Do what is due in the loop of this name. A name that is unknown, from a newer version, is logged and ignored."""
+    with _lock:
+        if not _rounds:
+            _rounds.update({loop.name: Rounds(loop) for loop in worker.registered()})
+    if name in _rounds:
+        _rounds[name].run()
+    else:
+        log.warning("a task asks for a loop that is not known here", loop=name)

@@ -1,0 +1,68 @@
+"""Two versions run side by side during a deploy: what a migration changes, the one before it must be able to bear."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from django.db import migrations, models
+from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.operations.base import Operation
+
+OURS = ("core", "webhooks", "notifier")
+# The version before knows nothing of these, and does its work all the same.
+HARMLESS = (
+    migrations.CreateModel,
+    migrations.AddIndex,
+    migrations.RemoveIndex,
+    migrations.RenameIndex,
+    migrations.AlterModelOptions,
+    migrations.AlterModelManagers,
+)
+
+
+def objections(operation: Operation) -> Iterator[str]:
+    """Why the version before this migration would fail beside it, and what to write instead."""
+    if isinstance(operation, migrations.AddField):
+        field = operation.field
+        if not (field.null or field.many_to_many or field.db_default is not models.NOT_PROVIDED):
+            yield (
+                f"{operation.model_name}.{operation.name}: the version before leaves it out of its INSERTs. "
+                "Give it null=True or db_default=..."
+            )
+    elif not isinstance(operation, HARMLESS):
+        yield (
+            f"{operation.describe()}: the version before may not bear that. Add what is new beside what is old, use "
+            "it in this version, and remove what is old in the next, when no process uses it."
+        )
+
+
+def later_operations() -> Iterator[tuple[str, Operation]]:
+    loader = MigrationLoader(None)
+    for (app, name), migration in sorted(loader.disk_migrations.items()):
+        if app in OURS and not migration.initial and not name.startswith("0001_"):
+            for operation in migration.operations:
+                yield f"{app}.{name}", operation
+
+
+def test_what_a_migration_changes_the_version_before_it_can_bear() -> None:
+    found = [f"{where}: {why}" for where, operation in later_operations() for why in objections(operation)]
+    assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize(
+    ("operation", "fine"),
+    [
+        (migrations.AddField("alert", "note", models.TextField(null=True)), True),
+        (migrations.AddField("alert", "note", models.TextField(db_default="")), True),
+        (migrations.AddField("alert", "note", models.TextField(default="")), False),
+        (migrations.RemoveField("alert", "note"), False),
+        (migrations.RenameField("alert", "note", "remark"), False),
+        (migrations.AlterField("alert", "note", models.CharField(max_length=3)), False),
+        (migrations.RunSQL("DROP TABLE x"), False),
+        (migrations.AddIndex("alert", models.Index(fields=["count"], name="x")), True),
+        (migrations.CreateModel("Note", []), True),
+    ],
+)
+def test_the_rule(operation: Operation, fine: bool) -> None:
+    assert (not list(objections(operation))) == fine
