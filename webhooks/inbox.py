@@ -17,19 +17,22 @@ from typing import Any
 from django.db import IntegrityError, connection, transaction
 from django.db.models import F, Q, QuerySet
 
-from webhooks import failures, retry
+from core import retention
+from core.clock import brought_forward
+from core.statements import fields, prepared
+from webhooks import failures, retry, statements
 from webhooks.conf import config
 from webhooks.errors import ErrorFacts, class_path, describe
 from webhooks.events import StripeEvent
 from webhooks.exceptions import WorkerLost
-from webhooks.leases import overdue
+from webhooks.group_commit import GroupCommit
+from webhooks.leases import grace, overdue
 from webhooks.models import Failure, WebhookEvent
 
 PENDING, PROCESSING = WebhookEvent.State.PENDING, WebhookEvent.State.PROCESSING
 PROCESSED, DEAD = WebhookEvent.State.PROCESSED, WebhookEvent.State.DEAD
 # Stripe retries for three days; in inline mode the worker makes the last try after that.
 INLINE_PATIENCE = timedelta(hours=73)
-_CANDIDATES = 4  # without SKIP LOCKED, workers race for the same rows: have others at hand
 _BATCH = 500
 
 
@@ -61,53 +64,58 @@ def store(event: StripeEvent, body: str, now: datetime) -> Stored:
 
     Raw SQL in autocommit: the ORM's way takes a savepoint and twice the time.
     """
-    values = _new_row(event, body, now)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _insert_sql(), [field.get_db_prep_save(values[field.attname], connection) for field in _fields()]
-        )
-        created = cursor.fetchall()
-    if created:
-        return Stored(Arrival.CREATED, created[0][0])
+    due_at = _first_due_at(event.endpoint, now)
+    row = _new_row(event, body, now, due_at)
+    # Nobody else's row into a transaction of ours, which may end otherwise.
+    alone = connection.vendor != "sqlite" or connection.in_atomic_block
+    pk = _insert([row])[0] if alone else _insert_together(row)
+    if pk is not None:
+        return Stored(Arrival.CREATED, pk)
     # None: it was pruned in between.
-    return _count_duplicate(event.id, values["due_at"], now) or store(event, body, now)
+    return _count_duplicate(event.id, due_at, now) or store(event, body, now)
 
 
-def _new_row(event: StripeEvent, body: str, now: datetime) -> dict[str, Any]:
-    row = WebhookEvent(
-        event_id=event.id,
-        type=event.type,
-        kind=event.kind,
-        endpoint=event.endpoint,
-        account=event.account,
-        livemode=event.livemode,
-        api_version=event.api_version,
-        created=event.created,
-        body=body,
-        armed_at=now,
-        received_at=now,
-        due_at=_first_due_at(event.endpoint, now),
-    )
-    return {field.attname: getattr(row, field.attname) for field in _fields()}
+def _insert(rows: list[dict[str, Any]]) -> list[int | None]:
+    """One statement. Their keys; None for a duplicate."""
+    with connection.cursor() as cursor:
+        cursor.execute(statements.store(len(rows)), [value for row in rows for value in row.values()])
+        keys: dict[str, int] = dict(cursor.fetchall())
+    return [keys.pop(row["event_id"], None) for row in rows]
+
+
+_insert_together = GroupCommit(_insert)
+
+
+def _new_row(event: StripeEvent, body: str, now: datetime, due_at: datetime) -> dict[str, Any]:
+    """As the database takes it. What is the same in every new row is prepared once."""
+    adapt = connection.ops.adapt_datetimefield_value
+    moment = adapt(now)
+    return {
+        **_blank_row(),
+        "event_id": event.id,
+        "type": event.type,
+        "kind": event.kind,
+        "endpoint": event.endpoint,
+        "account": event.account,
+        "livemode": event.livemode,
+        "api_version": event.api_version,
+        "created": adapt(event.created),
+        "body": body,
+        "armed_at": moment,
+        "received_at": moment,
+        "due_at": adapt(due_at),
+    }
+
+
+@cache
+def _blank_row() -> dict[str, Any]:
+    row = WebhookEvent()
+    values = {field.attname: getattr(row, field.attname) for field in fields(WebhookEvent)}
+    return prepared(WebhookEvent, values)
 
 
 def _first_due_at(endpoint: str, now: datetime) -> datetime:
     return now + INLINE_PATIENCE if config().is_inline(endpoint) else now
-
-
-@cache
-def _fields() -> tuple[Any, ...]:
-    return tuple(field for field in WebhookEvent._meta.concrete_fields if not field.primary_key)
-
-
-@cache
-def _insert_sql() -> str:
-    quote = connection.ops.quote_name
-    columns = ", ".join(quote(field.column) for field in _fields())
-    return (
-        f"INSERT INTO {quote(WebhookEvent._meta.db_table)} ({columns})"  # noqa: S608 - names of the model's own
-        f" VALUES ({', '.join(['%s'] * len(_fields()))}) ON CONFLICT (event_id) DO NOTHING RETURNING id"
-    )
 
 
 def _count_duplicate(event_id: str, due_at: datetime, now: datetime) -> Stored | None:
@@ -136,12 +144,19 @@ def _count_duplicate(event_id: str, due_at: datetime, now: datetime) -> Stored |
 
 def claim(now: datetime) -> Claimed | None:
     """The event that has been due longest, or None."""
-    due = WebhookEvent.objects.filter(state=PENDING, due_at__lte=now).order_by("due_at")
-    with _row_locks():
-        for row in due.select_for_update(skip_locked=True)[: _CANDIDATES if _races() else 1]:
-            if claimed := _take(row, config().lease, now):
-                return claimed
-    return None
+    at = connection.ops.adapt_datetimefield_value
+    token = secrets.token_hex(16)
+    values = {"token": token, "now": at(now), "until": at(now + config().lease)}
+    if _races() and not _is_any_due(values):
+        return None  # to claim nothing would still take SQLite's one write lock
+    rows = list(WebhookEvent.objects.raw(statements.claim(), values))
+    return Claimed(rows[0], token) if rows else None
+
+
+def _is_any_due(values: dict[str, Any]) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(statements.is_any_due(), values)
+        return cursor.fetchone() is not None
 
 
 def claim_inline(pk: int, now: datetime) -> Claimed | None:
@@ -151,10 +166,15 @@ def claim_inline(pk: int, now: datetime) -> Claimed | None:
 
 
 def confirm(claimed: Claimed) -> bool:
-    """Inside the handlers' transaction: lock the row, so that the lease cannot be taken away while they run."""
-    if _races():
-        return _held(claimed).update(token=claimed.token) == 1  # a write: it takes SQLite's one lock
-    return _held(claimed).select_for_update().values_list("pk").first() is not None  # makes no new row version
+    """Inside the handlers' transaction: lock the row, so that the lease cannot be taken away while they run.
+
+    PostgreSQL ends a transaction whose handler hangs, which frees the row and lets its lease run out.
+    https://www.postgresql.org/docs/current/runtime-config-client.html
+    """
+    limit = f"{int(config().handler_timeout.total_seconds() * 1000)}ms"
+    with connection.cursor() as cursor:
+        cursor.execute(statements.confirm(), {"pk": claimed.row.pk, "token": claimed.token, "limit": limit})
+        return bool(cursor.fetchall())
 
 
 def finish(claimed: Claimed, now: datetime) -> bool:
@@ -211,9 +231,9 @@ def expire(now: datetime) -> Iterator[tuple[WebhookEvent, Failure]]:
     far = now + 2 * config().longest_lease + timedelta(seconds=60)  # no lease is that long: the clock stepped back
     processing = WebhookEvent.objects.filter(state=PROCESSING, due_at__isnull=False)
     rows = list(processing.filter(Q(due_at__lt=now) | Q(due_at__gt=far)).order_by("due_at")[:_BATCH])
-    ended = overdue.ended([(row.token, row.due_at) for row in rows], config().lease)
+    ages = overdue.ages([(row.token, row.due_at) for row in rows])
     for row in rows:
-        if row.token in ended and (failure := _lose(row, now)):
+        if ages[row.token, row.due_at] >= grace(config().lease) and (failure := _lose(row, now)):
             yield row, failure
 
 
@@ -255,16 +275,14 @@ def _take(row: WebhookEvent, lease: timedelta, now: datetime) -> Claimed | None:
     return Claimed(row, token)
 
 
-def _held(claimed: Claimed) -> QuerySet[WebhookEvent]:
-    return WebhookEvent.objects.filter(pk=claimed.row.pk, state=PROCESSING, token=claimed.token)
-
-
 def _write(claimed: Claimed, outcome: dict[str, Any]) -> bool:
     """Set the outcome and give the token up, in the row and in the value that receivers see."""
-    outcome = {**outcome, "token": ""}
-    if not _held(claimed).update(**outcome):
-        return False
-    for name, value in outcome.items():
+    values = prepared(WebhookEvent, outcome)
+    with connection.cursor() as cursor:
+        cursor.execute(statements.settle(*values), {**values, "pk": claimed.row.pk, "token": claimed.token})
+        if cursor.rowcount != 1:
+            return False
+    for name, value in {**outcome, "token": ""}.items():
         setattr(claimed.row, name, value)
     return True
 
@@ -289,6 +307,12 @@ def _row_locks() -> AbstractContextManager[Any]:
 # --- Afterwards ---------------------------------------------------------------------------------------------------
 
 
+def bring_forward(by: timedelta, now: datetime) -> int:
+    """The clock was stepped back by so much: what is planned comes as much earlier."""
+    planned = WebhookEvent.objects.filter(state=PENDING, due_at__gt=now)
+    return planned.update(due_at=brought_forward("due_at", by, now))
+
+
 def rearm(row: WebhookEvent, now: datetime, *, include_processed: bool = False) -> bool:
     """Process a dead event (or a processed one) again, with all its attempts; False: it is not in such a state."""
     states = [DEAD, PROCESSED] if include_processed else [DEAD]
@@ -306,6 +330,12 @@ def rearm(row: WebhookEvent, now: datetime, *, include_processed: bool = False) 
     )
 
 
+def hurry(row: WebhookEvent, now: datetime) -> bool:
+    """Make a planned retry due now; it counts as the attempt that it is. False: none is planned for later."""
+    planned = WebhookEvent.objects.filter(pk=row.pk, state=PENDING, due_at__gt=now, attempts__gt=F("earlier_attempts"))
+    return planned.update(due_at=now) == 1
+
+
 def next_due() -> datetime | None:
     """When the next pending event is due, or has been since."""
     waiting = WebhookEvent.objects.filter(state=PENDING, due_at__isnull=False)
@@ -313,12 +343,9 @@ def next_due() -> datetime | None:
 
 
 def prune(before: datetime, *, dead: bool = False) -> tuple[int, int]:
-    """Delete events received before that time which are processed (and dead ones too): how many, and their failures."""
+    """Delete a batch of the events received before then which are processed (or dead): how many, and their failures."""
     states = [PROCESSED, DEAD] if dead else [PROCESSED]
     old = WebhookEvent.objects.filter(state__in=states, received_at__lt=before)
-    counts = {WebhookEvent._meta.label: 0, Failure._meta.label: 0}
-    while pks := list(old.order_by("received_at").values_list("pk", flat=True)[:_BATCH]):
-        _, deleted = old.filter(pk__in=pks).delete()
-        for label in counts:
-            counts[label] += deleted.get(label, 0)
-    return counts[WebhookEvent._meta.label], counts[Failure._meta.label]
+    pks = list(old.order_by("received_at").values_list("pk", flat=True)[: retention.BATCH])
+    deleted = old.filter(pk__in=pks).delete()[1] if pks else {}
+    return deleted.get(WebhookEvent._meta.label, 0), deleted.get(Failure._meta.label, 0)

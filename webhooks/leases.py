@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from time import monotonic
 
+from core.leases import Seen
+
 
 class Held:
     """The leases of the events that this process is working on."""
@@ -57,23 +59,10 @@ class Held:
         return due
 
 
-class Overdue:
-    """Tells a lease that ran out from one that only this machine's clock takes for that: the latter is renewed."""
-
-    def __init__(self) -> None:
-        self._seen: dict[tuple[str, datetime | None], float] = {}
-
-    def ended(self, leases: list[tuple[str, datetime | None]], lease: timedelta) -> set[str]:
-        """Of the leases (token, end) that look expired now, the tokens of those that have looked so for a while."""
-        now = monotonic()
-        self._seen = {seen: self._seen.get(seen, now) for seen in leases}
-        return {seen[0] for seen, since in self._seen.items() if now - since >= grace(lease)}
-
-
 def grace(lease: timedelta) -> float:
     """The seconds for which a lease must look expired. A living holder renews twice as often as that."""
     return min(max(lease.total_seconds() / 10, 0.5), 5.0)
 
 
 held = Held()
-overdue = Overdue()
+overdue: Seen[tuple[str, datetime | None]] = Seen()  # token and end

@@ -104,7 +104,6 @@ def _run_inside(work: _Work, event: StripeEvent, handlers: tuple[Handler, ...]) 
     atomic_handlers = [handler for handler in handlers if handler.atomic]
     with transaction.atomic(durable=True):
         transaction.on_commit(work.set_committed)
-        _end_hung_transactions()
         if not inbox.confirm(work.claimed):
             raise LeaseLost
         locked_at = time.monotonic()
@@ -115,21 +114,6 @@ def _run_inside(work: _Work, event: StripeEvent, handlers: tuple[Handler, ...]) 
         if not inbox.finish(work.claimed, timezone.now()):
             raise LeaseLost
     _warn_of_long_lock(work, atomic_handlers, time.monotonic() - locked_at)
-
-
-def _end_hung_transactions() -> None:
-    """PostgreSQL ends a transaction whose handler hangs, which frees its row and lets its lease run out.
-
-    https://www.postgresql.org/docs/current/runtime-config-client.html
-    """
-    if connection.vendor == "postgresql":
-        limit = f"{int(config().handler_timeout.total_seconds() * 1000)}ms"
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT set_config('idle_in_transaction_session_timeout', %s, true),"
-                " set_config('statement_timeout', %s, true)",
-                [limit, limit],
-            )
 
 
 def _warn_of_long_lock(work: _Work, handlers: list[Handler], seconds: float) -> None:

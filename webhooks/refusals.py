@@ -13,6 +13,7 @@ from datetime import datetime
 import structlog
 from django.db import connection
 
+from core.retention import delete_some
 from webhooks.models import Refusal
 
 FLUSH_AFTER = 1.0  # seconds
@@ -61,7 +62,8 @@ def flush() -> int:
 
 
 def prune(before: datetime) -> int:
-    return Refusal.objects.filter(minute__lt=before).delete()[0]
+    """Delete a batch of the counts from before then; how many."""
+    return delete_some(Refusal.objects.filter(minute__lt=before))
 
 
 def _flush_and_close() -> None:

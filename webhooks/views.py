@@ -6,7 +6,7 @@ from datetime import datetime
 
 import structlog
 from django.contrib.auth.decorators import login_not_required
-from django.db import InterfaceError, OperationalError, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.http.request import UnreadablePostError
 from django.utils import timezone
@@ -17,6 +17,7 @@ from webhooks import events, inbox, processing, refusals, signals
 from webhooks.conf import Config, Endpoint, config
 from webhooks.events import StripeEvent
 from webhooks.exceptions import Refused, RejectDelivery, TooLarge, UnknownEndpoint, Unreadable
+from webhooks.inbox import Stored
 from webhooks.processing import Result
 from webhooks.signals import Delivery
 from webhooks.verify import verify
@@ -57,12 +58,12 @@ def _receive(request: HttpRequest, settings: Config, endpoint: Endpoint, now: da
     delivery = Delivery(
         endpoint=endpoint.name,
         body=_read(request, settings.max_body),
-        signature=request.headers.get("Stripe-Signature", ""),
+        signature=request.META.get("HTTP_STRIPE_SIGNATURE", ""),
         received_at=now,
         remote_addr=request.META.get("REMOTE_ADDR", ""),
     )
     event = _validate(delivery, endpoint)
-    stored = inbox.store(event, delivery.body.decode(), now)
+    stored = _store(event, delivery.body.decode(), now)
     logger.info(
         "delivery.stored",
         event_id=event.id,
@@ -76,6 +77,21 @@ def _receive(request: HttpRequest, settings: Config, endpoint: Endpoint, now: da
         wake.wake("events")
     watchdog.look()
     return _answer(200, "Stored.")
+
+
+def _store(event: StripeEvent, body: str, now: datetime) -> Stored:
+    """Whether a kept connection still works is found out by using it: Django asks first, a round trip per event.
+
+    Storing twice is harmless: the second time finds a duplicate.
+    """
+    connection.health_check_done = True  # type: ignore[attr-defined]  # django-stubs does not know it
+    try:
+        return inbox.store(event, body, now)
+    except (OperationalError, InterfaceError):
+        if connection.connection is None or connection.is_usable():
+            raise
+        connection.close()
+        return inbox.store(event, body, now)
 
 
 def _endpoint(settings: Config, name: str) -> Endpoint:

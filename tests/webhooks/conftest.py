@@ -12,7 +12,8 @@ from django.dispatch import Signal
 from django.test import override_settings
 
 from core import watchdog
-from webhooks import failures, handlers, inbox, leases, refusals
+from core.leases import Seen
+from webhooks import failures, handlers, inbox, refusals
 
 Connect = Callable[[Signal, Callable[..., Any]], None]
 Change = Callable[..., None]
@@ -23,7 +24,7 @@ def _fresh_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Nothing that a process remembers passes from one test to the next."""
     monkeypatch.setattr(handlers, "_handlers", [])
     handlers._matching.cache_clear()
-    monkeypatch.setattr(inbox, "overdue", leases.Overdue())
+    monkeypatch.setattr(inbox, "overdue", Seen())
     monkeypatch.setattr(refusals, "FLUSH_AFTER", 3600.0)  # its thread would outlive the test
     monkeypatch.setattr(watchdog, "look", lambda: None)  # likewise
     failures.forget_tracebacks()

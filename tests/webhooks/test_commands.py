@@ -16,9 +16,10 @@ from django.utils import timezone
 from pytest_django.live_server_helper import LiveServer
 
 from core import wake
+from core.retention import Pruner
 from tests.webhooks.conftest import Change
 from tests.webhooks.stripe_side import deliver, received
-from webhooks import events, processing, samples
+from webhooks import events, processing, samples, tasks
 from webhooks.handlers import on
 from webhooks.models import Failure, Refusal, Traceback, WebhookEvent
 
@@ -134,6 +135,67 @@ def test_a_replayed_event_has_all_its_attempts_and_is_told_apart() -> None:
     assert (row.state, row.how_processed, row.attempts) == ("processed", "replay", 6)
 
 
+@pytest.fixture
+def planned() -> WebhookEvent:
+    """An event that failed twice, was armed again, failed once more, and is to be tried again in an hour."""
+    row = event(state="pending")
+    later = timezone.now() + timedelta(hours=1)
+    WebhookEvent.objects.filter(pk=row.pk).update(attempts=3, earlier_attempts=2, due_at=later)
+    row.refresh_from_db()
+    return row
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("named", [True, False])
+def test_replay_makes_planned_retries_due_now_when_asked(
+    planned: WebhookEvent, named: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    woken: list[str] = []
+    monkeypatch.setattr(wake, "wake", woken.append)
+    arguments = [planned.event_id] if named else ["--type", "invoice.*"]
+    before = WebhookEvent.objects.values().get()
+    run("replay", *arguments)
+    assert f"{planned.event_id} invoice.paid: would be due now\n" in run("replay", *arguments, "--pending", "--dry-run")
+    assert WebhookEvent.objects.values().get() == before
+    assert woken == []
+
+    out = run("replay", *arguments, "--pending")
+
+    assert out == f"{planned.event_id} invoice.paid: due now\n1 due now\n"
+    after = WebhookEvent.objects.values().get()
+    assert WebhookEvent.objects.filter(due_at__lte=timezone.now()).exists()
+    assert after | {"due_at": before["due_at"]} == before, "nothing else changes: the attempts count on"
+    assert woken == ["events"]
+    assert "left alone: its turn comes without that" in run("replay", *arguments, "--pending")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_hurried_event_goes_on_counting_its_attempts(planned: WebhookEvent) -> None:
+    on("*")(lambda event: 1 / 0)
+    run("replay", "--pending")
+    processing.process_one(timezone.now())
+    assert Failure.objects.get().attempt == 2
+
+
+@pytest.mark.django_db
+def test_replay_hurries_no_event_that_was_never_tried() -> None:
+    """Of an inline endpoint: the request that stored it is about to handle it."""
+    row = event(state="pending")
+    later = timezone.now() + timedelta(hours=73)
+    WebhookEvent.objects.filter(pk=row.pk).update(attempts=0, due_at=later)
+    assert "left alone" in run("replay", "--pending")
+    row.refresh_from_db()
+    assert row.due_at == later
+
+
+@pytest.mark.django_db
+def test_replay_takes_dead_and_planned_events_together(planned: WebhookEvent) -> None:
+    dead = event("charge.failed")
+    out = run("replay", "--pending")
+    assert f"{dead.event_id} charge.failed: replayed" in out
+    assert out.endswith("1 due now, 1 replayed\n")
+
+
 # --- prune --------------------------------------------------------------------------------------------------------
 
 
@@ -176,12 +238,37 @@ def test_prune_keeps_a_traceback_that_another_failure_shares() -> None:
 
 @pytest.mark.django_db
 def test_prune_works_in_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("webhooks.inbox._BATCH", 2)
+    monkeypatch.setattr("core.retention.BATCH", 2)
     for number in range(5):
         event(f"a.n{number}", state="processed", age=timedelta(days=2))
     assert "5 events" in run("prune", "--days", "1")
     with pytest.raises(CommandError, match="must not be negative"):
         run("prune", "--days", "-1")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_worker_prunes_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("core.retention.BATCH", 2)
+    monkeypatch.setattr(tasks, "_pruner", Pruner(tasks.prune))
+    old, young = timedelta(days=91), timedelta(days=89)
+    for number in range(5):
+        event(f"a.n{number}", state="processed", age=old)
+    event("b.old_dead", age=old)
+    event("b.old_pending", state="pending", age=old)
+    event("b.young", state="processed", age=young)
+    Traceback.objects.create(sha256="x" * 64, text="of nobody any more")
+    for age in (old, young):
+        minute = timezone.now() - age
+        Refusal.objects.create(endpoint="default", reason="no_match", minute=minute, last_at=minute, count=3)
+
+    tasks.tick()
+    assert WebhookEvent.objects.filter(type__startswith="a.").count() == 3
+
+    for _ in range(6):
+        tasks.tick()
+    assert set(states()) == {"b.old_dead", "b.old_pending", "b.young"}
+    assert not Traceback.objects.exists()
+    assert Refusal.objects.count() == 1
 
 
 # --- trigger ------------------------------------------------------------------------------------------------------

@@ -16,6 +16,8 @@ from django.db import connection, transaction
 from django.test import override_settings
 from django.utils import timezone
 
+import core.clock
+import core.leases
 from tests.webhooks.conftest import Change, Connect
 from tests.webhooks.stripe_side import make_due, received
 from webhooks import errors, inbox, leases, processing, retry, signals, tasks
@@ -32,7 +34,8 @@ class Clock:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 1000.0
-        monkeypatch.setattr(leases, "monotonic", lambda: self.now)
+        for module in (leases, core.leases, core.clock):
+            monkeypatch.setattr(module, "monotonic", lambda: self.now)
 
 
 @pytest.fixture
@@ -206,6 +209,22 @@ def test_a_lease_far_in_the_future_is_one_of_a_clock_that_stepped_back(clock: Cl
     claim()
     WebhookEvent.objects.update(due_at=timezone.now() + timedelta(hours=2))
     assert len(_expire(clock)) == 1
+
+
+def test_what_was_planned_before_the_clock_stepped_back_is_not_late_by_as_much(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = timezone.now()
+    row = received()
+    monkeypatch.setattr(tasks, "_stepped_back", core.clock.SteppedBack())
+    monkeypatch.setattr(timezone, "now", lambda: now + timedelta(hours=1))
+    tasks.tick()
+    WebhookEvent.objects.update(due_at=now + timedelta(hours=1, seconds=20))
+    clock.now += 1
+    monkeypatch.setattr(timezone, "now", lambda: now + timedelta(seconds=1))
+    tasks.tick()
+    row.refresh_from_db()
+    assert row.due_at == now + timedelta(seconds=20)
 
 
 def test_the_lease_of_a_dead_worker_is_taken_and_the_old_token_is_void(clock: Clock) -> None:

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from core import wake, watchdog
 from tests.webhooks.conftest import Change
-from tests.webhooks.stripe_side import OLD_SECRET, SECRET, deliver, sign
+from tests.webhooks.stripe_side import OLD_SECRET, SECRET, deliver, received, sign
 from webhooks import inbox, refusals, samples, views
 from webhooks.models import WebhookEvent
 
@@ -209,6 +209,17 @@ def test_when_the_database_is_away_stripe_is_asked_to_come_again(
     response = deliver(samples.snapshot("invoice.paid"))
     assert (response.status_code, response["Retry-After"]) == (503, views.RETRY_AFTER)
     assert "closed" not in response.content.decode()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has no server that could close a connection")
+def test_a_kept_connection_that_the_server_has_closed_costs_no_delivery() -> None:
+    connection.ensure_connection()
+    other = connection.copy()
+    with other.cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(%s)", [connection.connection.info.backend_pid])
+    other.close()
+    assert received().deliveries == 1
 
 
 def test_the_worker_is_woken_once_and_the_watchdog_looks(monkeypatch: pytest.MonkeyPatch) -> None:

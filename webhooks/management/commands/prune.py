@@ -1,9 +1,10 @@
-"""`manage.py prune`: delete what is older than the retention."""
+"""`manage.py prune`: delete what is older than the retention now; the worker does it by and by."""
 
 from __future__ import annotations
 
 from argparse import ArgumentParser
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -16,7 +17,8 @@ from webhooks.conf import config
 class Command(BaseCommand):
     help = (
         "Delete processed events that were received longer ago than the retention, with their failures, "
-        "and refusals as old. Events that wait are never deleted, those that were given up only with --dead."
+        "and refusals as old, as the worker does once an hour. Events that wait are never deleted, those that were "
+        "given up only with --dead."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -28,9 +30,11 @@ class Command(BaseCommand):
         if days < 0:
             raise CommandError("--days must not be negative.")
         before = timezone.now() - timedelta(days=days)
-        events, failed = inbox.prune(before, dead=options["dead"])
-        tracebacks = failures.prune_tracebacks()
-        refused = refusals.prune(before)
+        events = failed = 0
+        while (batch := inbox.prune(before, dead=options["dead"])) != (0, 0):
+            events, failed = events + batch[0], failed + batch[1]
+        tracebacks = sum(iter(failures.prune_tracebacks, 0))
+        refused = sum(iter(partial(refusals.prune, before), 0))
         self.stdout.write(
             f"Deleted what is older than {days} days: {events} events, {failed} failures, "
             f"{tracebacks} tracebacks, {refused} refusal counts."

@@ -19,9 +19,9 @@ from webhooks import inbox
 from webhooks.models import WebhookEvent
 
 State = WebhookEvent.State
-REPLAYED, WOULD_REPLAY, LEFT_ALONE = "replayed", "would be replayed", "left alone"
+REPLAYED, HURRIED, LEFT_ALONE = "replayed", "due now", "left alone"
 _WHY: Mapping[str, str] = {
-    State.PENDING: "it waits for its next attempt already",
+    State.PENDING: "it waits for its next attempt already; --pending makes that due now",
     State.PROCESSING: "it is being processed",
     State.PROCESSED: "it is processed; --include-processed runs it again, with all its effects",
 }
@@ -39,7 +39,8 @@ def age(text: str) -> timedelta:
 class Command(BaseCommand):
     help = (
         "Process events again: those named, or all that match. Without --state or ids: those that were given up. "
-        "Events that wait or are being processed are left alone, so it may be run twice."
+        "Events that wait or are being processed are left alone, so it may be run twice. --pending also hurries the "
+        "retries that are planned, as after a fix was deployed."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -49,6 +50,9 @@ class Command(BaseCommand):
         parser.add_argument("--since", type=age, help="received at most this long ago: 2h, 3d")
         parser.add_argument("--until", type=age, help="received at least this long ago")
         parser.add_argument("--include-processed", action="store_true", help="also run processed ones again")
+        parser.add_argument(
+            "--pending", action="store_true", help="also make planned retries due now; attempts count on"
+        )
         parser.add_argument("--dry-run", action="store_true")
 
     def handle(self, **options: Any) -> None:
@@ -61,7 +65,7 @@ class Command(BaseCommand):
                 done, why = _replay(row, now, options)
                 counts[done] += 1
                 self.stdout.write(f"{row.event_id} {row.type}: {done}{why}")
-        if counts[REPLAYED]:
+        if counts[REPLAYED] or counts[HURRIED]:
             wake.wake("events")
         self.stdout.write(", ".join(f"{counts[done]} {done}" for done in counts) or "Nothing matches.")
         if missing:
@@ -86,12 +90,23 @@ def _select(options: Mapping[str, Any], now: datetime) -> QuerySet[WebhookEvent]
 def _replay(row: WebhookEvent, now: datetime, options: Mapping[str, Any]) -> tuple[str, str]:
     if row.state not in _runnable(options):
         return LEFT_ALONE, f": {_WHY[row.state]}"
+    if row.state == State.PENDING:
+        return _hurry(row, now, options)
     if options["dry_run"]:
-        return WOULD_REPLAY, ""
+        return f"would be {REPLAYED}", ""
     if not inbox.rearm(row, now, include_processed=options["include_processed"]):
         return LEFT_ALONE, ": its state has just changed"
     return REPLAYED, ""
 
 
+def _hurry(row: WebhookEvent, now: datetime, options: Mapping[str, Any]) -> tuple[str, str]:
+    if not row.attempt or (row.due_at and row.due_at <= now):
+        return LEFT_ALONE, ": its turn comes without that"
+    if options["dry_run"]:
+        return f"would be {HURRIED}", ""
+    return (HURRIED, "") if inbox.hurry(row, now) else (LEFT_ALONE, ": its state has just changed")
+
+
 def _runnable(options: Mapping[str, Any]) -> list[str]:
-    return [State.DEAD, State.PROCESSED] if options["include_processed"] else [State.DEAD]
+    more = {State.PROCESSED: options["include_processed"], State.PENDING: options["pending"]}
+    return [State.DEAD, *(state for state, wanted in more.items() if wanted)]

@@ -1,0 +1,53 @@
+"""One commit for all that threads want to store while the one before is under way. Each waits for its own.
+
+SQLite has one writer. Threads that all asked it would sleep between two looks at its lock, and each pay for a sync of
+the disk; this way they share it. https://www.sqlite.org/c3ref/busy_timeout.html
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+MOST = 50  # items in one commit
+Item = TypeVar("Item")
+Outcome = TypeVar("Outcome")
+
+
+class _Place(Generic[Item, Outcome]):
+    """In the queue."""
+
+    def __init__(self, item: Item) -> None:
+        self.item = item
+        self.outcome: list[Outcome] = []
+        self.error: BaseException | None = None
+
+
+class GroupCommit(Generic[Item, Outcome]):
+    """Calls `write` with what has gathered; it commits all of it, or raises and commits nothing."""
+
+    def __init__(self, write: Callable[[list[Item]], list[Outcome]]) -> None:
+        self._write = write
+        self._queue: deque[_Place[Item, Outcome]] = deque()
+        self._writer = threading.Lock()
+
+    def __call__(self, item: Item) -> Outcome:
+        """Returns once it is committed. Raises what `write` raised."""
+        mine: _Place[Item, Outcome] = _Place(item)
+        self._queue.append(mine)
+        with self._writer:
+            while not mine.outcome and not mine.error:
+                self._commit([self._queue.popleft() for _ in range(min(len(self._queue), MOST))])
+        if mine.error:
+            raise mine.error
+        return mine.outcome[0]
+
+    def _commit(self, places: list[_Place[Item, Outcome]]) -> None:
+        try:
+            for place, outcome in zip(places, self._write([place.item for place in places]), strict=True):
+                place.outcome.append(outcome)
+        except BaseException as error:  # noqa: BLE001 - it is raised in each thread that waits for this commit
+            for place in places:
+                place.error = error
