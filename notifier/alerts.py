@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 from django.db import connection, transaction
 from django.db.models import F, Q
 
+from core import retention
+from core.retention import delete_some
 from notifier.facts import AlertState, Category, Failure, Money, Severity, Subject, Verdict
 from notifier.models import Alert, Occurrence
 
@@ -19,6 +21,7 @@ class Recorded:
     severity: Severity  # of the alert, which is as bad as its worst occurrence
     opened: bool  # this occurrence opened the alert
     planned_for: str  # the targets for whom something is planned already (see outbox.plan)
+    new: Alert | None = None  # the row, when it was not there before
 
 
 def record(
@@ -84,6 +87,18 @@ def overdue_to_resolve(now: datetime, forget_after: timedelta) -> list[tuple[Ale
     quiet = Q(resolve_after__isnull=False, last_at__lt=now - F("resolve_after"))
     found = Alert.objects.filter(resolved_at__isnull=True).filter(quiet | Q(last_at__lt=now - forget_after))
     return [(alert, "by itself: quiet" if alert.resolve_after else "forgotten after a long time") for alert in found]
+
+
+def prune(before: datetime) -> int:
+    """Delete a batch of the alerts that were over by then, and their occurrences first; how many rows.
+
+    Those of which somebody is still to hear have notifications, and stay: see attempts.prune.
+    """
+    with transaction.atomic():
+        # The lock orders this against a failure that opens an alert again.
+        over = Alert.objects.select_for_update(of=("self",)).filter(resolved_at__lt=before, notifications__isnull=True)
+        ids = list(over.order_by("resolved_at").values_list("pk", flat=True)[: retention.BATCH])
+        return delete_some(Occurrence.objects.filter(alert__in=ids)) or delete_some(Alert.objects.filter(pk__in=ids))
 
 
 def state_of(alert: Alert) -> AlertState:
@@ -201,7 +216,7 @@ def _open(failure: Failure, verdict: Verdict, resolve_after: timedelta | None) -
         burst_at=failure.occurred_at,
         resolve_after=resolve_after,
     )
-    return Recorded(alert.pk, 1, verdict.severity, opened=True, planned_for="")
+    return Recorded(alert.pk, 1, verdict.severity, opened=True, planned_for="", new=alert)
 
 
 def _remember(failure: Failure, recorded: Recorded) -> None:

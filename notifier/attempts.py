@@ -5,19 +5,23 @@ Claim, attempt, finish: each is its own commit, so that whatever dies leaves a r
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import takewhile
+from typing import Any
 
 import structlog
-from django.db import transaction
-from django.db.models import Count, F, Min, Q, Sum
+from django.db import connection, transaction
+from django.db.models import Count, Exists, F, Min, OuterRef, Q, Sum
 
-from core import backoff
+from core import backoff, statements
 from core.redact import redact
+from core.retention import delete_some
 from notifier import targets, timing
 from notifier.alerts import state_of
-from notifier.facts import DeliveryError, Reason, Receipt, Result, Severity
+from notifier.facts import DeliveryError, Reason, Receipt, Result, Severity, Timing
 from notifier.models import Alert, Attempt, AttemptPart, Digest, Notification, Target
 from notifier.outbox import told_of, unplanned, urgency
 from notifier.policy import Policy
@@ -25,7 +29,11 @@ from notifier.throttle import Pending, fair_order
 
 log = structlog.get_logger(__name__)
 
-RETRIES = backoff.policy(attempts=60, max_age=timedelta(days=3).total_seconds())
+# By age alone: as many tries as fit into three days, five minutes apart. So late is a message at most when its provider
+# is back. How often one that is away is tried, its target's pause decides.
+RETRIES = backoff.policy(attempts=1000, max_age=timedelta(days=3).total_seconds(), longest=300)
+_NOT_TAKEN = (Result.RETRY.value, Result.REJECTED.value)
+_ENOUGH = 8  # failures in a row, after which the pause grows no more
 _COUNTED = (Result.SENDING.value, Result.DELIVERED.value, Result.UNCERTAIN.value)
 
 
@@ -39,19 +47,42 @@ class Part:
     severity: Severity
 
 
-def due_rows(target_id: int, now: datetime, limit: int) -> list[Notification]:
-    """What is due for a target, the most urgent first."""
-    due = Notification.objects.filter(target=target_id, due_at__lte=now, sending__isnull=True)
-    rows = list(due.select_related("alert", "target").order_by("urgency", "due_at")[:limit])
-    if len(rows) == limit:
+def due_rows(target: Target, now: datetime, limit: int, *, in_turn: bool) -> list[Notification]:
+    """What is due for a target, the most urgent first; a few more if they are to take turns."""
+    due = Notification.objects.filter(target=target, due_at__lte=now, sending__isnull=True)
+    rows = list(Notification.objects.raw(_DUE, {"target": target.pk, "now": _at(now), "limit": limit}))
+    if in_turn and len(rows) == limit:
         # So many wait that the oldest of another kind may be out of sight: one of each kind joins, so that all can
         # take turns.
         kinds = due.exclude(pk__in=[row.pk for row in rows]).values(
             "alert__category", "alert__event_type", "alert__source"
         )
-        firsts = [kind["first"] for kind in kinds.annotate(first=Min("pk"))]
-        rows += due.select_related("alert", "target").filter(pk__in=firsts)
+        firsts = [kind["first"] for kind in kinds.annotate(first=Min("pk")).order_by("first")[:limit]]
+        rows += due.filter(pk__in=firsts)
+    alerts = _alerts({row.alert_id for row in rows})
+    for row in rows:
+        row.target, row.alert = target, alerts[row.alert_id]
     return rows
+
+
+# By hand: the ORM takes longer to build this, with the alerts joined, than all the rest of a message takes.
+_DUE = """
+    SELECT * FROM notifier_notification
+    WHERE target_id = %(target)s AND due_at <= %(now)s AND sending_id IS NULL
+    ORDER BY urgency, due_at LIMIT %(limit)s
+"""
+
+
+def _alerts(ids: Iterable[int]) -> dict[int, Alert]:
+    numbers = ", ".join(map(str, ids))
+    if not numbers:
+        return {}
+    found = Alert.objects.raw(f"SELECT * FROM notifier_alert WHERE id IN ({numbers})")  # noqa: S608 - whole numbers
+    return {alert.pk: alert for alert in found}
+
+
+def _at(moment: datetime) -> Any:
+    return connection.ops.adapt_datetimefield_value(moment)
 
 
 def in_turn(
@@ -96,18 +127,25 @@ def spent(target_channel: str, since: datetime) -> tuple[int, int]:
 
 
 def last_uncertain(row: Notification | Digest) -> Attempt | None:
-    """The try before this one, when nobody knows whether it was taken."""
+    """The latest try of what is due that may have been taken, when nobody knows whether it was."""
     if row.tries == 0:
         return None
     tries = Attempt.objects.filter(
         Q(parts_told__notification=row) if isinstance(row, Notification) else Q(digest_of=row)
     )
-    last = tries.order_by("-pk").first()
+    # A try that was certainly not taken, or that could not even ask, leaves the one before it as unknown as it was.
+    last = tries.exclude(result__in=_NOT_TAKEN).order_by("-pk").first()
     if last is None or last.result != Result.UNCERTAIN.value:
         return None
     # Used again for others that were folded with this row: who asks for the reference would find their message.
-    used_again = Attempt.objects.filter(reference=last.reference, pk__gt=last.pk).exists()
-    return None if used_again else last
+    again = Attempt.objects.filter(reference=last.reference, pk__gt=last.pk).exclude(result__in=_NOT_TAKEN)
+    return None if again.exists() else last
+
+
+def any_thread(target: Target) -> str:
+    """The channel's own handle of an earlier message to this target; empty when it had none."""
+    threads = Notification.objects.filter(target=target).exclude(thread="").order_by("-pk")
+    return threads.values_list("thread", flat=True).first() or ""
 
 
 def rows_told(attempt: Attempt) -> set[int]:
@@ -115,30 +153,36 @@ def rows_told(attempt: Attempt) -> set[int]:
     return set(attempt.parts_told.values_list("notification_id", flat=True))
 
 
-def start(
-    target: Target,
-    token: str,
-    reason: Reason,
-    reference: str,
-    text: str,
-    now: datetime,
-    *,
-    parts: Sequence[Part] = (),
-    digest: Digest | None = None,
-) -> Attempt | None:
-    """Write down what is about to be said; None when the target's lease is lost."""
+@dataclass(frozen=True, slots=True)
+class Try:
+    """What is about to be said, and of what."""
+
+    reason: Reason
+    reference: str
+    text: str
+    parts: Sequence[Part] = ()
+    digest: Digest | None = None
+
+
+def start(target: Target, token: str, tries: Sequence[Try], now: datetime) -> list[Attempt]:
+    """Write down what is about to be said, in one commit; nothing when the target's lease is lost."""
     with transaction.atomic():
         if not targets.renew(target.pk, token, now):
-            return None
-        attempt = Attempt.objects.create(
-            target=target,
-            token=token,
-            reference=reference,
-            reason=reason,
-            text=text,
-            started_at=now,
-            digest_of=digest,
+            return []
+        attempts = Attempt.objects.bulk_create(
+            Attempt(
+                target=target,
+                token=token,
+                reference=one.reference,
+                reason=one.reason,
+                text=one.text,
+                started_at=now,
+                digest_of=one.digest,
+            )
+            for one in tries
         )
+        started = list(zip(attempts, tries, strict=True))
+        parts = [(attempt, part) for attempt, one in started for part in one.parts]
         AttemptPart.objects.bulk_create(
             AttemptPart(
                 attempt=attempt,
@@ -148,12 +192,15 @@ def start(
                 to_seq=part.to_seq,
                 severity=part.severity,
             )
-            for part in parts
+            for attempt, part in parts
         )
-        Notification.objects.filter(pk__in=[part.row.pk for part in parts]).update(sending=attempt)
-        if digest is not None:
-            Digest.objects.filter(pk=digest.pk).update(sending=attempt)
-    return attempt
+        for attempt, part in parts:
+            part.row.sending = attempt
+        statements.update([part.row for _, part in parts], "sending")
+        for attempt, one in started:
+            if one.digest is not None:
+                Digest.objects.filter(pk=one.digest.pk).update(sending=attempt)
+    return attempts
 
 
 def skip_digest(digest: Digest, why: str) -> None:
@@ -161,53 +208,88 @@ def skip_digest(digest: Digest, why: str) -> None:
     Digest.objects.filter(pk=digest.pk, sending__isnull=True).update(due_at=None, outcome=why[:200])
 
 
-def finish(
-    attempt_id: int,
-    outcome: Receipt | DeliveryError,
-    policy: Policy,
-    now: datetime,
-    *,
-    taken: Attempt | None = None,
-) -> bool:
-    """Write down what became of a try and when the target hears next, in one commit.
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What became of a try.
 
-    `taken` is the try before this one when the provider says that it took that: nothing was sent now, and the target
-    has heard what was said then. False when the try was settled by another worker meanwhile: its word stands, and ours
-    is only logged.
+    `taken` is the try before it when the provider says that it took that: nothing was sent now, and the target has
+    heard what was said then.
     """
+
+    attempt_id: int
+    outcome: Receipt | DeliveryError
+    taken: Attempt | None = None
+
+
+def finish(ended: Sequence[Ended], policy: Policy, now: datetime) -> int:
+    """Write down what became of tries and when their targets hear next, in one commit; how many were still open.
+
+    A try that was settled by another worker meanwhile stays as it is, and our word of it is only logged.
+    """
+    if not ended:
+        return 0
     with transaction.atomic():
-        attempt = Attempt.objects.select_for_update(of=("self",)).select_related("digest_of").get(pk=attempt_id)
-        if attempt.result != Result.SENDING.value:
-            log.warning("attempt was settled before its answer came", attempt=attempt.reference, found=attempt.result)
-            return False
-        if taken is not None:
-            _tell_as(attempt, taken)
-        _write_outcome(attempt, outcome, now)
-        rows = list(Notification.objects.filter(sending=attempt).order_by("alert_id").select_related("target"))
-        parts = {part.notification_id: part for part in attempt.parts_told.all()}
-        if isinstance(outcome, Receipt):
-            for row in rows:
-                _finish_told(row, parts[row.pk], outcome, policy, now)
-        else:
-            _finish_failed(rows, outcome, now)
-        if attempt.digest_of is not None:
-            _finish_digest(attempt.digest_of, outcome, now)
-        if isinstance(outcome, DeliveryError):
-            targets.failed(attempt.target_id, outcome, now)
-    log.info("attempt finished", attempt=attempt.reference, result=attempt.result, code=attempt.code)
+        locked = Attempt.objects.select_for_update().filter(pk__in=[one.attempt_id for one in ended]).order_by("pk")
+        attempts = {attempt.pk: attempt for attempt in locked}
+        still = [(attempts[one.attempt_id], one) for one in ended if _is_open(attempts.get(one.attempt_id))]
+        for attempt, one in still:
+            if one.taken is not None:
+                _tell_as(attempt, one.taken)
+            _set_outcome(attempt, one.outcome, now)
+        statements.update([attempt for attempt, _ in still], *_OUTCOME)
+        _finish_rows(still, policy, now)
+        for attempt, one in still:
+            if attempt.digest_of is not None:
+                _finish_digest(attempt.digest_of, one.outcome, now)
+            if isinstance(one.outcome, DeliveryError):
+                targets.failed(attempt.target_id, one.outcome, _failed_in_a_row(attempt.target_id), now)
+        if reached := [attempt.target_id for attempt, one in still if isinstance(one.outcome, Receipt)]:
+            targets.arrived(reached, now)
+    for attempt, _ in still:
+        log.info("attempt finished", attempt=attempt.reference, result=attempt.result, code=attempt.code)
+    return len(still)
+
+
+def _is_open(attempt: Attempt | None) -> bool:
+    if attempt is None:
+        return False  # pruned
+    if attempt.result != Result.SENDING.value:
+        log.warning("attempt was settled before its answer came", attempt=attempt.reference, found=attempt.result)
+        return False
     return True
 
 
-def lost(now: datetime) -> list[Attempt]:
+def _finish_rows(still: Sequence[tuple[Attempt, Ended]], policy: Policy, now: datetime) -> None:
+    attempts = [attempt for attempt, _ in still]
+    rows: dict[int, list[Notification]] = defaultdict(list)
+    for row in Notification.objects.filter(sending__in=attempts).order_by("alert_id"):
+        rows[row.sending_id or 0].append(row)
+    parts = {(part.attempt_id, part.notification_id): part for part in AttemptPart.objects.filter(attempt__in=attempts)}
+    told = [row for attempt, one in still if isinstance(one.outcome, Receipt) for row in rows[attempt.pk]]
+    # The lock orders this against a failure that is being counted: one of the two sees the other and plans it.
+    locked = Alert.objects.select_for_update().filter(pk__in={row.alert_id for row in told}).order_by("pk")
+    alerts = {alert.pk: alert for alert in locked}
+    for attempt, one in still:
+        if isinstance(one.outcome, Receipt):
+            for row in rows[attempt.pk]:
+                part = parts[attempt.pk, row.pk]
+                _set_told(row, part, alerts[row.alert_id], one.outcome, policy.timing(row.route), now)
+        else:
+            _set_failed(rows[attempt.pk], one.outcome, now)
+    unplanned(row.alert_id for row in told if row.due_at is None)
+    statements.update([row for some in rows.values() for row in some], *_AFTER)
+
+
+def lost() -> list[Attempt]:
     """Tries whose worker no longer holds the lease."""
-    return list(
-        Attempt.objects.filter(result=Result.SENDING.value, started_at__lt=now)
-        .select_related("target")
-        .filter(Q(target__lease_until__isnull=True) | Q(target__lease_until__lte=now) | ~Q(target__token=F("token")))
-    )
+    under_way = Attempt.objects.filter(result=Result.SENDING.value).select_related("target")
+    return list(under_way.exclude(target__token=F("token")))
 
 
-def _write_outcome(attempt: Attempt, outcome: Receipt | DeliveryError, now: datetime) -> None:
+_OUTCOME = ("finished_at", "result", "code", "detail", "provider_id", "parts", "text")
+
+
+def _set_outcome(attempt: Attempt, outcome: Receipt | DeliveryError, now: datetime) -> None:
     attempt.finished_at = now
     if isinstance(outcome, Receipt):
         attempt.result = Result.DELIVERED.value
@@ -216,7 +298,13 @@ def _write_outcome(attempt: Attempt, outcome: Receipt | DeliveryError, now: date
     else:
         attempt.result, attempt.code = outcome.result.value, outcome.code[:100]
         attempt.detail = redact(outcome.detail, limit=400)
-    attempt.save(update_fields=["finished_at", "result", "code", "detail", "provider_id", "parts", "text"])
+
+
+def _failed_in_a_row(target_id: int) -> int:
+    """How many of a target's latest tries the provider did not answer, or put off."""
+    latest = Attempt.objects.filter(target=target_id).exclude(result=Result.SENDING.value).order_by("-pk")
+    results = latest.values_list("result", flat=True)[:_ENOUGH]
+    return len(list(takewhile(lambda result: result in (Result.RETRY.value, Result.UNCERTAIN.value), results)))
 
 
 def _tell_as(attempt: Attempt, taken: Attempt) -> None:
@@ -227,9 +315,15 @@ def _tell_as(attempt: Attempt, taken: Attempt) -> None:
         )
 
 
-def _finish_told(row: Notification, part: AttemptPart, receipt: Receipt, policy: Policy, now: datetime) -> None:
-    # The lock orders this against a failure that is being counted: one of the two sees the other and plans it.
-    alert = Alert.objects.select_for_update().get(pk=row.alert_id)
+_AFTER = (
+    "sending", "window", "told_seq", "told_severity", "told_at", "told_resolved", "sent", "thread", "tries",
+    "trying_since", "last_error", "held_by", "held_since", "due_at", "reason", "urgency", "rejected",
+)  # fmt: skip
+
+
+def _set_told(
+    row: Notification, part: AttemptPart, alert: Alert, receipt: Receipt, pace: Timing, now: datetime
+) -> None:
     state, reason = state_of(alert), Reason(part.reason)
     row.sending = None
     row.window = timing.window_after(reason, told_of(row), state)
@@ -238,16 +332,13 @@ def _finish_told(row: Notification, part: AttemptPart, receipt: Receipt, policy:
     row.sent += 1
     row.thread = row.thread or receipt.thread[:300]
     row.tries, row.trying_since, row.last_error, row.held_by, row.held_since = 0, None, "", "", None
-    due = timing.next_due(told_of(row), state, policy.timing(row.route), now)
+    due = timing.next_due(told_of(row), state, pace, now)
     row.due_at = due.at if due else None
-    if due is None:
-        unplanned(alert.pk)
-    else:
+    if due is not None:
         row.reason, row.urgency = due.reason.value, urgency(due.reason, state.subject.severity, row.sent)
-    row.save()
 
 
-def _finish_failed(rows: Sequence[Notification], error: DeliveryError, now: datetime) -> None:
+def _set_failed(rows: Sequence[Notification], error: DeliveryError, now: datetime) -> None:
     """What was one message is tried again as one."""
     for row in rows:
         row.sending = None
@@ -260,7 +351,6 @@ def _finish_failed(rows: Sequence[Notification], error: DeliveryError, now: date
     for row in rows:
         # Rejected stays due: the guards send it another way, also when this worker dies right here.
         row.due_at, row.rejected = again or now, again is None
-        row.save()
 
 
 def next_try(error: DeliveryError, tries: int, since: datetime, now: datetime) -> datetime | None:
@@ -282,6 +372,24 @@ def _finish_digest(digest: Digest, outcome: Receipt | DeliveryError, now: dateti
         digest.outcome = f"{outcome.result}: {outcome.code}"[:200]
         digest.due_at = next_try(outcome, digest.tries, attempt_since(digest), now)
     digest.save()
+
+
+def prune(before: datetime) -> int:
+    """Delete a batch of what was said of alerts that were over by then, or of older digests and tests; how many rows.
+
+    What is still due stays, and the last digest of each name: the next one begins where it ends.
+    """
+    told = Notification.objects.filter(alert__resolved_at__lt=before, due_at__isnull=True, sending__isnull=True)
+    later = Digest.objects.filter(name=OuterRef("name"), target=OuterRef("target"), ends_at__gt=OuterRef("ends_at"))
+    digests = Digest.objects.filter(Exists(later), ends_at__lt=before, due_at__isnull=True, sending__isnull=True)
+    tries = Attempt.objects.filter(parts_told__isnull=True, digest_of__isnull=True, started_at__lt=before)
+    parts = AttemptPart.objects.filter(notification__in=told)
+    return (
+        delete_some(parts)
+        or delete_some(told.filter(parts_told__isnull=True))
+        or delete_some(digests)
+        or delete_some(tries.exclude(result=Result.SENDING))
+    )
 
 
 def attempt_since(digest: Digest) -> datetime:

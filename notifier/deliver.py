@@ -21,7 +21,7 @@ from notifier.alerts import state_of
 from notifier.channels import load
 from notifier.channels.base import Channel as Provider
 from notifier.conf import get_policy
-from notifier.facts import DeliveryError, Message, Reason, Receipt, Result, Severity
+from notifier.facts import DeliveryError, Due, Message, Reason, Receipt, Result, Severity
 from notifier.messages import compose
 from notifier.models import Attempt, Notification, Target
 from notifier.policy import Channel, Policy
@@ -29,6 +29,7 @@ from notifier.policy import Channel, Policy
 log = structlog.get_logger(__name__)
 
 SLOTS = 32  # calls under way at once on one channel
+TOGETHER = 8  # messages written down in one commit before they are sent
 BATCH = 200  # rows judged in one step
 IDLE = 1.0  # seconds; a wake-up comes sooner
 
@@ -82,6 +83,10 @@ class Courier:
             busy |= self._feed(target_id, token, policy, now)
         return 0.0 if busy and len(self._calls) < SLOTS else IDLE
 
+    def busy(self) -> bool:
+        """Whether calls are under way."""
+        return bool(self._calls)
+
     def close(self, timeout: float) -> None:
         """Wait for the calls under way, write down what became of them and give the leases back."""
         end = time.monotonic() + timeout
@@ -93,16 +98,19 @@ class Courier:
                 targets.release(target_id, token)
 
     def _finish(self, policy: Policy, now: datetime) -> None:
-        for call in list(self._calls):
+        ended = []
+        for call in self._calls:
             outcome = call.outcome
             if outcome is None and time.monotonic() >= call.give_up_at:
                 outcome = DeliveryError(Result.UNCERTAIN, "deadline", "the provider did not answer in time")
             if outcome is not None:
-                attempts.finish(call.attempt_id, outcome, policy, now, taken=call.taken)
-                self._calls.remove(call)
+                ended.append((call, attempts.Ended(call.attempt_id, outcome, call.taken)))
+        attempts.finish([one for _, one in ended], policy, now)
+        for call, _ in ended:
+            self._calls.remove(call)
 
     def _renew(self, now: datetime) -> None:
-        if not self._held or time.monotonic() - self._renewed < targets.LEASE.total_seconds() / 5:
+        if not self._held or time.monotonic() - self._renewed < targets.PATIENCE / 2:
             return
         self._renewed = time.monotonic()
         for target_id, token in list(self._held.items()):
@@ -112,23 +120,33 @@ class Courier:
 
     def _feed(self, target_id: int, token: str, policy: Policy, now: datetime) -> bool:
         """Send a target what may go now; True when there is more to look at."""
-        target = targets.held(target_id, token)
-        if target is None:
+        held = targets.held(target_id, token, now)
+        if held is None:
             self._held.pop(target_id, None)
             return False
-        channel = policy.channels.get(self.alias)
+        channel, next_at = policy.channels.get(self.alias), held.target.next_at
         more = False
-        if channel is not None and (target.next_at is None or target.next_at <= now):
-            more = self._send_due(target, token, channel, policy, now)
+        if channel is not None and (held.alerts_due or held.digest_due) and (next_at is None or next_at <= now):
+            more = self._send_due(held, token, channel, policy, now)
         if not more and not self._under_way(target_id):
             targets.release(target_id, token)
             self._held.pop(target_id, None)
         return more
 
-    def _send_due(self, target: Target, token: str, channel: Channel, policy: Policy, now: datetime) -> bool:
-        rows = attempts.due_rows(target.pk, now, BATCH)
-        cleared = self._judge(rows, target, channel, policy, now)
+    def _send_due(self, held: targets.Held, token: str, channel: Channel, policy: Policy, now: datetime) -> bool:
+        target = held.target
+        failing = targets.is_failing(target)
+        if failing and self._under_way(target.pk):
+            return False  # what becomes of this one says whether to go on
         limits = channel.limits
+        one_by_one = failing or limits.messages_per_day is not None or limits.money_per_day is not None
+        free = SLOTS - len(self._calls)
+        if free <= 0:
+            return True
+        # What takes turns or makes one message has to be seen together; of the rest, only what can go now.
+        most = BATCH if limits.windows or self._folds() else free
+        rows = attempts.due_rows(target, now, most, in_turn=bool(limits.windows)) if held.alerts_due else []
+        cleared = self._judge(rows, target, channel, policy, now)
         while cleared and len(self._calls) < SLOTS:
             if limits.windows:
                 sent = attempts.history(target.pk, throttle.prune_before(limits.windows, now))
@@ -138,15 +156,20 @@ class Courier:
                     targets.hold(target.pk, token, allowed.at, name)
                     return False
                 cleared = attempts.in_turn(target.pk, cleared, throttle.prune_before(limits.windows, now))
-            batch, before = self._batch(cleared)
-            cleared = [one for one in cleared if one not in batch]
-            parts = [attempts.Part(row, reason, row.alert.count, Severity(row.alert.severity)) for row, reason in batch]
-            self._tell(target, token, parts, before, policy, now)
-            if limits.messages_per_day is not None or limits.money_per_day is not None:
+            together = 1 if one_by_one or limits.windows else min(TOGETHER, SLOTS - len(self._calls))
+            tellings: list[tuple[list[attempts.Part], Attempt | None]] = []
+            while cleared and len(tellings) < together:
+                batch, before = self._batch(cleared)
+                cleared = [one for one in cleared if one not in batch]
+                tellings.append(([_part(row, reason) for row, reason in batch], before))
+            self._tell(target, token, tellings, policy, now)
+            if failing:
+                return False
+            if one_by_one:
                 return True  # what the budget still allows is judged anew for each message
-        if not cleared and len(self._calls) < SLOTS:
+        if held.digest_due and not cleared and len(self._calls) < SLOTS:
             self._send_digest(target, token, channel, policy, now)
-        return bool(cleared) or len(rows) >= BATCH
+        return bool(cleared) or len(rows) >= most
 
     def _batch(
         self, cleared: list[tuple[Notification, Reason]]
@@ -168,14 +191,17 @@ class Courier:
             return []
         in_force = silences.in_force(now)
         budget_until = budget.spent_until(channel, policy.tz, now)
+        failing = targets.is_failing(target)
         cleared = []
         for row in rows:
             alert = state_of(row.alert)
             told = outbox.told_of(row)
             due = timing.next_due(told, alert, policy.timing(row.route), now)
             if due is None and row.told_seq == 0 and alert.resolved_at is not None:
-                outbox.drop(row, guards.Gate(guards.Action.DROP, "resolved before it was told"))
-                continue
+                if attempts.last_uncertain(row) is None:
+                    outbox.drop(row, "resolved before it was told")
+                    continue
+                due = Due(Reason.RESOLVED, now)  # who may have heard of it hears of its end
             if due is None or due.at > now:
                 outbox.postpone(row, due, row.alert)
                 continue
@@ -188,7 +214,7 @@ class Courier:
                     now=now,
                     silences=in_force,
                     dead=_why_undeliverable(row, target, channel),
-                    trying_since=row.trying_since,
+                    trying_since=row.trying_since or (row.due_at if failing else None),
                     budget_until=budget_until,
                 )
             )
@@ -201,8 +227,6 @@ class Courier:
     def _turn_away(self, row: Notification, gate: guards.Gate, policy: Policy, now: datetime) -> None:
         if gate.action is guards.Action.HOLD:
             outbox.hold(row, gate, now)
-        elif gate.action is guards.Action.DROP:
-            outbox.drop(row, gate)
         else:
             other = policy.channels.get(gate.to)
             if not outbox.divert(row, gate.name, other.targets if other else (), policy, now):
@@ -213,15 +237,18 @@ class Courier:
         self,
         target: Target,
         token: str,
-        parts: list[attempts.Part],
-        before: Attempt | None,
+        tellings: list[tuple[list[attempts.Part], Attempt | None]],
         policy: Policy,
         now: datetime,
     ) -> None:
-        message = compose.alert_message(parts, policy, now, before=before)
-        words = self._connect().words(message)
-        attempt = attempts.start(target, token, message.reason, message.reference, words, now, parts=parts)
-        if attempt is not None:
+        provider = self._connect()
+        told = compose.alert_messages(tellings, policy, now, html=provider.wants_html)
+        tries = [
+            attempts.Try(message.reason, message.reference, provider.words(message), parts)
+            for message, (parts, _) in zip(told, tellings, strict=True)
+        ]
+        started = attempts.start(target, token, tries, now)
+        for attempt, message, (_, before) in zip(started, told, tellings, strict=False):  # none when the lease is lost
             self._call(attempt, target, message, before)
 
     def _send_digest(self, target: Target, token: str, channel: Channel, policy: Policy, now: datetime) -> None:
@@ -233,19 +260,19 @@ class Courier:
         if message is None or _why_undeliverable(None, target, channel):
             attempts.skip_digest(digest, "nothing happened" if message is None else "target cannot be reached")
             return
-        words = self._connect().words(message)
-        attempt = attempts.start(target, token, Reason.DIGEST, message.reference, words, now, digest=digest)
-        if attempt is not None:
+        one = attempts.Try(Reason.DIGEST, message.reference, self._connect().words(message), digest=digest)
+        for attempt in attempts.start(target, token, [one], now):
             self._call(attempt, target, message, before)
 
     def _call(self, attempt: Attempt, target: Target, message: Message, before: Attempt | None) -> None:
         provider = self._connect()
+        thread = attempts.any_thread(target) if before is not None else ""
         call = Call(attempt.pk, target.pk, time.monotonic() + provider.deadline)
         self._calls.append(call)
 
         def run() -> None:
             try:
-                receipt = _taken(provider, target.address, before)
+                receipt = _taken(provider, target.address, before, thread)
                 call.taken = before if receipt else None
                 call.outcome = receipt or provider.deliver(target.address, message)
             except DeliveryError as error:
@@ -267,11 +294,15 @@ class Courier:
         return any(call.target_id == target_id for call in self._calls)
 
 
-def _taken(provider: Provider, address: str, before: Attempt | None) -> Receipt | None:
+def _part(row: Notification, reason: Reason) -> attempts.Part:
+    return attempts.Part(row, reason, row.alert.count, Severity(row.alert.severity))
+
+
+def _taken(provider: Provider, address: str, before: Attempt | None, thread: str) -> Receipt | None:
     """What the provider says of the try of which nobody knows, if it can be asked and took it."""
     if before is None or not provider.can_find:
         return None
-    return provider.find(address, before.reference, before.started_at)
+    return provider.find(address, before.reference, before.started_at, thread)
 
 
 def _why_undeliverable(row: Notification | None, target: Target, channel: Channel) -> str:

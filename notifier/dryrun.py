@@ -86,7 +86,7 @@ def _heard(alert: Alert, target: Target, route: str, policy: Policy, now: dateti
     gate = guards.judge(case)
     goes_at = _goes_at(gate, row, channel, due.at)
     part = attempts.Part(row, due.reason, alert.count, Severity(alert.severity))
-    message = compose.alert_message([part], policy, goes_at or due.at)
+    (message,) = compose.alert_messages([([part], None)], policy, goes_at or due.at)
     return Heard(
         target,
         route,

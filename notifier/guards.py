@@ -23,7 +23,6 @@ class Action(StrEnum):
     SEND = "send"
     HOLD = "hold"  # judge again at `until`
     DIVERT = "divert"  # tell another channel instead
-    DROP = "drop"  # nothing left to tell; the digest lists it
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +70,6 @@ def judge(case: Case) -> Gate:
         if gate is not None:
             return gate
     return CLEAR
-
-
-def moot(case: Case) -> Gate | None:
-    """A first message held so long that the alert is over: one line in the digest says so."""
-    return Gate(Action.DROP, "resolved while held") if case.alert.resolved_at is not None else None
 
 
 def inhibited(case: Case) -> Gate | None:
@@ -134,9 +128,9 @@ def over_budget(case: Case) -> Gate | None:
     return Gate(Action.HOLD, "budget spent", case.budget_until)
 
 
-# The throttle is not in the table: it holds the target, not the notification (see outbox.hold_target).
+# The throttle is not in the table: it holds the target, not the notification (see targets.hold).
 TABLE: dict[Reason, tuple[Guard, ...]] = {
-    Reason.FIRST: (moot, inhibited, silenced, acknowledged, quiet, undeliverable, over_budget),
+    Reason.FIRST: (inhibited, silenced, acknowledged, quiet, undeliverable, over_budget),
     # Worse than it was when somebody acknowledged it: they must know.
     Reason.RAISED: (inhibited, silenced, quiet, undeliverable, over_budget),
     Reason.REOPENED: (inhibited, silenced, quiet, undeliverable, over_budget),

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 import structlog
 from django.db.models import F, Q
 
+from core.clock import brought_forward
 from notifier import targets, timing
 from notifier.alerts import state_of
 from notifier.facts import Due, Reason, Severity, Told
@@ -32,15 +33,16 @@ LOOK_AGAIN = timedelta(minutes=30)
 _URGENT = {Reason.RAISED, Reason.FIRST, Reason.REOPENED}
 
 
-def plan(alert: Alert, routed: Iterable[Routed], policy: Policy, now: datetime) -> bool:
+def plan(alert: Alert, routed: Iterable[Routed], policy: Policy, now: datetime, *, new: bool = False) -> bool:
     """Set when each target hears of an alert next; True when something is due now.
 
     A row that is being sent, retried or held is left alone: whoever ends that judges it again. Only worse news
     breaks in. When every row has its plan the alert says so (`planned_for`), and the storm's further failures ask
-    nobody; whoever leaves a row without a plan takes that back (`_unplanned`).
+    nobody; whoever leaves a row without a plan takes that back (`unplanned`).
     """
     routed = tuple(routed)
-    rows = {row.target.key: row for row in Notification.objects.filter(alert=alert).select_related("target")}
+    known = [] if new else Notification.objects.filter(alert=alert).select_related("target")
+    rows = {row.target.key: row for row in known}
     anything_due = False
     for one in routed:
         row = rows.get(one.target.key)
@@ -100,6 +102,14 @@ def release_held(held_by: str, now: datetime) -> int:
     return Notification.objects.filter(held_by=held_by, due_at__isnull=False).update(due_at=now)
 
 
+def bring_forward(by: timedelta, now: datetime) -> None:
+    """The clock was stepped back by so much: what is planned is judged as much earlier."""
+    for model in (Notification, Digest):
+        planned = model._default_manager.filter(due_at__gt=now, sending__isnull=True)
+        planned.update(due_at=brought_forward("due_at", by, now))
+    targets.bring_forward(by, now)
+
+
 def revive(target: Target, now: datetime) -> None:
     """A test message went through: the target hears of alerts again, at once of what went elsewhere meanwhile."""
     targets.mended(target.pk)
@@ -125,10 +135,10 @@ def hold(row: Notification, gate: Gate, now: datetime) -> None:
     log.info("notification held", notification=row.pk, alert=row.alert_id, by=gate.name, until=str(gate.until))
 
 
-def drop(row: Notification, gate: Gate) -> None:
+def drop(row: Notification, why: str) -> None:
     """Nothing left to tell. `held_by` stays: the digest lists what was resolved while held."""
-    _update(row, due_at=None, held_by=row.held_by or gate.name[:100])
-    log.info("notification dropped", notification=row.pk, alert=row.alert_id, because=gate.name)
+    _update(row, due_at=None, held_by=row.held_by or why[:100])
+    log.info("notification dropped", notification=row.pk, alert=row.alert_id, because=why)
 
 
 def postpone(row: Notification, due: Due | None, alert: Alert) -> None:
@@ -211,9 +221,10 @@ def digest_now(name: str, target: To, starts_at: datetime, now: datetime) -> Dig
     )
 
 
-def unplanned(alert_id: int) -> None:
-    """Some target of an alert has nothing planned: its next failure has to plan."""
-    Alert.objects.filter(pk=alert_id).exclude(planned_for="").update(planned_for="")
+def unplanned(alert_ids: Iterable[int]) -> None:
+    """Some target of these alerts has nothing planned: their next failures have to plan."""
+    if ids := sorted(set(alert_ids)):
+        Alert.objects.filter(pk__in=ids).exclude(planned_for="").update(planned_for="")
 
 
 def told_of(row: Notification) -> Told:
@@ -245,6 +256,6 @@ def _update(row: Notification, **changes: object) -> None:
     """Change a row that nobody is sending: whoever sends it decides what comes next."""
     Notification.objects.filter(pk=row.pk, sending__isnull=True).update(**changes)
     if changes.get("due_at", row) is None:
-        unplanned(row.alert_id)
+        unplanned([row.alert_id])
     for name, value in changes.items():
         setattr(row, name, value)

@@ -76,9 +76,9 @@ def _plan(recorded: Recorded, routed: tuple[Routed, ...], policy: Policy, now: d
     plan = outbox.plan_key(routed, recorded.severity)
     if recorded.planned_for == plan:
         return False
-    alert = Alert.objects.get(pk=recorded.alert_id)
+    alert = recorded.new or Alert.objects.get(pk=recorded.alert_id)
     inhibit.look(alert, policy)
-    return outbox.plan(alert, routed, policy, now)
+    return outbox.plan(alert, routed, policy, now, new=recorded.opened)
 
 
 def recovered(event_id: str, how: str, now: datetime) -> list[Alert]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import datetime
 
 import structlog
@@ -14,24 +13,15 @@ from notifier.facts import DeliveryError, Result
 
 log = structlog.get_logger(__name__)
 
-# A lease is over only if this process has watched it lie expired for so long: a clock that jumps ahead expires
-# every lease at once, and their holders renew them within this time.
-PATIENCE = targets.LEASE.total_seconds() / 4
-_first_seen: dict[tuple[int, str], float] = {}
-
 
 def settle_lost(now: datetime) -> int:
-    """Settle the tries that nobody will finish; how many there were."""
-    lost = {(attempt.pk, attempt.token): attempt for attempt in attempts.lost(now)}
-    for gone in _first_seen.keys() - lost.keys():
-        del _first_seen[gone]
+    """End the leases of workers that are gone, and settle the tries that nobody will finish; how many there were."""
+    if targets.end_leases(now):
+        log.warning("leases ended: their workers are gone")
     settled = 0
-    for key, attempt in lost.items():
-        since = _first_seen.setdefault(key, time.monotonic())
-        if attempt.target.token == attempt.token and time.monotonic() - since < PATIENCE:
-            continue
+    for attempt in attempts.lost():
         error = DeliveryError(Result.UNCERTAIN, "worker-lost", "the worker died while it was sending")
-        if attempts.finish(attempt.pk, error, get_policy(), now):
+        if attempts.finish([attempts.Ended(attempt.pk, error)], get_policy(), now):
             settled += 1
             log.warning("lost attempt settled", attempt=attempt.reference, channel=attempt.target.channel)
             wake(f"deliver-{attempt.target.channel}")

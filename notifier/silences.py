@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
+from core.retention import delete_some
 from notifier import outbox
 from notifier.conf import parse_match
 from notifier.guards import Silenced
@@ -41,6 +42,11 @@ def end(row: Silence, now: datetime) -> int:
     """End a silence now; how many held notifications are judged again."""
     Silence.objects.filter(pk=row.pk, ends_at__gt=now).update(ends_at=now)
     return outbox.release_held(f"silence {row.pk}", now)
+
+
+def prune(before: datetime) -> int:
+    """Delete a batch of the silences that ended before then; how many."""
+    return delete_some(Silence.objects.filter(ends_at__lt=before))
 
 
 def in_force(now: datetime) -> tuple[Silenced, ...]:

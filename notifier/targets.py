@@ -7,17 +7,37 @@ holder of a token, until a time that the holder renews.
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import connection
-from django.db.models import Q
 
+from core.clock import brought_forward
+from core.leases import Seen
 from core.redact import redact
 from notifier.facts import DeliveryError
 from notifier.facts import Target as To
 from notifier.models import Target
 
 LEASE = timedelta(seconds=45)  # longer than any channel's deadline; renewed while it is held
+# Seconds for which a lease that is over by the wall clock must have been seen unchanged: a clock that jumps ahead ends
+# every lease at once, and their holders renew them within this time.
+PATIENCE = LEASE.total_seconds() / 4
+FAILING = "provider"  # how `held_by` begins from failed tries until something arrives: one is tried at a time
+LONGEST_PAUSE = 30.0  # seconds; by so much a message is late at most when its provider is back
+
+_seen: Seen[tuple[int, str, datetime | None]] = Seen()
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A target that is ours, and what is due for it."""
+
+    target: Target
+    alerts_due: bool
+    digest_due: bool
 
 
 def row_of(target: To) -> Target:
@@ -30,40 +50,82 @@ def row_of(target: To) -> Target:
 
 def ready(channel: str, now: datetime) -> list[Target]:
     """Targets of a channel with something due that nobody holds and nothing holds back."""
-    at = connection.ops.adapt_datetimefield_value(now)
-    return list(Target.objects.raw(_READY, {"channel": channel, "now": at}))
+    return list(Target.objects.raw(_READY, {"channel": channel, "now": _at(now)}))
 
 
 # Asked by every channel at least once a second: building this by the ORM took most of an idle worker's time.
-_READY = """
+_ALERTS_DUE = """
+    EXISTS (SELECT 1 FROM notifier_notification n
+            WHERE n.target_id = t.id AND n.due_at <= %(now)s AND n.sending_id IS NULL)
+"""
+_DIGEST_DUE = """
+    EXISTS (SELECT 1 FROM notifier_digest d
+            WHERE d.target_id = t.id AND d.due_at <= %(now)s AND d.sending_id IS NULL)
+"""
+_READY = f"""
     SELECT * FROM notifier_target t
     WHERE channel = %(channel)s
-        AND (lease_until IS NULL OR lease_until <= %(now)s)
+        AND lease_until IS NULL
         AND (next_at IS NULL OR next_at <= %(now)s)
-        AND (
-            EXISTS (SELECT 1 FROM notifier_notification n
-                    WHERE n.target_id = t.id AND n.due_at <= %(now)s AND n.sending_id IS NULL)
-            OR EXISTS (SELECT 1 FROM notifier_digest d
-                       WHERE d.target_id = t.id AND d.due_at <= %(now)s AND d.sending_id IS NULL)
-        )
-"""
+        AND ({_ALERTS_DUE} OR {_DIGEST_DUE})
+"""  # noqa: S608 - the texts above
+_HELD = f"""
+    SELECT t.*, {_ALERTS_DUE} AS alerts_due, {_DIGEST_DUE} AS digest_due FROM notifier_target t
+    WHERE id = %(id)s AND token = %(token)s
+"""  # noqa: S608 - the texts above
 
 
 def lease(target: Target, now: datetime) -> str | None:
     """Claim a target by compare-and-set; the token, or None when another worker was first."""
     token = secrets.token_hex(16)
-    free = Q(lease_until__isnull=True) | Q(lease_until__lte=now)
-    claimed = Target.objects.filter(free, pk=target.pk).update(token=token, lease_until=now + LEASE)
-    return token if claimed else None
+    return token if _did(_LEASE, id=target.pk, token=token, until=_at(now + LEASE)) else None
+
+
+def end_leases(now: datetime) -> int:
+    """Free the targets whose holder is gone; how many. Nobody else takes a lease away.
+
+    It has not renewed its lease for as long as a lease lasts, whatever the wall clock says; or the lease is over by
+    the wall clock, and this process has seen that for a while.
+    """
+    held = Target.objects.filter(lease_until__isnull=False).values_list("pk", "token", "lease_until")
+    ended = 0
+    for (pk, token, end), age in _seen.ages(list(held)).items():
+        if age >= LEASE.total_seconds() or (end is not None and end <= now and age >= PATIENCE):
+            unchanged = Target.objects.filter(pk=pk, token=token, lease_until=end)
+            ended += unchanged.update(token="", lease_until=None)
+    return ended
 
 
 def renew(target_id: int, token: str, now: datetime) -> bool:
-    return bool(Target.objects.filter(pk=target_id, token=token).update(lease_until=now + LEASE))
+    return _did(_RENEW, id=target_id, token=token, until=_at(now + LEASE))
 
 
 def release(target_id: int, token: str) -> None:
     """Give a target back: what is still due for it is anybody's."""
-    Target.objects.filter(pk=target_id, token=token).update(token="", lease_until=None)
+    _did(_RELEASE, id=target_id, token=token)
+
+
+# By hand for the same reason: they are the frame of every message.
+_LEASE = (
+    "UPDATE notifier_target SET token = %(token)s, lease_until = %(until)s WHERE id = %(id)s AND lease_until IS NULL"
+)
+_RENEW = "UPDATE notifier_target SET lease_until = %(until)s WHERE id = %(id)s AND token = %(token)s"
+_RELEASE = "UPDATE notifier_target SET token = '', lease_until = NULL WHERE id = %(id)s AND token = %(token)s"
+
+
+def _did(statement: str, **values: Any) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values)
+        return bool(cursor.rowcount)
+
+
+def _at(moment: datetime) -> Any:
+    return connection.ops.adapt_datetimefield_value(moment)
+
+
+def bring_forward(by: timedelta, now: datetime) -> None:
+    """The clock was stepped back by so much: what targets wait for ends as much earlier."""
+    Target.objects.filter(next_at__gt=now).update(next_at=brought_forward("next_at", by, now))
 
 
 def hold(target_id: int, token: str, until: datetime, held_by: str) -> None:
@@ -71,9 +133,10 @@ def hold(target_id: int, token: str, until: datetime, held_by: str) -> None:
     Target.objects.filter(pk=target_id, token=token).update(next_at=until, held_by=held_by[:100])
 
 
-def held(target_id: int, token: str) -> Target | None:
+def held(target_id: int, token: str, now: datetime) -> Held | None:
     """The target as it is now, while we still hold it."""
-    return Target.objects.filter(pk=target_id, token=token).first()
+    found: list[Any] = list(Target.objects.raw(_HELD, {"id": target_id, "token": token, "now": _at(now)}))
+    return Held(found[0], bool(found[0].alerts_due), bool(found[0].digest_due)) if found else None
 
 
 def set_aside(target_id: int, error: DeliveryError, now: datetime) -> None:
@@ -93,10 +156,23 @@ def told_of_death(target: Target) -> None:
     Target.objects.filter(pk=target.pk, dead_since=target.dead_since).update(dead_told=True)
 
 
-def failed(target_id: int, error: DeliveryError, now: datetime) -> None:
-    """What a failed try says of its target: that nothing reaches it, or when it wants to hear next."""
+def is_failing(target: Target) -> bool:
+    return target.held_by.startswith(FAILING)
+
+
+def failed(target_id: int, error: DeliveryError, in_a_row: int, now: datetime) -> None:
+    """What a failed try says of its target: that nothing reaches it, or when to try again, whatever waits for it."""
     if error.target_dead:
         set_aside(target_id, error, now)
-    if error.retry_after:
-        until = now + timedelta(seconds=error.retry_after)
-        Target.objects.filter(pk=target_id).update(next_at=until, held_by=f"asked to wait: {error.code}"[:100])
+    # The first failure may be the message's own; the second is the provider's.
+    pause = min(2.0 ** (in_a_row - 1), LONGEST_PAUSE) if in_a_row > 1 else 0.0
+    if error.retry_after or pause:
+        until = now + timedelta(seconds=max(error.retry_after or 0.0, pause))
+        why = "asks to wait" if error.retry_after else "cannot be reached"
+        Target.objects.filter(pk=target_id).update(next_at=until, held_by=f"{FAILING} {why}: {error.code}"[:100])
+
+
+def arrived(target_ids: Iterable[int], now: datetime) -> None:
+    """Something reached them. What another try was asked to wait for stands."""
+    failing = Target.objects.filter(held_by__startswith=FAILING, next_at__lte=now)
+    failing.filter(pk__in=set(target_ids)).update(held_by="")

@@ -18,7 +18,8 @@ def next_due(told: Told, alert: AlertState, timing: Timing, now: datetime) -> Du
             return None
         return Due(Reason.RESOLVED, now)
     if told.seq == 0 or told.at is None:
-        return Due(Reason.FIRST, max(now, alert.opened_at + timing.wait))
+        # Opened later than now: by a clock that was wrong. A page must not wait until the clock has caught up.
+        return Due(Reason.FIRST, now if alert.opened_at > now else max(now, alert.opened_at + timing.wait))
     raised = told.severity is not None and alert.subject.severity > told.severity
     if told.resolved:
         # What flaps would else be told twice with each turn; worse than it was waits for nothing.

@@ -36,6 +36,7 @@ class Channel(ABC):
     can_edit: ClassVar[bool] = False  # news changes the first message in place
     can_find: ClassVar[bool] = False  # the provider can be asked whether it took a message
     can_fold: ClassVar[bool] = False  # several alerts make one message
+    wants_html: ClassVar[bool] = True  # reads `Message.html`, which is not made otherwise
 
     def __init__(self, options: Mapping[str, object]) -> None:
         self.options = {name: value for name, value in options.items() if value not in (None, "")}
@@ -65,14 +66,15 @@ class Channel(ABC):
         """Send. Raises DeliveryError and nothing else: no secret and no address is in it, and nothing chained to it."""
         return self._answer(address, lambda: self.send(address, printable_message(message)))
 
-    def find(self, address: str, reference: str, since: datetime) -> Receipt | None:
+    def find(self, address: str, reference: str, since: datetime, thread: str = "") -> Receipt | None:
         """The message with this reference if the provider took it; None if it did not, or will not say.
 
-        `since` is aware: when the try began. Raises DeliveryError with RETRY and nothing else: asking sends nothing, so
-        nothing is uncertain, and a provider that lets us send but not read must not keep a message from being sent.
+        `since` is aware: when the try began. `thread` is that of any earlier message to this address. Raises
+        DeliveryError with RETRY and nothing else: asking sends nothing, so nothing is uncertain, and a provider that
+        lets us send but not read must not keep a message from being sent.
         """
         try:
-            return self._answer(address, lambda: self.search(address, reference, since - CLOCKS))
+            return self._answer(address, lambda: self.search(address, reference, since - CLOCKS, thread))
         except DeliveryError as error:
             if error.result is Result.REJECTED:
                 return None
@@ -82,7 +84,7 @@ class Channel(ABC):
     def send(self, address: str, message: Message) -> Receipt:
         """Hand the message to the provider. Raises DeliveryError; called through `deliver`."""
 
-    def search(self, address: str, reference: str, since: datetime) -> Receipt | None:
+    def search(self, address: str, reference: str, since: datetime, thread: str) -> Receipt | None:
         """Ask the provider for a message; called through `find`. Channels with `can_find` override it."""
         return None
 

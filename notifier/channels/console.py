@@ -26,6 +26,7 @@ class Console(Channel):
     """Prints to standard output. `as` is the kind whose twin it is; slack when it is not given."""
 
     kind = "console"
+    wants_html = False
     OPTIONS = Channel.OPTIONS | {"as"}
 
     def words(self, message: Message) -> str:

@@ -89,6 +89,10 @@ class Email(Channel):
             connection = mail.get_connection(self.option("backend"))
         if hasattr(connection, "timeout"):
             connection.timeout = self.timeout
+        if getattr(connection, "esp_name", "") == "Amazon SES":
+            from notifier.channels import ses
+
+            ses.bound(connection.client_params, self.timeout)
         return connection
 
     def _message_id(self, message: Message) -> str:

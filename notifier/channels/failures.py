@@ -69,8 +69,7 @@ def of_urllib(error: BaseException) -> DeliveryError:
 
     https://github.com/python/cpython/blob/3.13/Lib/urllib/request.py (AbstractHTTPHandler.do_open)
     """
-    result = Result.RETRY if isinstance(error, URLError) else Result.UNCERTAIN
-    return DeliveryError(result, name_of(error), _words(error))
+    return broken(error, written=not isinstance(error, URLError))
 
 
 def of_requests(error: RequestException) -> DeliveryError:
@@ -87,7 +86,12 @@ def of_requests(error: RequestException) -> DeliveryError:
         return unusable("the URL or the credentials")
     before = (exceptions.ConnectTimeout, exceptions.ProxyError, exceptions.SSLError, NewConnectionError)
     unsent = any(isinstance(link, before) for link in _chain(error))
-    return DeliveryError(Result.RETRY if unsent else Result.UNCERTAIN, name_of(error), _words(error))
+    return broken(error, written=not unsent)
+
+
+def broken(error: BaseException, *, written: bool) -> DeliveryError:
+    """A connection that was never made, or one that broke when the request may have been written."""
+    return DeliveryError(Result.UNCERTAIN if written else Result.RETRY, name_of(error), _words(error))
 
 
 def unusable(what: str) -> DeliveryError:

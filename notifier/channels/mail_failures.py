@@ -23,16 +23,27 @@ def of(error: Exception, *, opened: bool) -> DeliveryError | None:
     """
     if isinstance(error, smtplib.SMTPException):
         return _smtp(error)
-    if type(error).__module__.startswith("anymail.") or hasattr(error, "esp_name"):
+    if _is_from("botocore", error):
+        from notifier.channels import ses
+
+        return ses.of(error)
+    if _is_from("anymail", error) or hasattr(error, "esp_name"):
         return _anymail(error)
     if isinstance(error, ImproperlyConfigured | ImportError):
         return DeliveryError(REJECTED, "invalid_configuration", "the mail backend is not set up", target_dead=True)
     if isinstance(error, OSError):
-        broken = failures.of_urllib(error)
-        return DeliveryError(UNCERTAIN if opened else RETRY, broken.code, broken.detail)
+        return failures.broken(error, written=opened)
+    if isinstance(error, UnicodeDecodeError):  # what is decoded has been received
+        return DeliveryError(UNCERTAIN, "unreadable_answer", "the answer is not the provider's")
+    if isinstance(error, ValueError) and not opened:
+        return failures.unusable("a setting of the mail backend")
     if isinstance(error, ValueError):
         return DeliveryError(REJECTED, "invalid_message", "the address or a header cannot be sent", target_dead=False)
     return None
+
+
+def _is_from(package: str, error: BaseException | None) -> bool:
+    return type(error).__module__.startswith(f"{package}.")
 
 
 def _smtp(error: smtplib.SMTPException) -> DeliveryError:
@@ -88,7 +99,9 @@ def _anymail(error: Any) -> DeliveryError:
             return failures.by_status(error.status_code, error.response.headers, _said(error.response))
         if isinstance(error.__cause__, RequestException):
             return failures.of_requests(error.__cause__)
-        return DeliveryError(UNCERTAIN, "provider_error", str(error))
+        if _is_from("botocore", error.__cause__) and (known := of(error.__cause__, opened=True)):
+            return known
+        return DeliveryError(UNCERTAIN, "unreadable_answer", "the answer is not the provider's")
     # An address, a feature or a value that cannot be put into the request, which was never sent.
     return DeliveryError(REJECTED, type(error).__name__, str(error))
 

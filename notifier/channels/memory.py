@@ -44,7 +44,7 @@ class Memory(Channel):
         outbox.append(Sent(address, message, receipt))
         return receipt
 
-    def search(self, address: str, reference: str, since: datetime) -> Receipt | None:
+    def search(self, address: str, reference: str, since: datetime, thread: str) -> Receipt | None:
         for sent in outbox:
             if sent.address == address and sent.message.reference == reference:
                 return sent.receipt

@@ -38,6 +38,7 @@ class Slack(Channel):
     """Posts as a bot. Needs the scope chat:write; with channels:history it can find a message again."""
 
     kind = "slack"
+    wants_html = False
     SETTINGS: ClassVar[Mapping[str, str]] = {"token": "SLACK_BOT_TOKEN", "base_url": "SLACK_API_URL"}
     REQUIRED = frozenset({"token"})
     SECRETS = frozenset({"token"})
@@ -71,9 +72,10 @@ class Slack(Channel):
         self._ids[address] = thread.channel
         return Receipt(provider_id=thread.ts, thread=json.dumps(thread._asdict()) if all(thread) else "")
 
-    def search(self, address: str, reference: str, since: datetime) -> Receipt | None:
+    def search(self, address: str, reference: str, since: datetime, thread: str) -> Receipt | None:
         """Look in the channel's history, which holds of a thread's news what was broadcast."""
-        channel = self._ids.get(address, address)
+        earlier = _read(thread)  # of a process before this one
+        channel = self._ids.get(address) or (earlier.channel if earlier else address)
         if not re.match(r"[CGD]", channel):
             return None
         found = self._ask(
@@ -85,8 +87,8 @@ class Slack(Channel):
         )
         for message in found.get("messages") or ():
             if _reference_of(message) == reference:
-                thread = Thread(channel, str(message.get("thread_ts") or message["ts"]))
-                return Receipt(provider_id=str(message["ts"]), thread=json.dumps(thread._asdict()))
+                found_in = Thread(channel, str(message.get("thread_ts") or message["ts"]))
+                return Receipt(provider_id=str(message["ts"]), thread=json.dumps(found_in._asdict()))
         return None
 
     def _edit(self, thread: Thread, message: Message) -> bool:
@@ -150,10 +152,12 @@ class Slack(Channel):
 
 
 def _thread_of(message: Message) -> Thread | None:
-    if message.reason not in FOLLOW_UPS:
-        return None
+    return _read(message.thread) if message.reason in FOLLOW_UPS else None
+
+
+def _read(thread: str) -> Thread | None:
     try:
-        return Thread(**json.loads(message.thread))
+        return Thread(**json.loads(thread))
     except (ValueError, TypeError):  # none, or another channel's
         return None
 

@@ -37,6 +37,7 @@ class SlackWebhook(Channel):
     """Posts to one channel, chosen when the webhook was made. The address is only a name for it."""
 
     kind = "slack_webhook"
+    wants_html = False
     SETTINGS: ClassVar[Mapping[str, str]] = {"url": "SLACK_WEBHOOK_URL"}
     REQUIRED = frozenset({"url"})
     SECRETS = frozenset({"url"})

@@ -48,6 +48,7 @@ class Sms(Channel):
     """Sends through Twilio's Messages API. `from` is a number or a messaging service (MG...)."""
 
     kind = "sms"
+    wants_html = False
     SETTINGS: ClassVar[Mapping[str, str]] = {
         "account_sid": "TWILIO_ACCOUNT_SID",
         "auth_token": "TWILIO_AUTH_TOKEN",
@@ -92,7 +93,7 @@ class Sms(Channel):
             raise _unreadable()
         return Receipt(provider_id=sent.sid, parts=segments(body))
 
-    def search(self, address: str, reference: str, since: datetime) -> Receipt | None:
+    def search(self, address: str, reference: str, since: datetime, thread: str) -> Receipt | None:
         # Not by Twilio's filter on the date sent, which a message that still waits in its queue does not have.
         mark = re.compile(rf"(?<!\w){re.escape(reference)}(?!\w)")
         for sent in self._ask("list", to=address, limit=LOOKED_THROUGH):

@@ -21,8 +21,20 @@ from notifier.policy import Policy
 log = structlog.get_logger(__name__)
 
 
-def alert_message(parts: Sequence[Part], policy: Policy, now: datetime, *, before: Attempt | None = None) -> Message:
-    """One message on one alert, or on several folded into one. A possible repeat carries the first one's reference."""
+def alert_messages(
+    tellings: Sequence[tuple[Sequence[Part], Attempt | None]], policy: Policy, now: datetime, *, html: bool = True
+) -> list[Message]:
+    """A message for each telling: on one alert, or on several folded into one.
+
+    With a try before it a telling is a possible repeat, and carries the reference of the first.
+    """
+    known = story.look_up([part.row.alert for parts, _ in tellings for part in parts])
+    return [_alert_message(parts, policy, now, before, known, html=html) for parts, before in tellings]
+
+
+def _alert_message(
+    parts: Sequence[Part], policy: Policy, now: datetime, before: Attempt | None, known: story.Known, *, html: bool
+) -> Message:
     reference = before.reference if before else new_reference()
     note = _budget_note(parts[0].row.target.channel, policy, now)
     try:
@@ -35,12 +47,13 @@ def alert_message(parts: Sequence[Part], policy: Policy, now: datetime, *, befor
                 site_url=_site_url(),
                 reference=reference,
                 possible_repeat=before is not None,
+                known=known,
             )
             for part in parts
         ]
         if len(stories) == 1:
-            return render.render(stories[0], note=note)
-        return render.fold(stories, at_risk=story.at_risk_together(stories), note=note)
+            return render.render(stories[0], note=note, html=html)
+        return render.fold(stories, at_risk=story.at_risk_together(stories), note=note, html=html)
     except DatabaseError:
         raise
     except Exception:

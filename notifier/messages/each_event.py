@@ -45,6 +45,19 @@ def groups(occurrences: QuerySet[Occurrence]) -> list[Group]:
     ]
 
 
+def of_one(only: Occurrence) -> Group:
+    """What `groups` finds for a single failure."""
+    return Group(
+        only.alert_id,
+        only.currency,
+        only.dead,
+        only.recovered_how,
+        only.recovered_at is None,
+        int(bool(only.event_id)),
+        only.amount,
+    )
+
+
 def newest_dead(occurrences: QuerySet[Occurrence], most: int) -> tuple[str, ...]:
     """The ids of the events that nobody retries, the newest first."""
     dead = "AND dead AND recovered_at IS NULL AND event_id <> ''"

@@ -28,8 +28,11 @@ COLOURS = {
 OVER, TEST = "#15803d", "#475569"
 
 
-def render(story: Story, *, note: str = "") -> Message:
-    """The message on one alert. `note` is one more sentence, which every form of the message says."""
+def render(story: Story, *, note: str = "", html: bool = True) -> Message:
+    """The message on one alert. `note` is one more sentence, which every form of the message says.
+
+    Without `html` that form is left out: it takes as long as all the others together.
+    """
     known = phrases.facts(story)
     error = phrases.error(story)
     lines = (
@@ -55,10 +58,12 @@ def render(story: Story, *, note: str = "") -> Message:
         possible_repeat=story.possible_repeat,
     )
     rows = [*known, Fact("Error", error, error), *(Fact("", line, line) for line in lines[2:])]
-    return _whole(message, _mark(story), [row for row in rows if row.value])
+    return _whole(message, _mark(story), [row for row in rows if row.value], html=html)
 
 
-def fold(stories: Sequence[Story], *, at_risk: Sequence[Money] | None = None, note: str = "") -> Message:
+def fold(
+    stories: Sequence[Story], *, at_risk: Sequence[Money] | None = None, note: str = "", html: bool = True
+) -> Message:
     """One message on several alerts, the worst first. Raises ValueError when there are none.
 
     `at_risk` is their money together (see story.at_risk_together): an event that failed in two ways counts once.
@@ -86,7 +91,7 @@ def fold(stories: Sequence[Story], *, at_risk: Sequence[Money] | None = None, no
         possible_repeat=any(one.possible_repeat for one in stories),
     )
     known = [Fact("At risk", sums(money), "")] if stake else []
-    return _whole(message, _mark(worst), [*known, *rows])
+    return _whole(message, _mark(worst), [*known, *rows], html=html)
 
 
 def render_test(to: str, now: datetime, tz: str, *, reference: str = "") -> Message:
@@ -105,10 +110,12 @@ def render_test(to: str, now: datetime, tz: str, *, reference: str = "") -> Mess
     return _whole(message, "test", [])
 
 
-def _whole(message: Message, mark: str, rows: Sequence[Fact]) -> Message:
+def _whole(message: Message, mark: str, rows: Sequence[Fact], *, html: bool = True) -> Message:
     """With its plain text and its HTML, which say the same."""
     traceback = f"\n\n{message.detail}\n" if message.detail else "\n"
-    html = render_to_string(
+    if not html:
+        return replace(message, text=plain(message) + traceback)
+    page = render_to_string(
         "notifier/email/alert.html",
         {
             "message": message,
@@ -118,7 +125,7 @@ def _whole(message: Message, mark: str, rows: Sequence[Fact]) -> Message:
             "possible_repeat": POSSIBLE_REPEAT,
         },
     )
-    return replace(message, text=plain(message) + traceback, html=html)
+    return replace(message, text=plain(message) + traceback, html=page)
 
 
 def _mark(story: Story) -> str:

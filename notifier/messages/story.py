@@ -6,7 +6,8 @@ The database adds everything up, so that an alert of 100,000 failures is told as
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import quote
 
@@ -28,6 +29,21 @@ NAMED_CHILDREN = 3
 DASHBOARD = "https://dashboard.stripe.com/"
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is asked once for several stories: of the most alerts there is one failure, and no other alert is held."""
+
+    only: Mapping[int, Occurrence]  # by alert, of those with a single one
+    parents: frozenset[int | None]  # alerts for which others are held
+
+
+def look_up(alerts: Sequence[Alert]) -> Known:
+    once = [alert.pk for alert in alerts if alert.count == 1]
+    only = {one.alert_id: one for one in Occurrence.objects.filter(alert__in=once, seq=1)} if once else {}
+    held = Alert.objects.filter(inhibited_by__in=[alert.pk for alert in alerts])
+    return Known(only, frozenset(held.values_list("inhibited_by", flat=True).distinct()))
+
+
 def tell(
     notification: Notification,
     reason: Reason,
@@ -37,11 +53,17 @@ def tell(
     site_url: str = "",
     reference: str = "",
     possible_repeat: bool = False,
+    known: Known | None = None,
 ) -> Story:
-    """The story up to the alert's occurrence number `count`, which is what the target has been told when it is sent."""
+    """The story up to the alert's occurrence number `count`, which is what the target has been told when it is sent.
+
+    `known` is what was looked up for several stories together.
+    """
     alert = notification.alert
+    known = known or look_up([alert])
     so_far = Occurrence.objects.filter(alert=alert, seq__lte=alert.count)
-    totals = _totals(so_far)
+    only = known.only.get(alert.pk)
+    totals = _totals_of_one(only) if only else _totals(so_far)
     told = told_of(notification)
     return Story(
         reason=reason,
@@ -73,7 +95,7 @@ def tell(
         resolved_at=alert.resolved_at,
         resolved_how=alert.resolved_how,
         totals=totals,
-        children=_children(alert),
+        children=_children(alert) if alert.pk in known.parents else Children(),
         route=notification.route,
         since=_since(so_far, alert.count, told.seq) if told.seq else Since(),
         told_at=told.at,
@@ -144,10 +166,31 @@ def _totals(so_far: QuerySet[Occurrence]) -> Totals:
     )
 
 
+def _totals_of_one(only: Occurrence) -> Totals:
+    """The same of a single failure, which needs no sums."""
+    events, waiting = int(bool(only.event_id)), only.recovered_at is None
+    money = each_event.money([each_event.of_one(only)])
+    dead = events if waiting and only.dead else 0
+    return Totals(
+        first_at=only.occurred_at,
+        events=events,
+        types=int(bool(only.event_type)),
+        newest_event=only.event_id,
+        customers=int(bool(only.customer)),
+        customer=only.customer,
+        object_id=only.object_id,
+        at_risk=money if waiting else (),
+        recovered=() if waiting else money,
+        recovered_by=((only.recovered_how, events),) if events and not waiting else (),
+        dead=dead,
+        dead_events=(only.event_id,) if dead else (),
+    )
+
+
 def _since(so_far: QuerySet[Occurrence], count: int, told_seq: int) -> Since:
-    new = so_far.filter(seq__gt=told_seq)
     if count <= told_seq:
         return Since()
+    new = so_far.filter(seq__gt=told_seq)
     by_type = new.exclude(event_type="").values("event_type").annotate(number=Count("pk"))
     types = by_type.order_by("-number", "event_type").values_list("event_type", "number")[:NAMED_TYPES]
     money = each_event.money(each_event.groups(new))

@@ -1,11 +1,16 @@
-"""Email providers' APIs: Postmark, Mailgun and Resend on one port.
+"""Email providers' APIs: Postmark, Mailgun, Resend, Brevo and Amazon SES on one port.
 
 https://postmarkapp.com/developer/api/email-api, https://documentation.mailgun.com/docs/mailgun/api-reference/send,
-https://resend.com/docs/api-reference/emails/send-email
+https://resend.com/docs/api-reference/emails/send-email, https://developers.brevo.com/reference/sendtransacemail,
+https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html
 """
 
 from __future__ import annotations
 
+import base64
+import email
+import email.policy
+import json
 import secrets
 from typing import Any
 
@@ -13,7 +18,7 @@ from tests.fakes import Fake, Reply, Request, run
 
 
 class FakeEsp(Fake):
-    """The three that differ most in how they say no. Addresses at bounced.example are refused by Postmark."""
+    """Those that differ most in how they say no. Addresses at bounced.example are refused by Postmark."""
 
     name = "esp"
 
@@ -34,6 +39,10 @@ class FakeEsp(Fake):
             return self._postmark(request)
         if request.path == "/emails":
             return self._resend(request)
+        if request.path == "/v3/smtp/email":
+            return self._brevo(request)
+        if request.path == "/v2/email/outbound-emails":
+            return self._amazon_ses(request)
         if request.path.startswith("/v3/") and request.path.endswith("/messages"):
             return self._mailgun(request)
         return Reply.of({"message": "Not Found"}, 404)
@@ -85,6 +94,39 @@ class FakeEsp(Fake):
             mail.get("headers"),
         )
         return Reply.of({"id": secrets.token_hex(16)})
+
+    def _brevo(self, request: Request) -> Reply:
+        if not request.headers.get("api-key"):
+            return Reply.of({"code": "unauthorized", "message": "Key not found"}, 401)
+        mail = request.fields
+        self._keep(
+            "brevo",
+            mail["to"][0]["email"],
+            mail["sender"]["email"],
+            mail.get("subject"),
+            mail.get("textContent"),
+            mail.get("htmlContent"),
+            mail.get("headers"),
+        )
+        return Reply.of({"messageId": f"<{secrets.token_hex(8)}@smtp-relay.example>"}, 201)
+
+    def _amazon_ses(self, request: Request) -> Reply:
+        if not request.headers.get("authorization", "").startswith("AWS4-HMAC-SHA256 Credential="):
+            said = "Missing Authentication Token"
+            return Reply(403, json.dumps({"message": said}), {"x-amzn-ErrorType": "MissingAuthenticationToken"})
+        raw = base64.b64decode(request.fields["Content"]["Raw"]["Data"])
+        mail = email.message_from_bytes(raw, policy=email.policy.default)
+        text, html = mail.get_body(("plain",)), mail.get_body(("html",))
+        self._keep(
+            "amazon_ses",
+            request.fields["Destination"]["ToAddresses"][0],
+            mail["From"],
+            mail["Subject"],
+            text.get_content().rstrip() if text else "",
+            html.get_content().rstrip() if html else "",
+            dict(mail.items()),
+        )
+        return Reply.of({"MessageId": f"0107{secrets.token_hex(8)}-{secrets.token_hex(4)}-000000"})
 
     def _keep(self, provider: str, to: Any, sender: Any, subject: Any, text: Any, html: Any, headers: Any) -> None:
         mail = {"provider": provider, "to": to, "from": sender, "subject": subject, "text": text, "html": html}

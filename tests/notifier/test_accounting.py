@@ -283,7 +283,7 @@ def run(story: list[tuple[Any, ...]]) -> None:
         stack.enter_context(transaction.atomic())
         stack.callback(transaction.set_rollback, True)
         stack.enter_context(override_settings(NOTIFIER=NOTIFIER))
-        stack.enter_context(patch.object(settle, "PATIENCE", 0.0))
+        stack.enter_context(patch.object(targets, "PATIENCE", 0.0))
         memory.clear()
         ANSWERS.clear()
         SAID.clear()

@@ -378,6 +378,40 @@ def test_an_unsure_try_is_sent_again_marked_under_the_same_reference(scene: Scen
     assert (sent.message.reference, sent.message.possible_repeat) == (reference, True)
 
 
+@pytest.mark.parametrize("taken", [True, False])
+def test_who_may_have_heard_of_an_alert_hears_of_its_end(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, taken: bool
+) -> None:
+    send = memory.Memory.send
+
+    def unanswered(self: memory.Memory, address: str, message: Message) -> Receipt:
+        if taken:
+            send(self, address, message)
+        raise unsure()
+
+    alert = scene.alert(event_id="evt_a")
+    monkeypatch.setattr(memory.Memory, "send", unanswered)
+    scene.deliver()
+    monkeypatch.setattr(memory.Memory, "send", send)
+    scene.recover("evt_a")
+    scene.pass_time(10 * MINUTE, SECOND)
+    assert reasons(memory.outbox) == (["first", "resolved"] if taken else ["resolved"])
+    assert row_of(alert).due_at is None
+
+
+def test_an_unsure_try_stays_unsure_when_the_next_one_is_refused(scene: Scene) -> None:
+    memory.fail_next(unsure(), busy(), busy())
+    scene.fail()
+    scene.deliver()
+    reference = Attempt.objects.get().reference
+
+    [sent] = scene.pass_time(MINUTE, SECOND)
+    assert [attempt.result for attempt in Attempt.objects.order_by("pk")] == [
+        "uncertain", "retry", "retry", "delivered"
+    ]  # fmt: skip
+    assert (sent.message.reference, sent.message.possible_repeat) == (reference, True)
+
+
 def test_a_try_that_was_taken_after_all_is_not_sent_again_and_tells_only_what_it_said(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -434,7 +468,7 @@ def never(name: str, run: Callable[[], None]) -> None:
 
 
 def test_a_try_whose_worker_died_is_settled_and_sent_again(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(settle, "PATIENCE", 0.0)
+    monkeypatch.setattr(targets, "PATIENCE", 0.0)
     alert = scene.alert()
     Courier("chat", now=scene.clock, start=never).step()
     assert row_of(alert).sending is not None
@@ -450,7 +484,7 @@ def test_a_try_whose_worker_died_is_settled_and_sent_again(scene: Scene, monkeyp
 def test_an_answer_that_comes_after_the_try_was_settled_writes_nothing(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(settle, "PATIENCE", 0.0)
+    monkeypatch.setattr(targets, "PATIENCE", 0.0)
     alert = scene.alert()
     calls: list[Callable[[], None]] = []
     slow = Courier("chat", now=scene.clock, start=lambda _, run: calls.append(run))
@@ -473,10 +507,10 @@ def test_a_lease_in_another_hand_sends_nothing(scene: Scene) -> None:
     token = targets.lease(row.target, scene.now)
     assert token is not None
     assert targets.lease(row.target, scene.now) is None
-    scene.clock.step(targets.LEASE)
+    targets.release(row.target.pk, token)
     assert targets.lease(row.target, scene.now) is not None
 
-    assert attempts.start(row.target, token, Reason.FIRST, "r", "text", scene.now) is None
+    assert attempts.start(row.target, token, [attempts.Try(Reason.FIRST, "r", "text")], scene.now) == []
     assert not Attempt.objects.exists()
 
 

@@ -277,7 +277,7 @@ def test_a_report_that_overtakes_the_answer_is_not_lost() -> None:
     assert twilio_says("SM" + "a" * 32, "undelivered", "30007", reference=attempt.reference) == 200
     assert Attempt.objects.get().result == Result.SENDING
     policy = get_policy()
-    attempts.finish(attempt.pk, Receipt(provider_id="SM" + "a" * 32), policy, timezone.now())
+    attempts.finish([attempts.Ended(attempt.pk, Receipt(provider_id="SM" + "a" * 32))], policy, timezone.now())
     assert reports.catch_up(timezone.now()) == 1
     assert reports.catch_up(timezone.now()) == 0
 

@@ -40,10 +40,6 @@ def silence(number: int = 7, *, starts: timedelta = -HOUR, ends: timedelta = HOU
     return Silenced(number, Matcher(**asked), NOW + starts, NOW + ends)
 
 
-def resolved(case: Case) -> Case:
-    return replace(case, alert=replace(case.alert, resolved_at=case.now))
-
-
 def inhibited(case: Case) -> Case:
     return replace(case, alert=replace(case.alert, inhibited_by=117))
 
@@ -79,7 +75,6 @@ def overflows(case: Case) -> Case:
 # --- the table: each situation by itself against each reason
 
 ANSWERS: dict[str, tuple[Change, Gate]] = {
-    "resolved": (resolved, Gate(Action.DROP, "resolved while held")),
     "inhibited": (inhibited, Gate(Action.HOLD, "inhibited by alert 117", NOW + LOOK_AGAIN)),
     "silenced": (silenced, Gate(Action.HOLD, "silence 7", NOW + HOUR)),
     "acknowledged": (acknowledged, Gate(Action.HOLD, "acknowledged", NOW + 2 * HOUR)),
@@ -90,15 +85,15 @@ ANSWERS: dict[str, tuple[Change, Gate]] = {
     "overflows": (overflows, Gate(Action.DIVERT, "budget spent", to="slack")),
 }
 CELLS = """
-          resolved inhibited silenced acknowledged quiet dead   failing spent overflows
-first     drop     hold      hold     hold         hold  divert divert  hold  divert
-raised    send     hold      hold     send         hold  divert divert  hold  divert
-reopened  send     hold      hold     send         hold  divert divert  hold  divert
-update    send     hold      hold     hold         hold  divert divert  hold  divert
-repeat    send     hold      hold     hold         hold  divert divert  hold  divert
-resolved  send     send      send     send         hold  divert divert  hold  divert
-digest    send     send      send     send         send  divert divert  send  send
-test      send     send      send     send         send  send   send    send  send
+          inhibited silenced acknowledged quiet dead   failing spent overflows
+first     hold      hold     hold         hold  divert divert  hold  divert
+raised    hold      hold     send         hold  divert divert  hold  divert
+reopened  hold      hold     send         hold  divert divert  hold  divert
+update    hold      hold     hold         hold  divert divert  hold  divert
+repeat    hold      hold     hold         hold  divert divert  hold  divert
+resolved  send      send     send         hold  divert divert  hold  divert
+digest    send      send     send         send  divert divert  send  send
+test      send      send     send         send  send   send    send  send
 """
 SITUATIONS, *ROWS = [line.split() for line in CELLS.split("\n") if line]
 TABLE_OF_CELLS = {Reason(reason): dict(zip(SITUATIONS, cells, strict=True)) for reason, *cells in ROWS}
@@ -119,7 +114,7 @@ def test_each_reason_against_each_guard(reason: Reason) -> None:
 
 # --- which guard answers when several would
 
-ORDER: list[Change] = [resolved, inhibited, silenced, acknowledged, quiet, dead, failing, overflows]
+ORDER: list[Change] = [inhibited, silenced, acknowledged, quiet, dead, failing, overflows]
 
 
 @pytest.mark.parametrize("reason", [reason for reason in Reason if reason is not Reason.TEST])
@@ -321,9 +316,6 @@ def test_nothing_is_ever_dropped_and_what_is_held_is_judged_again(case: Case) ->
         case Action.HOLD:
             assert gate.until is not None
             assert gate.until > case.now
-        case Action.DROP:  # there is nothing left to tell: it never began for this target, and is over
-            assert case.reason is Reason.FIRST
-            assert case.alert.resolved_at is not None
         case Action.SEND:
             assert gate == CLEAR
         case Action.DIVERT:

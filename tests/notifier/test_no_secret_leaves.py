@@ -48,6 +48,12 @@ QUOTED = {
     "bearer token": ("Authorization: Bearer canary56bearertoken", "canary56"),
     "password": ("login with password='canary57 word'", "canary57"),
     "URL's password": ("connecting to postgres://shop:canary58@10.0.0.7/shop", "canary58"),
+    "broker's password": ("cannot connect to amqp://alerts:canary81@mq:5672//", "canary81"),
+    "Redis' password": ("Error 111 connecting to redis://:canary82@cache:6379/0", "canary82"),
+    "AWS' key id": ("InvalidClientTokenId: AKIACANARY83CANARY83", "CANARY83"),
+    "AWS' secret": ("{'SecretAccessKey': 'canary84/canary84+', 'SessionToken': 'canary84=='}", "canary84"),
+    "AWS' header": ("should have been 'POST\nx-amz-security-token:canary85==\n\nhost'", "canary85"),
+    "AWS' signature": (f"AWS4-HMAC-SHA256 SignedHeaders=host, Signature={'ca86' * 16}", "ca86ca86"),
     "Twilio's token": ("twilio auth_token 0123456789abcdef0123456789abcde9", "0123456789abcdef"),
     "card": ("declined: 4242 4242 4242 4242", "4242 4242"),
     "card in one": ("declined: 5555555555554444", "5555555555554444"),
@@ -77,6 +83,18 @@ CONFIGURED = {
     "SECRET_KEY": "canary-76-of-django-" + "x" * 50,
 }
 ANYMAIL = {"POSTMARK_SERVER_TOKEN": "canary-77-of-postmark", "WEBHOOK_SECRET": "anymail:canary-78-of-anymail"}
+ENVIRONMENT = {
+    "AWS_SECRET_ACCESS_KEY": "canary-87/of/aws+secret",
+    "AWS_SESSION_TOKEN": "canary-88/of/aws+session==",
+    "BROKER_URL": "amqp://alerts:canary-89-of-the-broker@mq:5672//",
+    "REDIS_URL": "redis://:canary-90-of-redis@cache:6379/0",
+}
+IN_ENVIRONMENT = (
+    "canary-87/of/aws+secret",
+    "canary-88/of/aws+session==",
+    "canary-89-of-the-broker",
+    "canary-90-of-redis",
+)
 SECRET = "whsec_canary79OfTheEndpoint"
 ADDRESSES = ("+4915112345678", "canary80@shop.example")  # whom the site tells: only the provider may hear of them
 ALL = (
@@ -84,6 +102,7 @@ ALL = (
     *BODY_CANARIES,
     *(value.rpartition("/")[2] for value in CONFIGURED.values()),
     *ANYMAIL.values(),
+    *(canary.rstrip("=") for canary in IN_ENVIRONMENT),
     "canary79OfTheEndpoint",
 )
 pytestmark = pytest.mark.django_db(transaction=True)  # as a worker does it, with commits
@@ -109,7 +128,9 @@ def providers() -> Iterator[Providers]:
 
 
 @pytest.fixture(autouse=True)
-def _configured(settings: Settings, providers: Providers) -> Iterator[None]:
+def _configured(settings: Settings, providers: Providers, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    for name, value in ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
     for name, value in CONFIGURED.items():
         setattr(settings, name, value)
     settings.SLACK_API_URL = providers.slack.api_url
@@ -251,7 +272,7 @@ def test_what_a_handlers_exception_quotes(providers: Providers, logged: Callable
 
 
 def test_the_sites_own_secrets_in_an_exception(providers: Providers, logged: Callable[[], str]) -> None:
-    for number, secret in enumerate((*CONFIGURED.values(), *ANYMAIL.values(), SECRET)):
+    for number, secret in enumerate((*CONFIGURED.values(), *ANYMAIL.values(), *IN_ENVIRONMENT, SECRET)):
         fail_with(f"it was {secret} and no other", event_type=f"invoice.kind_{number}")
     tell()
 
@@ -311,6 +332,7 @@ def test_error_pages(monkeypatch: pytest.MonkeyPatch, logged: Callable[[], str])
 def test_what_providers_answer(providers: Providers, logged: Callable[[], str]) -> None:
     quoted = "; ".join(text.replace("\n", " ") for text, _ in QUOTED.values())
     quoted = f"{ADDRESSES[0]} {ADDRESSES[1]} {' '.join(CONFIGURED.values())} {' '.join(ANYMAIL.values())} {quoted}"
+    quoted = f"{' '.join(IN_ENVIRONMENT)} {quoted}"
     providers.slack.script({"status": 200, "body": {"ok": False, "error": f"invalid_auth {quoted}"}})
     providers.twilio.script({"status": 400, "body": {"code": 99999, "message": quoted, "status": 400}})
     providers.esp.script({"status": 422, "body": {"ErrorCode": 406, "Message": quoted}})

@@ -11,7 +11,7 @@ from notifier.facts import Category, Frame, Link, Money, Reason, Severity, Timin
 from notifier.match import Matcher
 from notifier.messages import story
 from notifier.messages.telling import Children, Since, Story
-from notifier.models import Alert, Notification
+from notifier.models import Alert, Notification, Occurrence
 from notifier.policy import Policy, Route
 from tests.notifier.rows import MINUTE, NOON, a_notification, an_alert, failures, failures_in_bulk, scanned
 
@@ -226,3 +226,14 @@ def test_few_queries_all_by_index_whatever_the_number_of_failures(told_seq: int,
     assert len(captured) == queries
     for query in captured:
         assert not scanned(query["sql"]), query["sql"]
+
+
+@pytest.mark.parametrize("recovered", [{}, RECOVERED])
+@pytest.mark.parametrize("dead", [False, True])
+@pytest.mark.parametrize("subject", [paid("evt_1"), {"amount": None}, paid("evt_1", customer="", amount=None)])
+def test_a_single_failure_is_told_as_the_sums_would_tell_it(
+    subject: dict[str, Any], dead: bool, recovered: dict[str, Any]
+) -> None:
+    alert = an_alert()
+    (only,) = failures(alert, subject | {"dead": dead} | recovered)
+    assert told(a_notification(alert)).totals == story._totals(Occurrence.objects.filter(pk=only.pk))

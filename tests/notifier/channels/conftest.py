@@ -25,7 +25,7 @@ SLACK_TOKEN = "xoxb-0000-slacktokenslacktoken"
 TWILIO_TOKEN = "twiliotokentwiliotoken0123456789"
 ESP_TOKEN = "esptoken-esptoken-esptoken"
 PHONE = "+14155552671"
-HTTP_KINDS = ("slack", "slack_webhook", "sms", "postmark", "mailgun", "resend")
+HTTP_KINDS = ("slack", "slack_webhook", "sms", "postmark", "mailgun", "resend", "brevo", "amazon_ses")
 TIMEOUT = 5.0  # seconds; a busy machine must not make an answer late
 SHORT_TIMEOUT = 0.3  # for answers that are to be late
 TOO_LATE = 1.5
@@ -166,10 +166,13 @@ def _sms(url: str, timeout: float) -> Channel:
 
 def _esp(kind: str, url: str, timeout: float, backend: Callable[..., None]) -> Channel:
     path = f"anymail.backends.{kind}.EmailBackend"
-    anymail = {
+    aws = {"aws_access_key_id": "AKIAIOSFODNN7EXAMPLE", "aws_secret_access_key": ESP_TOKEN}
+    anymail: dict[str, dict[str, Any]] = {
         "postmark": {"POSTMARK_SERVER_TOKEN": ESP_TOKEN, "POSTMARK_API_URL": f"{url}/"},
         "mailgun": {"MAILGUN_API_KEY": ESP_TOKEN, "MAILGUN_API_URL": f"{url}/v3"},
         "resend": {"RESEND_API_KEY": ESP_TOKEN, "RESEND_API_URL": f"{url}/"},
+        "brevo": {"BREVO_API_KEY": ESP_TOKEN, "BREVO_API_URL": f"{url}/v3/"},
+        "amazon_ses": {"AMAZON_SES_CLIENT_PARAMS": {"endpoint_url": url, "region_name": "eu-central-1", **aws}},
     }
     backend(path, anymail=anymail[kind])
     return load("email")({"from_email": "alerts@shop.example", "backend": path, "timeout": timeout})

@@ -35,7 +35,7 @@ class Broken(Channel):
             raise self.fault
         return Receipt("1")
 
-    def search(self, address: str, reference: str, since: datetime) -> Receipt | None:
+    def search(self, address: str, reference: str, since: datetime, thread: str) -> Receipt | None:
         if self.fault:
             raise self.fault
         return Receipt(reference)

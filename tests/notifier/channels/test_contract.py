@@ -78,6 +78,9 @@ def test_an_answer_that_is_not_the_providers_is_no_receipt(
 ) -> None:
     under_test = rig(kind)
     under_test.fake.script({"status": 200, "body": body})
+    if (kind, body) == ("brevo", ""):  # https://developers.brevo.com: a success may have no body, and Anymail takes it
+        assert under_test.channel.deliver(under_test.address, MESSAGE).provider_id
+        return
 
     error = under_test.fails()
 

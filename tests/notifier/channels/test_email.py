@@ -1,9 +1,10 @@
-"""Email over a real mail server and over three providers' APIs, by whichever mail API the running Django has."""
+"""Email over a real mail server and over four providers' APIs, by whichever mail API the running Django has."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,6 +23,11 @@ SMTP = "django.core.mail.backends.smtp.EmailBackend"
 LOCMEM = "django.core.mail.backends.locmem.EmailBackend"
 TO = "oncall@shop.example"
 Backend = Callable[..., None]
+
+
+def aws(code: str, said: str) -> dict[str, str]:
+    """Amazon's form of a refusal. It also names the code in the header x-amzn-ErrorType."""
+    return {"__type": f"com.amazonaws.sesv2#{code}", "message": said}
 
 
 def email(path: str = SMTP, **options: object) -> Email:
@@ -241,7 +247,7 @@ def test_a_mail_that_a_receiver_cancels_was_not_sent(
     assert (error.result, error.code) == (REJECTED, "cancelled")
 
 
-@pytest.mark.parametrize("kind", ["postmark", "mailgun", "resend"])
+@pytest.mark.parametrize("kind", ["postmark", "mailgun", "resend", "brevo", "amazon_ses"])
 def test_arrives_through_a_providers_api(rig: Callable[[str], Rig], kind: str) -> None:
     under_test = rig(kind)
     receipt = under_test.channel.deliver(TO, message(thread="<first@shop.example>"))
@@ -285,6 +291,34 @@ def test_arrives_through_a_providers_api(rig: Callable[[str], Rig], kind: str) -
         ("mailgun", 404, {"message": "Domain not found: shop.example"}, "http_404", False, "Domain not found"),
         ("resend", 403, {"name": "x", "message": "The domain is not verified"}, "http_403", True, "not verified"),
         ("resend", 422, {"name": "x", "message": "Invalid `to`"}, "http_422", False, "Invalid"),
+        ("brevo", 401, {"code": "unauthorized", "message": "Key not found"}, "http_401", True, "Key not found"),
+        ("brevo", 400, {"code": "invalid_parameter", "message": "sender is not valid"}, "http_400", False, "sender"),
+        ("amazon_ses", 404, aws("NotFoundException", "Configuration set <x>"), "http_404", False, "Configuration set"),
+        ("amazon_ses", 400, aws("BadRequestException", "Missing final '@domain'"), "http_400", False, "Missing final"),
+        ("amazon_ses", 400, aws("MessageRejected", "it contains a virus"), "MessageRejected", False, "virus"),
+        (
+            "amazon_ses",
+            400,
+            aws("MessageRejected", f"Email address is not verified. The following identities failed the check: {TO}"),
+            "MessageRejected",
+            True,
+            "not verified",
+        ),
+        *(
+            ("amazon_ses", status, aws(code, f"why, {TO}"), code, True, "why")
+            for code, status in (
+                ("AccountSuspendedException", 400),
+                ("SendingPausedException", 400),
+                ("MailFromDomainNotVerifiedException", 400),
+                ("AccessDeniedException", 403),
+                ("AccessDeniedException", 400),
+                ("ExpiredTokenException", 403),
+                ("InvalidClientTokenId", 403),
+                ("InvalidSignatureException", 403),
+                ("SignatureDoesNotMatch", 403),
+                ("UnrecognizedClientException", 400),
+            )
+        ),
     ],
 )
 def test_each_refusal_of_a_provider_has_its_meaning(
@@ -298,6 +332,72 @@ def test_each_refusal_of_a_provider_has_its_meaning(
     assert (error.result, error.code, error.target_dead) == (REJECTED, code, dead)
     assert words in error.detail
     assert TO not in str(error)
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [
+        (400, "ThrottlingException"),
+        (400, "Throttling"),
+        (429, "TooManyRequestsException"),
+        (400, "LimitExceededException"),
+        (400, "RequestExpired"),
+    ],
+)
+def test_what_is_over_amazons_limits_is_sent_later(rig: Callable[[str], Rig], status: int, code: str) -> None:
+    under_test = rig("amazon_ses")
+    answer = aws(code, "Maximum sending rate exceeded.")
+    under_test.fake.script({"status": status, "body": answer, "headers": {"Retry-After": "7"}})
+
+    error = under_test.fails()
+
+    assert (error.result, error.code, error.retry_after) == (RETRY, code, 7.0)
+    assert len(under_test.fake.received) == 1
+
+
+def test_amazons_answer_that_names_the_code_in_a_header_alone_is_understood(rig: Callable[[str], Rig]) -> None:
+    under_test = rig("amazon_ses")
+    header = {"x-amzn-ErrorType": "SendingPausedException:http://internal.amazon.com/"}
+    under_test.fake.script({"status": 400, "body": {"message": "paused"}, "headers": header})
+
+    error = under_test.fails()
+
+    assert (error.code, error.target_dead, error.detail) == ("SendingPausedException", True, "paused")
+
+
+def test_amazons_own_retries_cannot_be_switched_on_from_outside(
+    rig: Callable[[str], Rig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "5")
+    monkeypatch.setenv("AWS_RETRY_MODE", "adaptive")
+    under_test = rig("amazon_ses")
+    under_test.fake.script(*[{"status": 503}] * 3)
+
+    under_test.fails()
+
+    assert len(under_test.fake.received) == 1
+
+
+@pytest.mark.parametrize("lacking", ["AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION"])
+def test_amazon_without_credentials_or_region_is_a_mistake_of_settings(
+    esp: FakeEsp, backend: Backend, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, lacking: str
+) -> None:
+    here = {"AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE", "AWS_SECRET_ACCESS_KEY": "x" * 40}
+    here |= {"AWS_DEFAULT_REGION": "eu-central-1", "AWS_EC2_METADATA_DISABLED": "true"}
+    here |= {"AWS_CONFIG_FILE": str(tmp_path / "none"), "AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "none")}
+    for name, value in here.items():
+        monkeypatch.setenv(name, value)
+    path = "anymail.backends.amazon_ses.EmailBackend"
+    backend(path, anymail={"AMAZON_SES_CLIENT_PARAMS": {"endpoint_url": esp.url}})
+    assert email(path).deliver(TO, MESSAGE)
+    monkeypatch.delenv(lacking)
+    if lacking == "AWS_SECRET_ACCESS_KEY":
+        monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+
+    error = fails(email(path))
+
+    assert (error.result, error.code, error.target_dead) == (REJECTED, "invalid_configuration", True)
+    assert len(esp.messages) == 1
 
 
 def test_a_recipient_who_bounced_before_is_dead(rig: Callable[[str], Rig], esp: FakeEsp) -> None:

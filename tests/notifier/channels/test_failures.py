@@ -11,6 +11,8 @@ from urllib.error import URLError
 import pytest
 import requests
 import urllib3
+from botocore import exceptions as aws
+from botocore.parsers import ResponseParserError
 from django.core.exceptions import ImproperlyConfigured
 
 from notifier.channels import failures, mail_failures
@@ -102,6 +104,29 @@ def test_of_requests(error: requests.RequestException, result: Result, code: str
         (ImproperlyConfigured("no such mailer"), False, REJECTED, "invalid_configuration"),
         (ImportError("no module named boto3"), False, REJECTED, "invalid_configuration"),
         (ValueError("Header values can't contain newlines"), True, REJECTED, "invalid_message"),
+        (ValueError("EMAIL_USE_TLS/EMAIL_USE_SSL are mutually exclusive"), False, REJECTED, "invalid_configuration"),
+        (UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte"), True, UNCERTAIN, "unreadable_answer"),
+        # botocore: before the request
+        (aws.EndpointConnectionError(endpoint_url="https://ses", error=OSError()), True, RETRY, "unreachable"),
+        (aws.ConnectTimeoutError(endpoint_url="https://ses", error=TimeoutError()), True, RETRY, "unreachable"),
+        (aws.ProxyConnectionError(proxy_url="http://proxy", error=OSError()), True, RETRY, "unreachable"),
+        (aws.MetadataRetrievalError(error_msg="no answer"), True, RETRY, "no_credentials"),
+        (aws.CredentialRetrievalError(provider="process", error_msg="no"), True, RETRY, "no_credentials"),
+        (aws.NoCredentialsError(), True, REJECTED, "invalid_configuration"),
+        (aws.NoRegionError(), False, REJECTED, "invalid_configuration"),
+        (aws.ProfileNotFound(profile="alerts"), False, REJECTED, "invalid_configuration"),
+        (aws.ParamValidationError(report="Data is missing"), True, REJECTED, "invalid_configuration"),
+        # botocore: after it
+        (caused(aws.ReadTimeoutError(endpoint_url="https://ses"), TimeoutError()), True, UNCERTAIN, "timeout"),
+        (
+            caused(aws.ConnectionClosedError(endpoint_url="https://ses"), ConnectionResetError(104, "reset")),
+            True,
+            UNCERTAIN,
+            "connection_lost",
+        ),
+        (aws.HTTPClientError(error=OSError()), True, UNCERTAIN, "unreachable"),
+        (aws.IncompleteReadError(actual_bytes=1, expected_bytes=2), True, UNCERTAIN, "unreachable"),
+        (ResponseParserError("no JSON"), True, UNCERTAIN, "unreadable_answer"),
         (smtplib.SMTPConnectError(421, b"too busy"), False, RETRY, "smtp_421"),
         (smtplib.SMTPConnectError(554, b"no service"), False, REJECTED, "smtp_554"),
         (smtplib.SMTPConnectError(-1, b"?"), False, RETRY, "unreadable_answer"),

@@ -283,6 +283,15 @@ def test_finds_by_the_name_of_a_channel_it_has_posted_to(channel: Slack, slack: 
     assert channel.find("#payments", "k7Qp2w", since) is not None
 
 
+def test_finds_by_a_channels_name_what_another_process_posted(channel: Slack, slack: FakeSlack) -> None:
+    earlier = json.dumps({"channel": CHANNEL, "ts": "1.0"})
+    channel.deliver(CHANNEL, MESSAGE)
+    since = datetime.now(UTC) - FIVE_MINUTES
+    assert channel.find("#payments", "k7Qp2w", since, "") is None
+    assert channel.find("#payments", "k7Qp2w", since, "another channel's") is None
+    assert channel.find("#payments", "k7Qp2w", since, earlier) is not None
+
+
 def test_finds_broadcast_news_and_the_thread_it_belongs_to(channel: Slack, slack: FakeSlack) -> None:
     thread = channel.deliver(CHANNEL, MESSAGE).thread
     channel.deliver(CHANNEL, message(reason=Reason.REPEAT, thread=thread, reference="second"))

@@ -1,0 +1,86 @@
+"""Amazon SES: its client's timeouts, its answers and its errors. Imported when SES is used: boto3 is an extra.
+
+https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html#API_SendEmail_Errors
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from botocore import exceptions
+from botocore.config import Config
+from botocore.parsers import ResponseParserError
+
+from notifier.channels import failures
+from notifier.facts import DeliveryError, Result
+
+# Over the rate or the day's quota, or signed by a clock that is wrong: nothing was taken, and a later one may be.
+LATER = frozenset(
+    {"Throttling", "ThrottlingException", "TooManyRequestsException", "LimitExceededException", "RequestExpired"}
+)
+# The account, the sender's domain or the credentials: no message arrives until somebody mends it.
+DEAD = frozenset(
+    {
+        "AccountSuspendedException",
+        "SendingPausedException",
+        "MailFromDomainNotVerifiedException",
+        # https://docs.aws.amazon.com/ses/latest/APIReference-V2/CommonErrors.html; not all come with a 401 or 403
+        "AccessDenied",
+        "AccessDeniedException",
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "IncompleteSignature",
+        "InvalidClientTokenId",
+        "InvalidSignatureException",
+        "MissingAuthenticationToken",
+        "NotAuthorized",
+        "OptInRequired",
+        "SignatureDoesNotMatch",
+        "UnrecognizedClientException",
+    }
+)
+# Also said of a recipient, while the account is in SES's sandbox: MessageRejected with these words.
+# https://docs.aws.amazon.com/ses/latest/dg/troubleshoot-error-messages.html
+UNVERIFIED = "is not verified"
+# https://github.com/boto/botocore/blob/1.44.5/botocore/httpsession.py (URLLib3Session.send): these are raised before
+# the request is written, those after.
+UNSENT = exceptions.ConnectionError
+SENT = (exceptions.HTTPClientError, exceptions.IncompleteReadError)
+# The credentials are to come from a service that is away.
+NO_ANSWER = (exceptions.CredentialRetrievalError, exceptions.MetadataRetrievalError)
+
+
+def bound(params: dict[str, Any], timeout: float) -> None:
+    """Set a client's timeouts: botocore's own are a minute to connect and one for the answer, five times over."""
+    config = Config(connect_timeout=timeout, read_timeout=timeout, retries={"total_max_attempts": 1})
+    params["config"] = params["config"].merge(config)
+    logging.getLogger("botocore").setLevel(logging.WARNING)  # DEBUG writes whom a message is for and what it says
+
+
+def of(error: Exception) -> DeliveryError:
+    """The meaning of an exception of botocore's."""
+    if isinstance(error, exceptions.ClientError):
+        return _refused(error.response)
+    if isinstance(error, ResponseParserError):
+        return DeliveryError(Result.UNCERTAIN, "unreadable_answer", "the answer is not Amazon's")
+    if isinstance(error, UNSENT):
+        return failures.broken(error, written=False)
+    if isinstance(error, SENT):
+        return failures.broken(error, written=True)
+    if isinstance(error, NO_ANSWER):
+        return DeliveryError(Result.RETRY, "no_credentials", "the credentials for Amazon SES cannot be fetched")
+    return failures.unusable("the region or the credentials for Amazon SES")
+
+
+def _refused(response: dict[str, Any]) -> DeliveryError:
+    code, said = str(response["Error"].get("Code")), str(response["Error"].get("Message"))
+    about = response.get("ResponseMetadata", {})
+    headers = about.get("HTTPHeaders", {})
+    if code in LATER:
+        return DeliveryError(Result.RETRY, code, said, retry_after=failures.retry_after(headers))
+    if code in DEAD:
+        return DeliveryError(Result.REJECTED, code, said, target_dead=True)
+    if code == "MessageRejected":
+        return DeliveryError(Result.REJECTED, code, said, target_dead=UNVERIFIED in said)
+    return failures.by_status(about.get("HTTPStatusCode", 0), headers, f"{code}: {said}")
