@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import json
 import os
+import re
 import secrets
+import shutil
 import signal
 import socket
 import sqlite3
 import subprocess
 import sys
+import tempfile
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -31,6 +36,17 @@ from tests.fakes.twilio import FakeTwilio
 ROOT = Path(__file__).resolve().parents[2]
 SECRET = "whsec_acceptance"
 T = TypeVar("T")
+# What runs beside `manage.py worker`, as in docs/howto/.
+_CONSUMERS = {
+    "celery": (
+        *("-m", "celery", "-A", "django_tasks_fennel.app", "worker", "--loglevel", "INFO"),
+        *("--without-mingle", "--without-gossip"),
+    ),
+    "huey": ("manage.py", "run_huey"),
+}
+_making = threading.Lock()
+_migrated: dict[tuple[str, ...], str] = {}  # a database of each kind, to be copied
+_READY = {"celery": r"celery@\S+ ready", "huey": r"Huey consumer started"}
 
 
 def eventually(look: Callable[[], T], within: float = 30.0, what: str = "it") -> T:
@@ -107,39 +123,47 @@ class Providers:
 class Site:
     """Start and stop its processes, kill them, post to it, and look into its database."""
 
-    def __init__(self, folder: Path, database: str, **environment: str) -> None:
+    def __init__(self, folder: Path, database: str, *, engine: str | None = None, **environment: str) -> None:
         self.folder = folder
         self.port = free_port()
         self.mended = folder / "mended"
+        self.engine = engine or engine_in_use()
         self._database = database
         self._name = f"acceptance_{secrets.token_hex(6)}"
         self._processes: list[subprocess.Popen[bytes]] = []
+        self._workers: list[list[subprocess.Popen[bytes]]] = []
         self.environment = {
             "PATH": os.environ["PATH"],
             "HOME": os.environ.get("HOME", "/"),
             "PYTHONPATH": str(ROOT),
-            "PYTHONWARNINGS": "error",
+            # Celery warns of root, and a test's machine may be a container.
+            "PYTHONWARNINGS": "error,ignore:You're running the worker with superuser privileges",
             "DJANGO_SETTINGS_MODULE": "core.settings",
             "DJANGO_ENV_FILE": os.devnull,
             "SECRET_KEY": "acceptance-" + "x" * 50,
             "ALLOWED_HOSTS": "127.0.0.1",
             "HTTPS_ONLY": "false",
-            "DATABASE_URL": self._create(),
+            "DATABASE_URL": self._url(),
             "SITE_APPS": "tests.acceptance.shop",
             "SHOP_MENDED": str(self.mended),
             "STRIPE_WEBHOOK_SECRET": SECRET,
             "WEBHOOK_LEASE": "3",
             "LOG_JSON": "true",
+            "TASKS": self.engine,
+            "TASKS_QUEUE": self._name,
+            **{name: os.environ[name] for name in ("BROKER_URL", "REDIS_URL") if os.environ.get(name)},
             **environment,
         }
-        self.manage("migrate", "--verbosity", "0")
+        with _making:
+            self._make_database()
 
     def close(self) -> None:
         for process in self._processes:
             self.kill(process)
+        if self.engine == "celery":
+            _delete_queue(self.environment.get("BROKER_URL", "amqp://guest:guest@127.0.0.1:5672//"), self._name)
         if self._database == "postgresql":
-            with psycopg.connect(_server(), autocommit=True) as connection:
-                connection.execute(f"DROP DATABASE IF EXISTS {self._name} WITH (FORCE)")
+            _drop(_server(), self._name)
 
     def manage(self, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -160,8 +184,15 @@ class Site:
         eventually(self._answers, what="the web process's first answer")
         return process
 
-    def start_worker(self) -> subprocess.Popen[bytes]:
-        return self._start("worker", "manage.py", "worker")
+    def start_worker(self, *, wait: bool = True) -> None:
+        """What works on one machine: the worker, and beside it the engine that TASKS names, when that is ready."""
+        processes = [self._start("worker", "manage.py", "worker")]
+        if self.engine in _CONSUMERS:
+            processes.append(self._start(self.engine, *_CONSUMERS[self.engine]))
+            log = self.folder / f"{self.engine}-{len(self._processes) - 1}.log"
+            if wait:
+                eventually(lambda: re.search(_READY[self.engine], log.read_text()), what=f"{self.engine}'s readiness")
+        self._workers.append(processes)
 
     def kill(self, process: subprocess.Popen[bytes]) -> None:
         """SIGKILL to the process and its children: nothing gets to clean up."""
@@ -226,17 +257,23 @@ class Site:
         self.execute(f"UPDATE notifier_target SET lease_until = {self.ago(seconds=1)} WHERE lease_until IS NOT NULL")
 
     def workers(self) -> list[subprocess.Popen[bytes]]:
-        return [process for process in self._processes if "worker" in process.args]  # type: ignore[operator]  # a list
+        return [process for processes in self._workers for process in processes]
 
     def kill_workers(self) -> None:
         for process in self.workers():
             self.kill(process)
 
     def all_workers_dead(self) -> bool:
+        """A machine of which one process died is dead: its other processes are killed too."""
+        for processes in self._workers:
+            if any(process.poll() is not None for process in processes):
+                for process in processes:
+                    self.kill(process)
         return all(process.poll() is not None for process in self.workers())
 
-    def log(self) -> str:
-        return "\n".join(path.read_text() for path in sorted(self.folder.glob("*.log")))
+    def log(self, name: str = "") -> str:
+        """What its processes have said, all of them or those of one name."""
+        return "\n".join(path.read_text() for path in sorted(self.folder.glob(f"{name}*.log")))
 
     def _start(self, name: str, *command: str) -> subprocess.Popen[bytes]:
         log = self.folder / f"{name}-{len(self._processes)}.log"
@@ -259,12 +296,54 @@ class Site:
         except OSError:
             return False
 
-    def _create(self) -> str:
+    def _url(self) -> str:
         if self._database == "sqlite":
             return f"sqlite:///{self.folder / 'site.sqlite3'}"
-        with psycopg.connect(_server(), autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {self._name}")
         return f"{_server().rpartition('/')[0]}/{self._name}"
+
+    def _make_database(self) -> None:
+        """Migrated, or a copy of one that was: most of a site's start was its migrations."""
+        names = ("SITE_APPS", "DJANGO_SETTINGS_MODULE")
+        kind = (self._database, _server(), *(self.environment[name] for name in names))
+        copy = _migrated.get(kind)
+        if self._database == "postgresql":
+            with psycopg.connect(_server(), autocommit=True) as connection:
+                connection.execute(f"CREATE DATABASE {self._name} TEMPLATE {copy or 'template1'}")
+        elif copy:
+            shutil.copy(copy, self.folder / "site.sqlite3")
+        if copy:
+            return
+        self.manage("migrate", "--verbosity", "0")
+        _migrated[kind] = self._keep_copy()
+
+    def _keep_copy(self) -> str:
+        if self._database == "sqlite":
+            path = Path(tempfile.mkdtemp(prefix="migrated-")) / "site.sqlite3"
+            atexit.register(shutil.rmtree, path.parent, ignore_errors=True)
+            return str(shutil.copy(self.folder / "site.sqlite3", path))
+        name = f"{self._name}_migrated"
+        with psycopg.connect(_server(), autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE {self._name}")
+        atexit.register(_drop, _server(), name)
+        return name
+
+
+def _drop(server: str, name: str) -> None:
+    with contextlib.suppress(psycopg.OperationalError), psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+
+def engine_in_use() -> str:
+    """Which engine this run of the tests is about: worker, celery or huey."""
+    return os.environ.get("TEST_ENGINE", "worker")
+
+
+def _delete_queue(broker: str, name: str) -> None:
+    from kombu.connection import Connection
+    from kombu.exceptions import OperationalError
+
+    with contextlib.suppress(OSError, OperationalError), Connection(broker, connect_timeout=2) as connection:
+        connection.default_channel.queue_delete(name)
 
 
 def _server() -> str:

@@ -1,0 +1,28 @@
+"""The project's own settings with the faults, short waits, and a channel for each way to ask a provider."""
+
+from core.settings import *  # noqa: F403 - Django's way to extend settings
+from tests.chaos import READABLE, UNREADABLE
+
+INSTALLED_APPS += ["tests.chaos.faults"]  # noqa: F405 - from the star import
+WEBHOOKS["RETRY"] = {"FIRST_DELAY": 1, "ATTEMPTS": 2}  # noqa: F405 - as above
+
+NOTIFIER = {
+    "CHANNELS": {
+        "slack": {"BACKEND": "slack", "TO": READABLE},
+        "mute": {"BACKEND": "slack", "TO": UNREADABLE},
+        "oncall": {"BACKEND": "sms", "TO": env.list("ONCALL_NUMBERS")},  # noqa: F405 - as above
+        "team": {"BACKEND": "email", "TO": env.list("ALERT_EMAIL_TO")},  # noqa: F405 - as above
+    },
+    # By the event's type: who is told of what is the matrix's choice.
+    "ROUTES": [
+        {"name": "mute", "match": {"event": "mute.*"}, "to": ["mute"]},
+        {"name": "sms", "match": {"event": "sms.*"}, "to": ["oncall"]},
+        {"name": "email", "match": {"event": "email.*"}, "to": ["team"]},
+        {"name": "all", "match": {"event": "all.*"}, "to": ["slack", "mute", "oncall", "team"]},
+        {"name": "slack", "to": ["slack"]},
+    ],
+    "DEFAULTS": {"interval": env.str("CHAOS_INTERVAL", "5m")},  # noqa: F405 - as above
+    "LIMITS": {"oncall": {"RATES": []}},  # an SMS a minute would take the test's time
+    "DIGESTS": {"daily": {"AT": "08:00", "TO": ["team"]}},
+    "INHIBIT": [],  # each row's alerts are told, whatever other rows left open
+}

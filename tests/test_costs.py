@@ -1,0 +1,238 @@
+"""What an event, a failure and a message cost, in what no machine changes: statements, indexes, memory, bytes."""
+
+from __future__ import annotations
+
+import gc
+import json
+import logging
+import re
+import tracemalloc
+from collections.abc import Callable, Iterator
+from datetime import time, timedelta
+
+import pytest
+from django.conf import settings
+from django.db import connection, transaction
+from django.test import override_settings
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from core import watchdog
+from notifier import inbound, tasks
+from notifier.calendar import Period
+from notifier.channels import memory
+from notifier.deliver import Courier
+from notifier.messages.digest import collect
+from notifier.models import Alert
+from notifier.policy import DigestPlan
+from tests.notifier.rows import a_target
+from tests.webhooks.stripe_side import received
+from webhooks import events, failures, handlers, inbox, samples
+from webhooks import tasks as webhooks_tasks
+from webhooks.events import StripeEvent
+from webhooks.handlers import on
+from webhooks.models import WebhookEvent
+
+GROWING = "webhooks_webhookevent|webhooks_failure|notifier_(?:alert|occurrence|notification|attempt|attemptpart)"
+RARE = "webhooks_traceback"  # whose pruning, once an hour, looks through all failures
+FRAME = ("BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT", "RELEASE", "SET ")
+
+
+def statements(run: Callable[[], object]) -> list[str]:
+    """What it asks of the database, without the frame of its transactions."""
+    with CaptureQueriesContext(connection) as captured:
+        run()
+    return [query["sql"] for query in captured.captured_queries if not query["sql"].startswith(FRAME)]
+
+
+def scanned(sql: str) -> list[str]:
+    """The growing tables that a statement would read from end to end."""
+    with connection.cursor() as cursor:
+        if connection.vendor == "sqlite":
+            cursor.execute(f"EXPLAIN QUERY PLAN {sql}")
+            plan = "\n".join(row[3] for row in cursor.fetchall())
+            return re.findall(rf"SCAN (?:{GROWING}|[a-zA-Z]\d*)\b(?! USING (?:COVERING )?INDEX)", plan)
+        cursor.execute("SET LOCAL enable_seqscan = off")  # these tables are too small for an index to pay
+        cursor.execute(f"EXPLAIN {sql}")
+        return re.findall(rf"Seq Scan on (?:{GROWING})\b", "\n".join(row[0] for row in cursor.fetchall()))
+
+
+def process_all() -> None:
+    while webhooks_tasks.process_due() == 0:
+        pass
+
+
+def broken(event: StripeEvent) -> None:
+    raise ValueError("no such price")
+
+
+@pytest.fixture(autouse=True)
+def _site(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A handler that works, one that does not, and a chat that hears of it."""
+    monkeypatch.setattr(handlers, "_handlers", [])
+    handlers._matching.cache_clear()
+    failures.forget_tracebacks()
+    monkeypatch.setattr(watchdog, "look", lambda: None)  # its thread would outlive the test
+    on("invoice.paid")(lambda event: None)
+    on("customer.deleted")(broken)
+    chat = {"CHANNELS": {"chat": {"BACKEND": "memory", "TO": "us"}}, "ROUTES": {"*": ["chat"]}}
+    once = settings.WEBHOOKS | {"RETRY": {"ATTEMPTS": 1}}  # a second attempt would be a second failure
+    with override_settings(NOTIFIER=chat, WEBHOOKS=once):
+        yield
+    memory.clear()
+    handlers._matching.cache_clear()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_statements_for_an_event_that_succeeds() -> None:
+    received("invoice.paid")
+    asked = statements(lambda: inbox.claim(timezone.now()))
+    assert len(asked) <= 2
+    WebhookEvent.objects.update(state="pending", due_at=timezone.now())
+    asked = statements(webhooks_tasks.process_due)
+    # claim, confirm, finish, and the look that finds no other; SQLite looks before it claims
+    assert len(asked) <= 6, asked
+
+
+@pytest.mark.django_db(transaction=True)
+def test_statements_for_a_failure_in_a_storm() -> None:
+    def storm(number: int) -> int:
+        for _ in range(number):
+            received("customer.deleted", account="acct_1")
+        return len(statements(process_all))
+
+    storm(1)
+    once, often = storm(2), storm(12)
+    assert (often - once) / 10 <= 8  # of which the notifier's are two: test_pipeline.py
+    assert Alert.objects.get().count == 15
+
+
+@pytest.mark.django_db(transaction=True)
+def test_messages_that_go_at_once_share_their_statements() -> None:
+    def sent_to(number: int) -> int:
+        for n in range(number):
+            received("customer.deleted", account=f"acct_{number}_{n}")
+        process_all()
+        courier = Courier("chat", start=lambda _name, run: run())
+        asked = len(statements(lambda: (courier.step(), courier.step())))
+        assert len(memory.outbox) == number
+        memory.clear()
+        return asked
+
+    one, eight = sent_to(1), sent_to(8)
+    assert (eight - one) / 7 <= 4
+
+
+# --- Indexes ------------------------------------------------------------------------------------------------------
+
+
+def receive() -> None:
+    received("invoice.paid")
+
+
+def deliver() -> None:
+    courier = Courier("chat", start=lambda _name, run: run())
+    courier.step()
+    courier.step()
+
+
+def digest() -> None:
+    now = timezone.now()
+    data = collect(
+        DigestPlan("daily", ("chat",), at=time(8), every="day", tz="UTC"),
+        a_target("chat:us").pk,
+        Period(now - timedelta(days=1), now, ""),
+        now,
+        count_events=inbound.event_counts,
+    )
+    assert data.failures == 3
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    "run",
+    [
+        receive,
+        webhooks_tasks.process_due,
+        webhooks_tasks.tick,
+        lambda: tasks.Tick().step(),
+        deliver,
+        lambda: tasks.oldest_due("chat")(timezone.now()),
+        digest,
+    ],
+    ids=["receive", "claim and process", "webhooks' tick", "notifier's tick", "deliver", "watchdog", "digest"],
+)
+def test_what_runs_all_day_reads_by_index(run: Callable[[], object]) -> None:
+    for n in range(3):
+        received("customer.deleted", account=f"acct_{n}")
+    process_all()
+    received("customer.deleted", account="acct_3")
+    for sql in statements(run):
+        if RARE in sql or " times: " in sql:  # "3 times: UPDATE ... WHERE id": rows by their key
+            continue
+        with transaction.atomic():
+            found = scanned(sql)
+        # A digest reads the alerts, which are few, from end to end.
+        assert not [table for table in found if run is not digest or "alert" not in table], sql
+
+
+# --- Room ---------------------------------------------------------------------------------------------------------
+
+
+def store(number: int) -> None:
+    """Without the test client, which never gives back all of its memory."""
+    for _ in range(number):
+        body = json.dumps(samples.snapshot("customer.deleted", account="acct_1"))
+        inbox.store(events.parse(body, "default"), body, timezone.now())
+
+
+def storm(number: int) -> None:
+    store(number)
+    process_all()
+
+
+@pytest.fixture
+def _silent() -> Iterator[None]:
+    """pytest keeps every log line."""
+    logging.disable(logging.CRITICAL)
+    yield
+    logging.disable(logging.NOTSET)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("_silent")
+def test_memory_does_not_grow_with_a_storm() -> None:
+    number = 300
+    storm(100)  # caches fill
+    tracemalloc.start()
+    try:
+        storm(20)
+        gc.collect()
+        before = tracemalloc.get_traced_memory()[0]
+        storm(number)
+        gc.collect()
+        grown = tracemalloc.get_traced_memory()[0] - before
+    finally:
+        tracemalloc.stop()
+    assert grown < number * 300  # of 100,000 failures: 30 MB
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_failure_of_a_storm_takes_less_than_a_kilobyte() -> None:
+    storm(20)
+    number = 300
+    store(number)
+    before = size()
+    process_all()
+    assert (size() - before) / number < 1000
+
+
+def size() -> int:
+    """Bytes of the database, without dead rows, which PostgreSQL reclaims by itself later."""
+    with connection.cursor() as cursor:
+        if connection.vendor == "sqlite":
+            cursor.execute("SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()")
+        else:
+            cursor.execute("VACUUM FULL")
+            cursor.execute("SELECT pg_database_size(current_database())")
+        return int(cursor.fetchone()[0])
