@@ -1,0 +1,1 @@
+"""A site with handlers that do next to nothing, and handlers that fail."""

@@ -1,0 +1,1 @@
+"""The smallest project around dj-stripe's webhook view, in an environment of its own."""

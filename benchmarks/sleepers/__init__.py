@@ -1,0 +1,1 @@
+"""A site whose handlers wait for somebody."""
