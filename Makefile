@@ -1,5 +1,7 @@
 # make demo   see it work: a failing webhook becomes a Slack message, an SMS and an email
-# make test   every check and test
+# make test   every check and test; SUITE="sqlite postgresql celery huey" picks parts of the tests
+# make chaos  kill it at every point, take its servers away, and count what was lost or doubled; SEED=n repeats a run
+# make bench  measure it beside others; QUICK=1 with shorter rounds
 # make run    serve for real: web and worker, until Ctrl-C
 # make setup  only set up
 #
@@ -11,7 +13,7 @@ BIN := $(VENV)/bin
 PY := $(BIN)/python
 PURE := calendar classify durations guards match money route throttle timing watch
 
-.PHONY: setup demo test run lint types imports project pure suite clean
+.PHONY: setup demo test run lint types imports project pure suite chaos bench clean
 .DEFAULT_GOAL := help
 
 help:
@@ -25,7 +27,7 @@ $(VENV)/.ready: requirements.txt
 	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	@touch $@
 
-$(VENV)/.ready-dev: $(VENV)/.ready requirements-dev.txt
+$(VENV)/.ready-dev: $(VENV)/.ready $(wildcard requirements-*.txt)
 	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $@
 
@@ -51,7 +53,7 @@ lint:
 	$(BIN)/ruff format --check .
 
 types:
-	SECRET_KEY=types SITE_APPS=tests.acceptance.shop $(BIN)/mypy core webhooks notifier demo tests
+	SECRET_KEY=types SITE_APPS=tests.acceptance.shop,benchmarks.shop,benchmarks.sides.floor $(BIN)/mypy core webhooks notifier demo tests benchmarks
 
 imports:
 	$(BIN)/lint-imports
@@ -63,7 +65,20 @@ pure:
 	$(BIN)/pytest -q $(addprefix tests/notifier/test_, $(addsuffix .py, $(PURE)))
 
 suite:
-	$(PY) tests/suite.py
+	SUITE="$(SUITE)" $(PY) tests/suite.py
+
+# dj-stripe wants an older stripe: it has an environment of its own.
+.venv-bench/.ready: requirements-bench.txt
+	@$(PYTHON) -m venv .venv-bench
+	.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-bench.txt
+	@touch $@
+
+bench: $(VENV)/.ready-dev .venv-bench/.ready
+	$(PY) -m benchmarks $(if $(QUICK),--quick)
+
+chaos: $(VENV)/.ready-dev
+	$(PY) -m tests.chaos $(if $(SEED),--seed $(SEED))
+	$(PY) -m tests.outages
 
 clean:
 	rm -rf $(VENV) .venv-* var staticfiles
