@@ -13,8 +13,8 @@ from tests.outages.report import Outcome
 HOUR = 3600
 # A lease must look expired for a tenth (of an event's) or a quarter (of a recipient's) of its length before it ends. Work
 # lasts longer than that, so that only renewals save it; and a busy machine may delay a renewal by a second.
-LEASES = {"WEBHOOK_LEASE": "30", "CHAOS_LEASE": "24"}
-WORK = 8.0  # seconds
+LEASES = {"WEBHOOK_LEASE": "30", "CHAOS_LEASE": "16"}
+WORK = 5.0  # seconds
 
 
 def stepped(folder: Path) -> Outcome:
