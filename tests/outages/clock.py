@@ -11,8 +11,8 @@ from tests.outages.load import Load
 from tests.outages.report import Outcome
 
 HOUR = 3600
-# A lease must look expired for a tenth (of an event's) or a quarter (of a recipient's) of its length before it ends. Work
-# lasts longer than that, so that only renewals save it; and a busy machine may delay a renewal by a second.
+# Before it ends, a lease must look expired for a tenth (an event's) or a quarter (a recipient's) of its length. Work
+# lasts longer, so that only renewals save it; and a busy machine may delay a renewal by a second.
 LEASES = {"WEBHOOK_LEASE": "30", "CHAOS_LEASE": "16"}
 WORK = 5.0  # seconds
 
