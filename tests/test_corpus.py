@@ -61,7 +61,7 @@ def test_every_event_can_be_received_failed_alerted_rendered_and_recovered(broke
         broken[0] = True
         event = _fresh(json.loads(file.read_text()), number)
         assert deliver(event).status_code == 200, file.name
-        assert processing.process_one(timezone.now()), file.name
+        assert processing.process_due(), file.name
         row = WebhookEvent.objects.get(event_id=event["id"])
         assert row.state == "pending", f"{file.name}: {row.state}"
         told = _tell(courier)
@@ -70,7 +70,7 @@ def test_every_event_can_be_received_failed_alerted_rendered_and_recovered(broke
 
         broken[0] = False
         make_due(row)
-        assert processing.process_one(timezone.now()), file.name
+        assert processing.process_due(), file.name
         assert [one.reason for one in _tell(courier)] == ["resolved"], file.name
     assert WebhookEvent.objects.filter(state="processed").count() == len(files)
     assert Alert.objects.filter(resolved_at__isnull=True).count() == 0

@@ -1,6 +1,6 @@
 """One event, from its claim to its outcome. Read from top to bottom.
 
-claim -> handlers outside the transaction -> transaction: pre_process, handlers, post_process, processed
+claim -> handlers outside the transaction -> transaction: pre_process, handlers, post_process, processed, next claim
       -> or rollback; the failure and the next attempt are committed; then processing_error is sent
 """
 
@@ -36,12 +36,20 @@ class Result(StrEnum):
     UNKNOWN = "unknown"  # nothing could be written: the lease will run out
 
 
-def process_one(now: datetime) -> bool:
-    """The worker's step: claim the event that has been due longest and process it. False: nothing is due."""
-    if (claimed := inbox.claim(now)) is None:
-        return False
-    process(claimed)
-    return True
+def process_due(until: float = 0.0) -> bool:
+    """The worker's step: process what is due, the longest due first, until this time (monotonic) but at least one.
+
+    What ends well takes the next one in the same commit. False: nothing was due.
+    """
+    claimed = inbox.claim(timezone.now())
+    found = claimed is not None
+    while claimed is not None:
+        work = _Work(claimed, until)
+        _process(work)
+        claimed = work.next if work.committed else None
+        if claimed is None and time.monotonic() < until:
+            claimed = inbox.claim(timezone.now())
+    return found
 
 
 def process_inline(pk: int, now: datetime) -> Result:
@@ -55,9 +63,12 @@ def process_inline(pk: int, now: datetime) -> Result:
 
 
 def process(claimed: Claimed) -> Result:
-    row = claimed.row
-    work = _Work(claimed)
-    with held.hold(claimed.token, row.event_id):
+    return _process(_Work(claimed))
+
+
+def _process(work: _Work) -> Result:
+    row = work.row
+    with held.hold(work.claimed.token, row.event_id):
         try:
             event = events.parse(row.body, row.endpoint)
             handlers = matching(row.type)
@@ -75,12 +86,14 @@ def process(claimed: Claimed) -> Result:
 
 
 class _Work:
-    """One attempt: how long it has run, whether it has been committed, and its logger."""
+    """One attempt: how long it has run, whether it has been committed and with which claim, and its logger."""
 
-    def __init__(self, claimed: Claimed) -> None:
+    def __init__(self, claimed: Claimed, until: float = 0.0) -> None:
         self.claimed = claimed
         self.row = row = claimed.row
         self.committed = False
+        self.next: Claimed | None = None  # ours once this attempt is committed
+        self._until = until
         self.log = logger.bind(event_id=row.event_id, type=row.type, attempt=row.attempt, endpoint=row.endpoint)
         self._started = time.monotonic()
 
@@ -89,6 +102,10 @@ class _Work:
 
     def set_committed(self) -> None:
         self.committed = True
+
+    def claim_next(self) -> None:
+        if time.monotonic() < self._until:
+            self.next = inbox.claim(timezone.now())
 
 
 def _run_outside(event: StripeEvent, handlers: tuple[Handler, ...]) -> None:
@@ -113,6 +130,7 @@ def _run_inside(work: _Work, event: StripeEvent, handlers: tuple[Handler, ...]) 
         signals.webhook_post_process.send(**arguments)
         if not inbox.finish(work.claimed, timezone.now()):
             raise LeaseLost
+        work.claim_next()
     _warn_of_long_lock(work, atomic_handlers, time.monotonic() - locked_at)
 
 

@@ -37,11 +37,8 @@ def loops() -> Iterator[Loop]:
 
 def process_due() -> float:
     """Process what is due, for a moment; the seconds until the next event is due, 0 when there may be more."""
-    end = monotonic() + SLICE
     with failures.marking_together():
-        found = processing.process_one(timezone.now())
-        while found and monotonic() < end and processing.process_one(timezone.now()):
-            pass
+        found = processing.process_due(until=monotonic() + SLICE)
     if found:
         return 0.0
     now, due_at = timezone.now(), inbox.next_due()

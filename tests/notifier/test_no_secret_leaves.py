@@ -193,7 +193,7 @@ def fail_with(text: str, kind: type[Exception] = RuntimeError, event_type: str =
     assert deliver(body, secret=SECRET).status_code == 200
     row = WebhookEvent.objects.get(event_id=body["id"])
     make_due(row)
-    processing.process_one(timezone.now())
+    processing.process_due()
     assert row.failures.count() == 1
     return row
 

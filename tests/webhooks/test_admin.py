@@ -25,7 +25,7 @@ def dead() -> WebhookEvent:
         raise KeyError("<script>alert(1)</script>")
 
     row = received()
-    processing.process_one(timezone.now())
+    processing.process_due()
     WebhookEvent.objects.update(state="dead", due_at=None)
     row.refresh_from_db()
     return row

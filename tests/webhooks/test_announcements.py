@@ -46,7 +46,7 @@ def _fail_and_die(monkeypatch: pytest.MonkeyPatch) -> Failure:
     with monkeypatch.context() as patch:
         patch.setattr(announcements, "announce", die)
         with pytest.raises(Killed):
-            processing.process_one(timezone.now())
+            processing.process_due()
     return Failure.objects.get()
 
 
@@ -129,7 +129,7 @@ def test_a_receiver_that_cannot_reach_the_database_is_told_again(connect: Connec
         raise ValueError
 
     received()
-    processing.process_one(timezone.now())
+    processing.process_due()
     failure = Failure.objects.get()
     assert failure.announced_at is None
     _age(failure, seconds=6)
@@ -183,6 +183,6 @@ def test_an_announcement_that_cannot_be_written_down_is_no_error(
     monkeypatch.setattr(failures, "announced", away)
     on("*")(lambda event: 1 / 0)
     received()
-    assert processing.process_one(timezone.now())
+    assert processing.process_due()
     assert len(told) == 1
     assert Failure.objects.get().announced_at is None

@@ -125,12 +125,12 @@ def test_a_replayed_event_has_all_its_attempts_and_is_told_apart() -> None:
 
     row = event()
     run("replay", row.event_id)
-    processing.process_one(timezone.now())
+    processing.process_due()
     failure = Failure.objects.get()
     assert (failure.attempt, failure.will_retry) == (1, True)
     broken.clear()
     WebhookEvent.objects.update(due_at=timezone.now())
-    processing.process_one(timezone.now())
+    processing.process_due()
     row.refresh_from_db()
     assert (row.state, row.how_processed, row.attempts) == ("processed", "replay", 6)
 
@@ -173,7 +173,7 @@ def test_replay_makes_planned_retries_due_now_when_asked(
 def test_a_hurried_event_goes_on_counting_its_attempts(planned: WebhookEvent) -> None:
     on("*")(lambda event: 1 / 0)
     run("replay", "--pending")
-    processing.process_one(timezone.now())
+    processing.process_due()
     assert Failure.objects.get().attempt == 2
 
 
@@ -203,7 +203,7 @@ def test_replay_takes_dead_and_planned_events_together(planned: WebhookEvent) ->
 def test_prune_deletes_what_is_older_than_the_retention_and_says_how_much() -> None:
     on("a.*")(lambda event: 1 / 0)
     failed = received("a.old")
-    processing.process_one(timezone.now())
+    processing.process_due()
     assert Traceback.objects.count() == Failure.objects.count() == 1
     old, young = timedelta(days=91), timedelta(days=89)
     WebhookEvent.objects.filter(pk=failed.pk).update(state="processed", received_at=timezone.now() - old)
@@ -227,9 +227,9 @@ def test_prune_deletes_what_is_older_than_the_retention_and_says_how_much() -> N
 def test_prune_keeps_a_traceback_that_another_failure_shares() -> None:
     on("*")(lambda event: 1 / 0)
     first = received()
-    processing.process_one(timezone.now())
+    processing.process_due()
     received()
-    processing.process_one(timezone.now())
+    processing.process_due()
     assert Traceback.objects.count() == 1
     WebhookEvent.objects.filter(pk=first.pk).update(state="processed", received_at=timezone.now() - timedelta(days=99))
     assert "0 tracebacks" in run("prune")

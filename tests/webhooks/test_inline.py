@@ -71,7 +71,7 @@ def test_the_worker_leaves_it_to_stripe_and_makes_the_last_try() -> None:
     assert inbox.claim(timezone.now()) is None
     WebhookEvent.objects.update(armed_at=timezone.now() - PATIENCE)
     make_due(WebhookEvent.objects.get())
-    assert processing.process_one(timezone.now())
+    assert processing.process_due()
     assert WebhookEvent.objects.get().state == "dead"
     assert not Failure.objects.latest("pk").will_retry
 

@@ -87,7 +87,7 @@ def test_workers_that_race_process_each_event_once() -> None:
     events = {received().event_id for _ in range(24)}
 
     def work() -> None:
-        while processing.process_one(timezone.now()):
+        while processing.process_due():
             pass
 
     in_threads(4, work)
@@ -305,7 +305,7 @@ def test_a_short_lease_is_renewed_in_time() -> None:
         ticker = threading.Thread(target=tick)
         ticker.start()
         try:
-            processing.process_one(timezone.now())
+            processing.process_due()
         finally:
             stop.set()
             ticker.join(10)
@@ -333,7 +333,7 @@ def busy_row() -> Any:
 
     def work() -> None:
         try:
-            processing.process_one(timezone.now())
+            processing.process_due()
         finally:
             connection.close()
 
@@ -372,7 +372,7 @@ def test_postgresql_ends_a_transaction_whose_handler_hangs(webhooks_settings: Ch
         Group.objects.create(name="y")
 
     received()
-    assert processing.process_one(timezone.now())
+    assert processing.process_due()
     assert told == ["InternalError"]  # psycopg's IdleInTransactionSessionTimeout
     assert not Group.objects.exists()
     assert WebhookEvent.objects.get().state == "pending"

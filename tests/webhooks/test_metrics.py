@@ -40,7 +40,7 @@ def test_an_empty_site_says_zero() -> None:
 def test_events_by_state_and_the_age_of_the_oldest_unprocessed_one() -> None:
     now = timezone.now()
     received()
-    processing.process_one(timezone.now())
+    processing.process_due()
     old, later = received(), received()
     WebhookEvent.objects.filter(pk=old.pk).update(
         armed_at=now - timedelta(hours=3), received_at=now - timedelta(hours=3), due_at=now - timedelta(minutes=2)

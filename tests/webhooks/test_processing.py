@@ -27,7 +27,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def work() -> bool:
-    return processing.process_one(timezone.now())
+    return processing.process_due()
 
 
 def failing(error: BaseException) -> None:
