@@ -112,7 +112,7 @@ def _our_side(setup: Setup, stack: contextlib.ExitStack, kind: str, engine: str)
 def _start_celery(setup: Setup, stack: contextlib.ExitStack, found: Site) -> None:
     if not machine.listens(5672):
         raise NotHere("No RabbitMQ answers on port 5672.")
-    arguments = "-m celery -A django_tasks_fennel.app worker --without-mingle --without-gossip"
+    arguments = "-m celery -A django_tasks_fennel.app worker --without-mingle --without-gossip --loglevel info"
     process = stack.enter_context(machine.running(setup, [sys.executable, *arguments.split()], found.environment))
     machine.until(lambda: " ready." in process.log.read_text(), "Celery")
 

@@ -61,7 +61,7 @@ class Rounds:
             elif echoed:
                 return
             else:
-                waker.wait(worker.ECHO)
+                waker.wait(wake.ECHO)
                 echoed = True
         if loop.busy and loop.close and loop.busy():
             loop.close(CLOSE_WITHIN)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Any
 
@@ -11,22 +11,31 @@ from django.db.models import Model
 
 
 @cache
-def insert(model: type[Model]) -> str:
-    """Takes a value for each of `fields` and returns the key."""
+def insert(model: type[Model], rows: int) -> str:
+    """Takes a value for each of `fields`, row by row, and returns the keys."""
     names = ", ".join(connection.ops.quote_name(field.column) for field in fields(model))
-    places = ", ".join(["%s"] * len(fields(model)))
-    return f"INSERT INTO {table(model)} ({names}) VALUES ({places}) RETURNING id"  # noqa: S608 - the model's own names
+    row = f"({', '.join(['%s'] * len(fields(model)))})"
+    return f"INSERT INTO {table(model)} ({names}) VALUES {', '.join([row] * rows)} RETURNING id"  # noqa: S608 - the model's own names
 
 
-def create(row: Model) -> None:
-    """Insert a new row and give it its key."""
-    model = type(row)
+def create(*rows: Model) -> None:
+    """Insert new rows of one model and give them their keys."""
+    if not rows:
+        return
+    model = type(rows[0])
     with connection.cursor() as cursor:
         cursor.execute(
-            insert(model), [field.get_db_prep_save(getattr(row, field.attname), connection) for field in fields(model)]
+            insert(model, len(rows)),
+            [
+                field.get_db_prep_save(getattr(row, field.attname), connection)
+                for row in rows
+                for field in fields(model)
+            ],
         )
-        (row.pk,) = cursor.fetchone()
-    row._state.adding, row._state.db = False, connection.alias
+        keys = cursor.fetchall()
+    for row, (key,) in zip(rows, keys, strict=True):
+        row.pk = key
+        row._state.adding, row._state.db = False, connection.alias
 
 
 def update(rows: Sequence[Model], *names: str) -> None:
@@ -43,6 +52,47 @@ def update(rows: Sequence[Model], *names: str) -> None:
                 for row in rows
             ],
         )
+
+
+def select(models: Sequence[type[Model]], sql: str, parameters: Any) -> list[tuple[Any, ...]]:
+    """The rows that SQL gives. Each begins with the `columns` of these models, of which it makes instances."""
+    with connection.cursor() as cursor:
+        cursor.execute(sql, parameters)
+        rows = cursor.fetchall()
+    for model in models:
+        names, converters = _readers(model, connection.vendor)
+        rows = [(*row[len(names) :], _instance(model, names, converters, row)) for row in rows]
+    extras = len(rows[0]) - len(models) if rows else 0
+    return [(*row[extras:], *row[:extras]) for row in rows]
+
+
+def _instance(model: type[Model], names: list[str], converters: Iterable[tuple[int, Any, Any]], row: Any) -> Model:
+    values = list(row[: len(names)])
+    for place, converter, expression in converters:
+        values[place] = converter(values[place], expression, connection)
+    return model.from_db(connection.alias, names, values)
+
+
+@cache
+def columns(model: type[Model]) -> str:
+    """All by name: a statement that the server has prepared must not change when a migration adds one."""
+    fields: tuple[Any, ...] = model._meta.concrete_fields
+    return ", ".join(f"{table(model)}.{connection.ops.quote_name(field.column)}" for field in fields)
+
+
+@cache
+def _readers(model: type[Model], _vendor: str) -> tuple[list[str], list[tuple[int, Any, Any]]]:
+    """The names of a model's columns, and what turns the database's values into Python's."""
+    found: list[Any] = list(model._meta.concrete_fields)
+    converters = [
+        (place, converter, expression)
+        for place, expression in enumerate(field.get_col(model._meta.db_table) for field in found)
+        for converter in (
+            *connection.ops.get_db_converters(expression),
+            *expression.get_db_converters(connection),
+        )
+    ]
+    return [field.attname for field in found], converters
 
 
 def prepared(model: type[Model], values: dict[str, Any]) -> dict[str, Any]:

@@ -1,41 +1,39 @@
 """Wake-ups: hints that there is work. Losing every one of them costs a second, never a message: loops also poll.
 
-`wake` reaches the loops of this process at once and, on PostgreSQL, those of every other process by NOTIFY. SQLite
-tells nobody of a commit, so there `listen` watches a number that changes with every commit of another connection.
-Where an engine does the work, it is told instead.
+`wake` reaches the loops of this process at once, and those of every other process by NOTIFY on PostgreSQL and by named
+pipes on SQLite. Where an engine does the work, it is told instead.
+
+A wake-up wakes one of the threads that wait for its topic; whoever finds more than it can do wakes the next.
 """
 
 from __future__ import annotations
 
-import sqlite3
+import os
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable
-from contextlib import closing
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from weakref import WeakSet
 
 import structlog
 from django.db import connection
 
-from core import engine
+from core import engine, pipes
+from core.sqlite import shared_file
 
 log = structlog.get_logger(__name__)
 
 CHANNEL = "alerts_wake"
-NOTIFY_GAP = 0.02  # seconds; one NOTIFY may stand for all that this process sends within them
-LOOK_EVERY = 0.008  # seconds between two looks at a SQLite file
-LOOK_EVERY_IN_STORM = 0.05
-STORM = 10  # looks in a row that found a change
-CHECK_FILE_EVERY = 1.0
-ANSWER_STOP_WITHIN = 0.25
+GAP = 0.02  # seconds; one message may stand for all that this process sends to others within them
+ECHO = 0.025  # seconds after which a listener repeats what it heard, for what else the message stood for
+LISTEN_FOR = 0.25  # seconds in which a listener notices that it is to stop
 PAUSES = (0.1, 0.5, 1.0, 2.0, 5.0)  # before connecting again
 
+Hear = Callable[[float], set[str]]  # waits so many seconds for topics
 _wakers: defaultdict[str, WeakSet[Waker]] = defaultdict(WeakSet)
 _lock = threading.Lock()
-_notified_at: dict[str, float] = {}
+_sent_at: dict[str, float] = {}
 
 
 class Waker:
@@ -43,18 +41,26 @@ class Waker:
 
     def __init__(self, *topics: str) -> None:
         self._event = threading.Event()
+        self._waits = False
         with _lock:
             for topic in topics:
                 _wakers[topic].add(self)
 
     def wait(self, timeout: float) -> bool:
         """Waits at most so many seconds; True when it was woken."""
+        self._waits = True
         woken = self._event.wait(timeout)
+        self._waits = False
         self._event.clear()
         return woken
 
     def set(self) -> None:
         self._event.set()
+
+    @property
+    def is_idle(self) -> bool:
+        """Waiting, and not woken yet."""
+        return self._waits and not self._event.is_set()
 
 
 def wake(topic: str) -> None:
@@ -65,24 +71,31 @@ def wake(topic: str) -> None:
         _wake_now(topic)
 
 
-def wake_here(topic: str) -> None:
-    """The same for this process alone, at once, and without the database: for threads that must not connect."""
+def wake_here(topic: str, *, only_idle: bool = False) -> None:
+    """The same for this process alone, at once, and without the database: for threads that must not connect.
+
+    `only_idle`: whoever is at work looks again anyway.
+    """
     with _lock:
         wakers = list(_wakers.get(topic, ()))
-    for waker in wakers:
-        waker.set()
+        # Without one that waits, all: any of them may have looked just before there was something to see.
+        others = [] if only_idle else wakers
+        for waker in next(([waker] for waker in wakers if waker.is_idle), others):
+            waker.set()
 
 
 def listen(stop: threading.Event) -> None:
     """Passes on the wake-ups of other processes until `stop` is set. Runs in a thread of its own."""
-    watch = _WATCHES.get(connection.vendor)
-    if not watch or (connection.vendor == "sqlite" and _is_in_memory()):
-        return
     failures = 0
     while not stop.is_set():
         began = time.monotonic()
         try:
-            watch(stop)
+            hearing = _hearing()
+            if hearing is None:
+                return
+            with hearing as hear:
+                _wake_all_here()  # for what was missed before
+                _pass_on(hear, stop)
         except Exception as error:  # noqa: BLE001 - whatever it is, trying again is all that can be done
             failures = failures + 1 if time.monotonic() - began < max(PAUSES) else 1
             pause = PAUSES[min(failures, len(PAUSES)) - 1]
@@ -92,75 +105,62 @@ def listen(stop: threading.Event) -> None:
             connection.close()
 
 
-def _wake_now(topic: str) -> None:
-    wake_here(topic)
-    if engine.in_use():
-        engine.hint(topic)
-    elif connection.vendor == "postgresql" and _may_notify(topic):
-        try:
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_notify(%s, %s)", [CHANNEL, topic])
-        except Exception:  # a hint; whatever is wrong, the caller's work is already stored
-            log.warning("other processes were not woken", topic=topic, exc_info=True)
+def _pass_on(hear: Hear, stop: threading.Event) -> None:
+    echoes: dict[str, float] = {}
+    while not stop.is_set():
+        heard = hear(ECHO if echoes else LISTEN_FOR)
+        now = time.monotonic()
+        again = {topic for topic, at in echoes.items() if at <= now}
+        echoes = {topic: at for topic, at in echoes.items() if at > now} | dict.fromkeys(heard, now + ECHO)
+        for topic in heard | again:
+            wake_here(topic)
+
+
+def _hearing() -> AbstractContextManager[Hear] | None:
+    if connection.vendor == "postgresql":
+        return _notifications()
+    database = shared_file()
+    return pipes.hearing(database) if database and hasattr(os, "mkfifo") else None
+
+
+@contextmanager
+def _notifications() -> Iterator[Hear]:
+    """https://www.postgresql.org/docs/current/sql-listen.html, on this thread's own connection."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"LISTEN {CHANNEL}")
+    notifies = connection.connection.notifies
+    yield lambda timeout: {notification.payload for notification in notifies(timeout=timeout, stop_after=1)}
 
 
 def _wake_all_here() -> None:
     with _lock:
-        wakers = {waker for concerned in _wakers.values() for waker in concerned}
-    for waker in wakers:
-        waker.set()
+        for waker in {waker for concerned in _wakers.values() for waker in concerned}:
+            waker.set()
 
 
-def _may_notify(topic: str) -> bool:
+def _wake_now(topic: str) -> None:
+    wake_here(topic)
+    if engine.in_use():
+        engine.hint(topic)
+    elif _may_send(topic):
+        try:
+            _send(topic)
+        except Exception:  # a hint; whatever is wrong, the caller's work is already stored
+            log.warning("other processes were not woken", topic=topic, exc_info=True)
+
+
+def _send(topic: str) -> None:
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_notify(%s, %s)", [CHANNEL, topic])
+    elif database := shared_file():
+        pipes.send(database, topic)
+
+
+def _may_send(topic: str) -> bool:
     now = time.monotonic()
     with _lock:
-        if now - _notified_at.get(topic, -NOTIFY_GAP) < NOTIFY_GAP:
+        if now - _sent_at.get(topic, -GAP) < GAP:
             return False
-        _notified_at[topic] = now
+        _sent_at[topic] = now
         return True
-
-
-def _await_notify(stop: threading.Event) -> None:
-    """https://www.postgresql.org/docs/current/sql-listen.html, on this thread's own connection."""
-    with connection.cursor() as cursor:
-        cursor.execute(f"LISTEN {CHANNEL}")
-    _wake_all_here()  # for what was missed before
-    while not stop.is_set():
-        for notification in connection.connection.notifies(timeout=ANSWER_STOP_WITHIN):
-            wake_here(notification.payload)
-
-
-def _watch_file(stop: threading.Event) -> None:
-    """https://www.sqlite.org/pragma.html#pragma_data_version, on a connection of its own."""
-    path = Path(str(connection.settings_dict["NAME"]))
-    with closing(_open(path)) as file:
-        inode = path.stat().st_ino
-        _wake_all_here()  # for what was missed before
-        version, changes, checked_at = _version(file), 0, time.monotonic()
-        while not stop.wait(LOOK_EVERY if changes < STORM else LOOK_EVERY_IN_STORM):
-            found = _version(file)
-            changes = changes + 1 if found != version else 0
-            if found != version:
-                version = found
-                _wake_all_here()
-            if time.monotonic() - checked_at >= CHECK_FILE_EVERY:
-                checked_at = time.monotonic()
-                if path.stat().st_ino != inode:
-                    raise OSError("The database file was replaced.")
-
-
-def _open(path: Path) -> sqlite3.Connection:
-    # rw, not rwc: a missing file must be an error, not a new and empty database
-    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None)
-
-
-def _version(file: sqlite3.Connection) -> int:
-    return int(file.execute("PRAGMA data_version").fetchone()[0])
-
-
-def _is_in_memory() -> bool:
-    name = str(connection.settings_dict["NAME"])
-    return ":memory:" in name or "mode=memory" in name
-
-
-_WATCHES: dict[str, Callable[[threading.Event], Any]] = {"postgresql": _await_notify, "sqlite": _watch_file}

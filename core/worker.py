@@ -26,9 +26,9 @@ from core.threads import alive, close_connections, daemon, where
 log = structlog.get_logger(__name__)
 
 LONGEST_WAIT = 1.0  # seconds; what polling costs at most when every wake-up is lost
-ECHO = 0.025  # seconds; a wake-up may stand for several that were sent right after it (wake.NOTIFY_GAP)
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0  # seconds after a step that failed
-BEAT_EVERY = 5.0  # each beat is a commit, and on SQLite every commit wakes every loop
+CHECK_CONNECTION_EVERY = 5.0  # seconds; a round trip. One that broke before makes a step fail, and is opened anew
+BEAT_EVERY = 5.0  # each beat is a commit
 CLOSE_WITHIN = 1.0  # seconds that handing back gets even when running steps used up the time to stop
 
 
@@ -37,8 +37,8 @@ class Loop:
     """Something to do again and again, with threads of its own so that it can delay no other loop.
 
     `step` does one unit of work and returns the seconds until it must look again at the latest; 0 means that there
-    is more. A step that finds nothing must write nothing: on SQLite every commit wakes every loop. `topic` names the
-    wake-ups that concern it; None: no wake-up does. `oldest_due` says since when something waits for this loop.
+    is more. A step that finds nothing must write nothing. `topic` names the wake-ups that concern it, its own name by
+    default; None: no wake-up does. `oldest_due` says since when something waits for this loop.
     `close` hands back what is in flight, within so many seconds.
 
     An engine needs to know more: whether something is `busy` whose end the next step writes down, and how to `tend`
@@ -126,11 +126,12 @@ class Worker:
         return threads
 
     def _work(self, loop: Loop, number: int, waker: wake.Waker) -> None:
-        failures = 0
-        woken = False
+        failures, checked_at = 0, time.monotonic()
         while not self._stopping.is_set():
             try:
-                close_old_connections()  # or a database that was restarted is never found again
+                if time.monotonic() - checked_at > CHECK_CONNECTION_EVERY:
+                    checked_at = time.monotonic()
+                    close_old_connections()
                 wait = float(loop.step())
                 failures = 0
             except BaseException:  # SystemExit in a handler must not end the thread either
@@ -142,7 +143,7 @@ class Worker:
                 continue
             self._progress[loop.name, number] = time.monotonic()
             if wait > 0:
-                woken = waker.wait(min(wait, ECHO if woken else LONGEST_WAIT))
+                waker.wait(min(wait, LONGEST_WAIT))
         close_connections()
 
     def _beat(self) -> float:

@@ -10,6 +10,7 @@ from django.db.models import F, Q
 
 from core import retention
 from core.retention import delete_some
+from core.statements import create
 from notifier.facts import AlertState, Category, Failure, Money, Severity, Subject, Verdict
 from notifier.models import Alert, Occurrence
 
@@ -183,7 +184,7 @@ _COUNT = """
 
 def _open(failure: Failure, verdict: Verdict, resolve_after: timedelta | None) -> Recorded:
     frame = failure.frame
-    alert = Alert.objects.create(
+    alert = Alert(
         fingerprint=verdict.fingerprint,
         source=failure.source,
         severity=verdict.severity,
@@ -216,6 +217,7 @@ def _open(failure: Failure, verdict: Verdict, resolve_after: timedelta | None) -
         burst_at=failure.occurred_at,
         resolve_after=resolve_after,
     )
+    create(alert)
     return Recorded(alert.pk, 1, verdict.severity, opened=True, planned_for="", new=alert)
 
 

@@ -6,9 +6,10 @@ Claim, attempt, finish: each is its own commit, so that whatever dies leaves a r
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from itertools import takewhile
 from typing import Any
 
@@ -19,6 +20,7 @@ from django.db.models import Count, Exists, F, Min, OuterRef, Q, Sum
 from core import backoff, statements
 from core.redact import redact
 from core.retention import delete_some
+from core.statements import columns, select
 from notifier import targets, timing
 from notifier.alerts import state_of
 from notifier.facts import DeliveryError, Reason, Receipt, Result, Severity, Timing
@@ -49,8 +51,10 @@ class Part:
 
 def due_rows(target: Target, now: datetime, limit: int, *, in_turn: bool) -> list[Notification]:
     """What is due for a target, the most urgent first; a few more if they are to take turns."""
+    rows: list[Notification] = []
+    for row, row.alert in select([Notification, Alert], _due(), {"target": target.pk, "now": _at(now), "limit": limit}):
+        rows.append(row)
     due = Notification.objects.filter(target=target, due_at__lte=now, sending__isnull=True)
-    rows = list(Notification.objects.raw(_DUE, {"target": target.pk, "now": _at(now), "limit": limit}))
     if in_turn and len(rows) == limit:
         # So many wait that the oldest of another kind may be out of sight: one of each kind joins, so that all can
         # take turns.
@@ -58,27 +62,21 @@ def due_rows(target: Target, now: datetime, limit: int, *, in_turn: bool) -> lis
             "alert__category", "alert__event_type", "alert__source"
         )
         firsts = [kind["first"] for kind in kinds.annotate(first=Min("pk")).order_by("first")[:limit]]
-        rows += due.filter(pk__in=firsts)
-    alerts = _alerts({row.alert_id for row in rows})
+        rows += due.filter(pk__in=firsts).select_related("alert")
     for row in rows:
-        row.target, row.alert = target, alerts[row.alert_id]
+        row.target = target
     return rows
 
 
-# By hand: the ORM takes longer to build this, with the alerts joined, than all the rest of a message takes.
-_DUE = """
-    SELECT * FROM notifier_notification
-    WHERE target_id = %(target)s AND due_at <= %(now)s AND sending_id IS NULL
-    ORDER BY urgency, due_at LIMIT %(limit)s
-"""
-
-
-def _alerts(ids: Iterable[int]) -> dict[int, Alert]:
-    numbers = ", ".join(map(str, ids))
-    if not numbers:
-        return {}
-    found = Alert.objects.raw(f"SELECT * FROM notifier_alert WHERE id IN ({numbers})")  # noqa: S608 - whole numbers
-    return {alert.pk: alert for alert in found}
+# By hand: the ORM takes longer to build this than all the rest of a message takes.
+@cache
+def _due() -> str:
+    return f"""
+        SELECT {columns(Notification)}, {columns(Alert)}
+        FROM notifier_notification JOIN notifier_alert ON notifier_alert.id = alert_id
+        WHERE target_id = %(target)s AND due_at <= %(now)s AND sending_id IS NULL
+        ORDER BY urgency, due_at LIMIT %(limit)s
+    """  # noqa: S608 - the models' own names
 
 
 def _at(moment: datetime) -> Any:
@@ -169,7 +167,7 @@ def start(target: Target, token: str, tries: Sequence[Try], now: datetime) -> li
     with transaction.atomic():
         if not targets.renew(target.pk, token, now):
             return []
-        attempts = Attempt.objects.bulk_create(
+        attempts = [
             Attempt(
                 target=target,
                 token=token,
@@ -180,19 +178,22 @@ def start(target: Target, token: str, tries: Sequence[Try], now: datetime) -> li
                 digest_of=one.digest,
             )
             for one in tries
-        )
+        ]
+        statements.create(*attempts)
         started = list(zip(attempts, tries, strict=True))
         parts = [(attempt, part) for attempt, one in started for part in one.parts]
-        AttemptPart.objects.bulk_create(
-            AttemptPart(
-                attempt=attempt,
-                notification=part.row,
-                reason=part.reason,
-                from_seq=min(part.row.told_seq, part.to_seq),
-                to_seq=part.to_seq,
-                severity=part.severity,
+        statements.create(
+            *(
+                AttemptPart(
+                    attempt=attempt,
+                    notification=part.row,
+                    reason=part.reason,
+                    from_seq=min(part.row.told_seq, part.to_seq),
+                    to_seq=part.to_seq,
+                    severity=part.severity,
+                )
+                for attempt, part in parts
             )
-            for attempt, part in parts
         )
         for attempt, part in parts:
             part.row.sending = attempt

@@ -72,15 +72,16 @@ class Courier:
         policy, now = get_policy(), self._now()
         self._finish(policy, now)
         self._renew(now)
+        taken: dict[int, targets.Held] = {}
         for target in targets.ready(self.alias, now):
             if len(self._calls) >= SLOTS:
                 break
-            token = targets.lease(target, now)
-            if token is not None:
-                self._held[target.pk] = token
+            if held := targets.lease(target, now):
+                taken[target.pk] = held
+                self._held[target.pk] = held.target.token
         busy = False
         for target_id, token in list(self._held.items()):
-            busy |= self._feed(target_id, token, policy, now)
+            busy |= self._feed(target_id, token, taken.get(target_id), policy, now)
         return 0.0 if busy and len(self._calls) < SLOTS else IDLE
 
     def busy(self) -> bool:
@@ -118,9 +119,9 @@ class Courier:
                 log.warning("lease lost", target=target_id)
                 del self._held[target_id]
 
-    def _feed(self, target_id: int, token: str, policy: Policy, now: datetime) -> bool:
-        """Send a target what may go now; True when there is more to look at."""
-        held = targets.held(target_id, token, now)
+    def _feed(self, target_id: int, token: str, taken: targets.Held | None, policy: Policy, now: datetime) -> bool:
+        """Send a target what may go now; True when there is more to look at. `taken`: its lease began right now."""
+        held = taken or targets.held(target_id, token, now)
         if held is None:
             self._held.pop(target_id, None)
             return False

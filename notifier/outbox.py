@@ -14,6 +14,7 @@ import structlog
 from django.db.models import F, Q
 
 from core.clock import brought_forward
+from core.statements import create, update
 from notifier import targets, timing
 from notifier.alerts import state_of
 from notifier.facts import Due, Reason, Severity, Told
@@ -52,7 +53,7 @@ def plan(alert: Alert, routed: Iterable[Routed], policy: Policy, now: datetime, 
             due = timing.next_due(Told(), state_of(alert), one.route.timing, now)
             if due is not None:
                 _set_due(row, due, alert)
-                row.save(force_insert=True)
+                create(row)
                 anything_due |= due.at <= now
         elif row.route != one.route.name and (row.told_severity or 0) < alert.severity:
             # It got worse: the target hears of it as the route says that the worse takes, also when it is over.
@@ -60,7 +61,8 @@ def plan(alert: Alert, routed: Iterable[Routed], policy: Policy, now: datetime, 
             Notification.objects.filter(pk=row.pk).update(route=row.route)
     for row in rows.values():
         anything_due |= replan(row, alert, policy, now)
-    Alert.objects.filter(pk=alert.pk).update(planned_for=plan_key(routed, Severity(alert.severity)))
+    alert.planned_for = plan_key(routed, Severity(alert.severity))
+    update([alert], "planned_for")
     return anything_due
 
 

@@ -56,6 +56,8 @@ def raised(
                 return None
     else:
         raise RuntimeError(f"failure {failure.key} could not be recorded: its alert keeps changing")
+    if due:
+        _wake(one.target.channel for one in routed)
     log.info(
         "failure recorded",
         alert=recorded.alert_id,
@@ -66,8 +68,6 @@ def raised(
         event_id=failure.event_id,
         targets=[one.target.channel for one in routed],
     )
-    if due:
-        _wake(one.target.channel for one in routed)
     return recorded
 
 

@@ -10,6 +10,7 @@ import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 from django.db import connection
@@ -17,6 +18,7 @@ from django.db import connection
 from core.clock import brought_forward
 from core.leases import Seen
 from core.redact import redact
+from core.statements import columns, select
 from notifier.facts import DeliveryError
 from notifier.facts import Target as To
 from notifier.models import Target
@@ -42,6 +44,9 @@ class Held:
 
 def row_of(target: To) -> Target:
     """The row of a recipient, made when it is first needed."""
+    known: list[tuple[Target]] = select([Target], _of_key(), [target.key])
+    if known:
+        return known[0][0]
     row, _ = Target.objects.get_or_create(
         key=target.key, defaults={"channel": target.channel, "address": target.address}
     )
@@ -50,35 +55,55 @@ def row_of(target: To) -> Target:
 
 def ready(channel: str, now: datetime) -> list[Target]:
     """Targets of a channel with something due that nobody holds and nothing holds back."""
-    return list(Target.objects.raw(_READY, {"channel": channel, "now": _at(now)}))
+    return [target for (target,) in select([Target], _ready(), {"channel": channel, "now": _at(now)})]
+
+
+@cache
+def _of_key() -> str:
+    return f"SELECT {columns(Target)} FROM notifier_target WHERE key = %s"  # noqa: S608 - the model's own names
 
 
 # Asked by every channel at least once a second: building this by the ORM took most of an idle worker's time.
 _ALERTS_DUE = """
     EXISTS (SELECT 1 FROM notifier_notification n
-            WHERE n.target_id = t.id AND n.due_at <= %(now)s AND n.sending_id IS NULL)
+            WHERE n.target_id = notifier_target.id AND n.due_at <= %(now)s AND n.sending_id IS NULL)
 """
 _DIGEST_DUE = """
     EXISTS (SELECT 1 FROM notifier_digest d
-            WHERE d.target_id = t.id AND d.due_at <= %(now)s AND d.sending_id IS NULL)
+            WHERE d.target_id = notifier_target.id AND d.due_at <= %(now)s AND d.sending_id IS NULL)
 """
-_READY = f"""
-    SELECT * FROM notifier_target t
-    WHERE channel = %(channel)s
-        AND lease_until IS NULL
-        AND (next_at IS NULL OR next_at <= %(now)s)
-        AND ({_ALERTS_DUE} OR {_DIGEST_DUE})
-"""  # noqa: S608 - the texts above
-_HELD = f"""
-    SELECT t.*, {_ALERTS_DUE} AS alerts_due, {_DIGEST_DUE} AS digest_due FROM notifier_target t
-    WHERE id = %(id)s AND token = %(token)s
-"""  # noqa: S608 - the texts above
 
 
-def lease(target: Target, now: datetime) -> str | None:
-    """Claim a target by compare-and-set; the token, or None when another worker was first."""
-    token = secrets.token_hex(16)
-    return token if _did(_LEASE, id=target.pk, token=token, until=_at(now + LEASE)) else None
+@cache
+def _ready() -> str:
+    return f"""
+        SELECT {columns(Target)} FROM notifier_target
+        WHERE channel = %(channel)s
+            AND lease_until IS NULL
+            AND (next_at IS NULL OR next_at <= %(now)s)
+            AND ({_ALERTS_DUE} OR {_DIGEST_DUE})
+    """  # noqa: S608 - the texts above
+
+
+@cache
+def _held() -> str:
+    return f"""
+        SELECT {columns(Target)}, {_ALERTS_DUE}, {_DIGEST_DUE} FROM notifier_target
+        WHERE id = %(id)s AND token = %(token)s
+    """  # noqa: S608 - the texts above
+
+
+@cache
+def _lease() -> str:
+    return f"""
+        UPDATE notifier_target SET token = %(token)s, lease_until = %(until)s WHERE id = %(id)s AND lease_until IS NULL
+        RETURNING {columns(Target)}, {_ALERTS_DUE}, {_DIGEST_DUE}
+    """  # noqa: S608 - the texts above
+
+
+def lease(target: Target, now: datetime) -> Held | None:
+    """Claim a target by compare-and-set; None when another worker was first. Its token is in the target."""
+    return _one_held(_lease(), id=target.pk, token=secrets.token_hex(16), until=_at(now + LEASE), now=_at(now))
 
 
 def end_leases(now: datetime) -> int:
@@ -106,11 +131,14 @@ def release(target_id: int, token: str) -> None:
 
 
 # By hand for the same reason: they are the frame of every message.
-_LEASE = (
-    "UPDATE notifier_target SET token = %(token)s, lease_until = %(until)s WHERE id = %(id)s AND lease_until IS NULL"
-)
 _RENEW = "UPDATE notifier_target SET lease_until = %(until)s WHERE id = %(id)s AND token = %(token)s"
 _RELEASE = "UPDATE notifier_target SET token = '', lease_until = NULL WHERE id = %(id)s AND token = %(token)s"
+
+
+def _one_held(sql: str, **values: object) -> Held | None:
+    return next(
+        (Held(target, bool(alerts), bool(digest)) for target, alerts, digest in select([Target], sql, values)), None
+    )
 
 
 def _did(statement: str, **values: Any) -> bool:
@@ -135,8 +163,7 @@ def hold(target_id: int, token: str, until: datetime, held_by: str) -> None:
 
 def held(target_id: int, token: str, now: datetime) -> Held | None:
     """The target as it is now, while we still hold it."""
-    found: list[Any] = list(Target.objects.raw(_HELD, {"id": target_id, "token": token, "now": _at(now)}))
-    return Held(found[0], bool(found[0].alerts_due), bool(found[0].digest_due)) if found else None
+    return _one_held(_held(), id=target_id, token=token, now=_at(now))
 
 
 def set_aside(target_id: int, error: DeliveryError, now: datetime) -> None:

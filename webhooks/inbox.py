@@ -19,7 +19,9 @@ from django.db.models import F, Q, QuerySet
 
 from core import retention
 from core.clock import brought_forward
-from core.statements import fields, prepared
+from core.sqlite import shared_file
+from core.statements import fields, prepared, select
+from core.turns import turn
 from webhooks import failures, retry, statements
 from webhooks.conf import config
 from webhooks.errors import ErrorFacts, class_path, describe
@@ -54,6 +56,7 @@ class Claimed:
 
     row: WebhookEvent
     token: str
+    more: bool = False  # others are due as well
 
 
 # --- Receiving ----------------------------------------------------------------------------------------------------
@@ -83,7 +86,13 @@ def _insert(rows: list[dict[str, Any]]) -> list[int | None]:
     return [keys.pop(row["event_id"], None) for row in rows]
 
 
-_insert_together = GroupCommit(_insert)
+def _insert_in_turn(rows: list[dict[str, Any]]) -> list[int | None]:
+    file = shared_file()
+    with turn(file) if file else nullcontext():
+        return _insert(rows)
+
+
+_insert_together = GroupCommit(_insert_in_turn)
 
 
 def _new_row(event: StripeEvent, body: str, now: datetime, due_at: datetime) -> dict[str, Any]:
@@ -146,16 +155,16 @@ def claim(now: datetime) -> Claimed | None:
     """The event that has been due longest, or None."""
     at = connection.ops.adapt_datetimefield_value
     token = secrets.token_hex(16)
-    values = {"token": token, "now": at(now), "until": at(now + config().lease)}
-    if _races() and not _is_any_due(values):
+    if _races() and not is_any_due(now):
         return None  # to claim nothing would still take SQLite's one write lock
-    rows = list(WebhookEvent.objects.raw(statements.claim(), values))
-    return Claimed(rows[0], token) if rows else None
+    values = {"token": token, "now": at(now), "until": at(now + config().lease)}
+    rows = select([WebhookEvent], statements.claim(), values)
+    return next((Claimed(row, token, bool(more)) for row, more in rows), None)
 
 
-def _is_any_due(values: dict[str, Any]) -> bool:
+def is_any_due(now: datetime) -> bool:
     with connection.cursor() as cursor:
-        cursor.execute(statements.is_any_due(), values)
+        cursor.execute(statements.is_any_due(), {"now": connection.ops.adapt_datetimefield_value(now)})
         return cursor.fetchone() is not None
 
 

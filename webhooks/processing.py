@@ -15,6 +15,7 @@ from django.db import Error as AnyDatabaseError
 from django.db import connection, transaction
 from django.utils import timezone
 
+from core import wake
 from webhooks import announcements, events, inbox, retry, signals
 from webhooks.conf import config
 from webhooks.errors import describe
@@ -44,11 +45,14 @@ def process_due(until: float = 0.0) -> bool:
     claimed = inbox.claim(timezone.now())
     found = claimed is not None
     while claimed is not None:
+        if claimed.more:
+            wake.wake_here("events", only_idle=True)
         work = _Work(claimed, until)
         _process(work)
-        claimed = work.next if work.committed else None
-        if claimed is None and time.monotonic() < until:
-            claimed = inbox.claim(timezone.now())
+        if work.committed:
+            claimed = work.next
+        else:
+            claimed = inbox.claim(timezone.now()) if claimed.more and time.monotonic() < until else None
     return found
 
 

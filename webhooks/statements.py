@@ -6,7 +6,7 @@ from functools import cache
 
 from django.db import connection
 
-from core.statements import fields, table
+from core.statements import columns, fields, table
 from webhooks.models import WebhookEvent
 
 _HELD = "id = %(pk)s AND state = 'processing' AND token = %(token)s"
@@ -33,10 +33,13 @@ def is_any_due() -> str:
 def claim() -> str:
     """One statement, so that two can never claim one row; where rows can be locked, none waits for another."""
     events = table(WebhookEvent)
+    others = (
+        f"EXISTS (SELECT 1 FROM {events} o WHERE o.state = 'pending' AND o.due_at <= %(now)s AND o.id <> {events}.id)"  # noqa: S608 - as above
+    )
     skip = "FOR UPDATE SKIP LOCKED" if connection.features.has_select_for_update_skip_locked else ""
     return (
         f"UPDATE {events} SET state = 'processing', token = %(token)s, due_at = %(until)s, attempts = attempts + 1"  # noqa: S608 - as above
-        f" WHERE id = (SELECT id FROM {events} {_DUE} {skip}) RETURNING *"
+        f" WHERE id = (SELECT id FROM {events} {_DUE} {skip}) RETURNING {columns(WebhookEvent)}, {others}"
     )
 
 

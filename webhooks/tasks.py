@@ -36,15 +36,14 @@ def loops() -> Iterator[Loop]:
 
 
 def process_due() -> float:
-    """Process what is due, for a moment; the seconds until the next event is due, 0 when there may be more."""
+    """Process what is due, for a moment; the seconds until the next event is due."""
     with failures.marking_together():
         found = processing.process_due(until=monotonic() + SLICE)
-    if found:
-        return 0.0
     now, due_at = timezone.now(), inbox.next_due()
     if due_at is None:
         return TICK
-    return max((due_at - now).total_seconds(), SOON)  # it is due, and somebody has it locked
+    # Due and not found: somebody has it locked.
+    return max((due_at - now).total_seconds(), 0.0 if found else SOON)
 
 
 def tick() -> float:

@@ -64,6 +64,8 @@ def _receive(request: HttpRequest, settings: Config, endpoint: Endpoint, now: da
     )
     event = _validate(delivery, endpoint)
     stored = _store(event, delivery.body.decode(), now)
+    if stored.arrival is not inbox.Arrival.DUPLICATE and not endpoint.inline:
+        wake.wake("events")
     logger.info(
         "delivery.stored",
         event_id=event.id,
@@ -73,8 +75,6 @@ def _receive(request: HttpRequest, settings: Config, endpoint: Endpoint, now: da
     )
     if endpoint.inline:
         return _answer(*_INLINE_ANSWERS[processing.process_inline(stored.pk, now)])
-    if stored.arrival is inbox.Arrival.CREATED:
-        wake.wake("events")
     watchdog.look()
     return _answer(200, "Stored.")
 

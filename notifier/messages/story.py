@@ -9,11 +9,13 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from urllib.parse import quote
 
 from django.db.models import Count, Max, Min, Q, QuerySet, Sum, Window
 from django.urls import NoReverseMatch, reverse
 
+from core.statements import columns, select
 from notifier import alerts
 from notifier.facts import Category, Frame, Link, Money, Reason, Severity, Timing, Told
 from notifier.messages import each_event
@@ -39,9 +41,21 @@ class Known:
 
 def look_up(alerts: Sequence[Alert]) -> Known:
     once = [alert.pk for alert in alerts if alert.count == 1]
-    only = {one.alert_id: one for one in Occurrence.objects.filter(alert__in=once, seq=1)} if once else {}
-    held = Alert.objects.filter(inhibited_by__in=[alert.pk for alert in alerts])
-    return Known(only, frozenset(held.values_list("inhibited_by", flat=True).distinct()))
+    found = select([Occurrence], _first_of(len(once)), once) if once else []
+    parents = select([], _parents_of(len(alerts)), [alert.pk for alert in alerts])
+    return Known({one.alert_id: one for (one,) in found}, frozenset(parent for (parent,) in parents))
+
+
+@cache
+def _first_of(alerts: int) -> str:
+    places = ", ".join(["%s"] * alerts)
+    return f"SELECT {columns(Occurrence)} FROM notifier_occurrence WHERE seq = 1 AND alert_id IN ({places})"  # noqa: S608 - the model's own names
+
+
+@cache
+def _parents_of(alerts: int) -> str:
+    places = ", ".join(["%s"] * alerts)
+    return f"SELECT DISTINCT inhibited_by_id FROM notifier_alert WHERE inhibited_by_id IN ({places})"  # noqa: S608 - placeholders
 
 
 def tell(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
-import sqlite3
+import os
+import queue
+import subprocess
+import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,21 +16,21 @@ import pytest
 from django.db import connection, transaction
 from structlog.testing import capture_logs
 
-from core import wake
+from core import pipes, wake
 from core.wake import Waker
 from tests.core.waiting import until
 
 IS_POSTGRESQL = connection.vendor == "postgresql"
 on_postgresql = pytest.mark.skipif(not IS_POSTGRESQL, reason="LISTEN/NOTIFY is PostgreSQL's; set TEST_DATABASE_URL")
 on_sqlite = pytest.mark.skipif(
-    connection.vendor != "sqlite", reason="data_version is SQLite's; unset TEST_DATABASE_URL"
+    connection.vendor != "sqlite", reason="PostgreSQL has NOTIFY, and needs no pipes; unset TEST_DATABASE_URL"
 )
 committing = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture(autouse=True)
 def may_notify_at_once() -> None:
-    wake._notified_at.clear()
+    wake._sent_at.clear()
 
 
 @pytest.fixture
@@ -71,6 +72,42 @@ def test_a_wake_up_before_the_wait_is_not_lost_and_counts_once() -> None:
     wake.wake("events")
 
     assert waker.wait(0)
+    assert not waker.wait(0)
+
+
+@committing
+def test_one_of_those_who_wait_is_woken_and_the_next_by_the_next() -> None:
+    """The others would only look at the same."""
+    wakers = [Waker("events") for _ in range(3)]
+    woken: queue.SimpleQueue[int] = queue.SimpleQueue()
+
+    def work(number: int) -> None:
+        if wakers[number].wait(10):
+            woken.put(number)
+
+    for number in range(3):
+        threading.Thread(target=work, args=[number]).start()
+    until(lambda: all(waker.is_idle for waker in wakers))
+
+    found = []
+    for _ in range(3):
+        wake.wake_here("events")
+        found.append(woken.get(timeout=10))
+        assert woken.empty()
+    assert sorted(found) == [0, 1, 2]
+
+
+@committing
+def test_all_look_again_when_none_waits() -> None:
+    wakers = [Waker("events") for _ in range(2)]
+    wake.wake("events")
+    assert all(waker.wait(0) for waker in wakers)
+
+
+@committing
+def test_who_is_at_work_is_spared_when_only_the_idle_are_meant() -> None:
+    waker = Waker("events")
+    wake.wake_here("events", only_idle=True)
     assert not waker.wait(0)
 
 
@@ -142,7 +179,7 @@ def test_other_processes_hear_of_a_wake_up_once_in_twenty_milliseconds() -> None
         began = time.monotonic()
         for _ in range(50):
             wake.wake("events")
-        most = (time.monotonic() - began) / wake.NOTIFY_GAP + 1
+        most = (time.monotonic() - began) / wake.GAP + 1
         wake.wake("sms")
         heard = [notification.payload for notification in session.notifies(timeout=1.0)]
 
@@ -185,69 +222,132 @@ def test_listens_again_after_the_server_was_lost() -> None:
 # --- From another process, SQLite -------------------------------------------------------------------------------------
 
 
-def commit(path: str | Path) -> None:
-    """As another process does: on a connection that Django does not know."""
-    with closing(sqlite3.connect(path, timeout=20, isolation_level=None)) as session:
-        session.execute("UPDATE django_content_type SET model = model WHERE id = 0")
-        session.execute("CREATE TABLE IF NOT EXISTS for_test (id INTEGER)")
-        session.execute("INSERT INTO for_test VALUES (1)")
-
-
 @pytest.fixture
 def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A database that may be moved about."""
+    """A database of its own."""
     path = tmp_path / "db.sqlite3"
-    with closing(sqlite3.connect(path, isolation_level=None)) as session:
-        session.execute("PRAGMA journal_mode=WAL")
-        session.execute("CREATE TABLE django_content_type (id INTEGER, model TEXT)")
+    path.touch()
+    path.chmod(0o660)  # umask or not
     monkeypatch.setitem(connection.settings_dict, "NAME", str(path))
-    monkeypatch.setattr(wake, "CHECK_FILE_EVERY", 0.05)
     return path
 
 
-@on_sqlite
-def test_a_commit_of_another_connection_wakes_everybody(file: Path, listening: None) -> None:
-    wakers = [Waker("events"), Waker("sms")]
-    untouched = Waker()
-    for _ in range(2):
-        commit(file)
-        assert all(waker.wait(10) for waker in wakers)
-    assert not untouched.wait(0)
+def another_process(file: Path) -> subprocess.Popen[str]:
+    """It sends each line that it is given as a topic."""
+    program = (
+        "import sys, pathlib\nfrom core import pipes\nfor line in sys.stdin:\n"
+        f"    pipes.send(pathlib.Path({str(file)!r}), line.strip())\n    print('sent', flush=True)"
+    )
+    return subprocess.Popen(
+        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
+    )
+
+
+@pytest.fixture
+def other(file: Path) -> Iterator[Callable[[str], None]]:
+    """What sends a topic from another process, and returns when it has."""
+    with another_process(file) as process:
+        assert process.stdin
+        assert process.stdout
+        sending, sent = process.stdin, process.stdout
+
+        def send(topic: str) -> None:
+            sending.write(f"{topic}\n")
+            assert sent.readline() == "sent\n"
+
+        yield send
+        sending.close()
 
 
 @on_sqlite
-def test_nobody_is_woken_when_nothing_was_committed(file: Path, listening: None) -> None:
+def test_a_wake_up_of_another_process_wakes_its_topic_alone(
+    file: Path, listening: None, other: Callable[[str], None]
+) -> None:
+    concerned, unconcerned = Waker("events"), Waker("sms")
+    other("events")
+    assert concerned.wait(10)
+    assert not unconcerned.wait(0)
+
+
+@on_sqlite
+def test_what_was_heard_is_repeated_once_for_what_else_it_stood_for(
+    file: Path, listening: None, other: Callable[[str], None]
+) -> None:
     waker = Waker("events")
-    assert not waker.wait(20 * wake.LOOK_EVERY)
+    other("events")
+    assert waker.wait(10)
+    assert waker.wait(10)
+    assert not waker.wait(10 * wake.ECHO)
 
 
 @on_sqlite
-def test_a_file_that_is_gone_for_a_while_is_found_again(file: Path, listening: None) -> None:
+def test_a_process_does_not_tell_itself(file: Path, listening: None) -> None:
     waker = Waker("events")
-    away = file.with_name("away.sqlite3")
+    wake.wake("events")
+    assert waker.wait(0)
+    assert not waker.wait(10 * wake.ECHO)
+
+
+@on_sqlite
+def test_a_pipe_may_be_written_by_whoever_may_write_to_the_database(file: Path, listening: None) -> None:
+    (pipe,) = file.parent.glob("*-wake-*")
+    assert pipe.stat().st_mode & 0o777 == 0o660
+
+
+@on_sqlite
+def test_nothing_is_left_of_one_that_listened(file: Path) -> None:
+    with pipes.hearing(file) as hear:
+        assert len(list(file.parent.glob("*-wake-*"))) == 1
+        assert hear(0) == set()
+    assert list(file.parent.iterdir()) == [file]
+
+
+@on_sqlite
+def test_the_pipe_of_a_process_that_died_is_removed_but_not_one_just_made(file: Path) -> None:
+    left, made = (file.with_name(f"{file.name}-wake-{name}") for name in ("left", "made"))
+    for pipe in (left, made):
+        os.mkfifo(pipe)
+    before = time.time() - pipes.STALE_AFTER - 1
+    os.utime(left, (before, before))
+
+    pipes.send(file, "events")
+
+    assert not left.exists()
+    assert made.exists()
+
+
+@on_sqlite
+def test_a_pipe_that_is_full_keeps_nobody_waiting(file: Path) -> None:
+    pipe = file.with_name(f"{file.name}-wake-frozen")
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDWR | os.O_NONBLOCK)  # and never read
+    for _ in range(20_000):  # more than the 64 KiB that a pipe holds
+        pipes.send(file, "events")
+    os.close(reader)
+
+
+@on_sqlite
+def test_a_pipe_that_was_deleted_is_made_anew(file: Path, listening: None, other: Callable[[str], None]) -> None:
+    waker = Waker("events")
     with capture_logs() as logs:
-        file.rename(away)
+        for pipe in file.parent.glob("*-wake-*"):
+            pipe.unlink()
         until(lambda: logs)
-        assert not file.exists()  # it was not created anew
-        shutil.copy(away, file)  # another inode, as after a restore
-        assert waker.wait(10)
-        until(lambda: not waker.wait(0.1))
-        commit(file)
+        assert waker.wait(10)  # for what may have been missed meanwhile
+        other("events")
         assert waker.wait(10)
     assert logs[0]["event"] == "wake-ups of other processes are lost for now"
 
 
 @on_sqlite
-def test_a_file_that_was_replaced_is_opened_anew(file: Path, listening: None) -> None:
+def test_a_folder_that_cannot_be_read_is_logged_and_never_raised(file: Path) -> None:
     waker = Waker("events")
+    file.unlink()
+    file.parent.rmdir()
     with capture_logs() as logs:
-        shutil.copy(file, file.with_name("restored.sqlite3"))
-        file.with_name("restored.sqlite3").replace(file)
-        until(lambda: logs)
-        assert waker.wait(10)
-        until(lambda: not waker.wait(0.1))
-        commit(file)
-        assert waker.wait(10)
+        wake.wake("events")
+    assert [line["event"] for line in logs] == ["other processes were not woken"]
+    assert waker.wait(0)
 
 
 @on_sqlite

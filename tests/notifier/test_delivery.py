@@ -504,8 +504,9 @@ def test_an_answer_that_comes_after_the_try_was_settled_writes_nothing(
 def test_a_lease_in_another_hand_sends_nothing(scene: Scene) -> None:
     alert = scene.alert()
     row = row_of(alert)
-    token = targets.lease(row.target, scene.now)
-    assert token is not None
+    held = targets.lease(row.target, scene.now)
+    assert held is not None
+    token = held.target.token
     assert targets.lease(row.target, scene.now) is None
     targets.release(row.target.pk, token)
     assert targets.lease(row.target, scene.now) is not None

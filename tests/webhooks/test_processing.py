@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,7 +14,8 @@ from django.db import IntegrityError, OperationalError, connection, transaction
 from django.dispatch import receiver
 from django.utils import timezone
 
-from core import worker
+from core import wake, worker
+from tests.core.waiting import until
 from tests.webhooks.conftest import Connect
 from tests.webhooks.stripe_side import deliver, make_due, received
 from webhooks import failures, inbox, processing, samples, signals, tasks
@@ -34,6 +36,11 @@ def failing(error: BaseException) -> None:
     @on("*")
     def handle(event: StripeEvent) -> None:
         raise error
+
+
+def work_on() -> bool:
+    """As a worker does: until nothing is due."""
+    return processing.process_due(until=time.monotonic() + 60)
 
 
 # --- Success ------------------------------------------------------------------------------------------------------
@@ -528,13 +535,89 @@ def test_post_validate_says_why_a_request_is_invalid(connect: Connect) -> None:
     assert told == [(False, "no_match"), (False, "malformed_event"), (True, "")]
 
 
+# --- One after the other ------------------------------------------------------------------------------------------
+
+
+def test_what_ends_well_takes_the_next_in_the_same_commit() -> None:
+    states: list[list[str]] = []
+
+    @on("*")
+    def look(event: StripeEvent) -> None:
+        transaction.on_commit(lambda: states.append(list(known.values_list("state", flat=True))))
+
+    known = WebhookEvent.objects.order_by("pk")
+    for _ in range(3):
+        received()
+    assert work_on()
+    assert states == [
+        ["processed", "processing", "pending"],
+        ["processed", "processed", "processing"],
+        ["processed", "processed", "processed"],
+    ]
+    assert not work_on()
+
+
+def test_what_fails_takes_nothing_with_it_and_the_others_follow() -> None:
+    seen: list[str] = []
+
+    @on("*")
+    def second_fails(event: StripeEvent) -> None:
+        seen.append(event.id)
+        if len(seen) == 2:
+            raise ValueError("broken")
+
+    ids = [received().event_id for _ in range(3)]
+    assert work_on()
+    assert seen == ids
+    assert [row.state for row in WebhookEvent.objects.order_by("pk")] == ["processed", "pending", "processed"]
+    assert {row.attempts for row in WebhookEvent.objects.all()} == {1}
+
+
+def test_a_commit_that_fails_gives_the_next_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = received(), received()
+    claim_next = processing._Work.claim_next
+
+    def broken(self: processing._Work) -> None:
+        claim_next(self)
+        raise OperationalError("the server went away before the commit")
+
+    monkeypatch.setattr(processing._Work, "claim_next", broken)
+    processing.process_due(until=time.monotonic() + 60)
+    first.refresh_from_db()
+    second.refresh_from_db()
+    assert [first.attempts, second.attempts] == [1, 1]
+    assert {first.state, second.state} == {"pending"}
+    assert Failure.objects.count() == 2
+
+
+def test_who_has_no_time_left_takes_nothing() -> None:
+    received(), received()
+    assert processing.process_due(until=0.0)
+    assert [row.state for row in WebhookEvent.objects.order_by("pk")] == ["processed", "pending"]
+
+
+@pytest.mark.parametrize(("due", "is_woken"), [(1, False), (2, True)])
+def test_a_thread_that_waits_is_woken_when_more_is_due(due: int, is_woken: bool) -> None:
+    for _ in range(due):
+        received()
+    waker = wake.Waker("events")
+    idle = threading.Thread(target=lambda: waker.wait(10))
+    idle.start()
+    until(lambda: waker.is_idle)
+
+    assert work()
+    assert waker.is_idle is not is_woken
+    waker.set()
+    idle.join(10)
+
+
 # --- The loop -----------------------------------------------------------------------------------------------------
 
 
 def test_the_step_says_when_to_look_again() -> None:
     assert tasks.process_due() == tasks.TICK
     row = received()
-    assert tasks.process_due() == 0
+    assert tasks.process_due() == tasks.TICK
     WebhookEvent.objects.filter(pk=row.pk).update(state="pending", due_at=timezone.now() + timedelta(seconds=30))
     assert 29 < tasks.process_due() <= 30
 

@@ -1,0 +1,82 @@
+"""Processes take turns at a SQLite file; none waits long for one that was stopped."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from core import turns
+
+HOLDS = """
+import pathlib, sys
+from core import turns
+with turns.turn(pathlib.Path(sys.argv[1])):
+    print("mine", flush=True)
+    sys.stdin.read()
+"""
+
+
+@contextmanager
+def holder(file: Path) -> Iterator[subprocess.Popen[str]]:
+    """Another process whose turn it is, until its input ends."""
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDS, str(file)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout
+        assert process.stdout.readline() == "mine\n"
+        yield process
+        process.kill()
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "db.sqlite3"
+    path.touch()
+    path.chmod(0o660)  # umask or not
+    return path
+
+
+def taken(file: Path) -> float:
+    """Seconds until it was our turn, or we went on without."""
+    began = time.monotonic()
+    with turns.turn(file):
+        return time.monotonic() - began
+
+
+def test_whoever_comes_second_waits_for_the_first(file: Path) -> None:
+    with holder(file) as process:
+        assert process.stdin
+        assert not turns._take(turns._file(file, 0))
+        process.stdin.close()
+        process.wait(10)
+        assert taken(file) < turns.PATIENCE
+
+
+def test_a_holder_that_was_stopped_stops_nobody(file: Path) -> None:
+    with holder(file):
+        assert turns.PATIENCE <= taken(file) < 10 * turns.PATIENCE
+
+
+def test_a_holder_that_died_leaves_nothing_behind(file: Path) -> None:
+    with holder(file) as process:
+        process.kill()
+        process.wait(10)
+        assert taken(file) < turns.PATIENCE
+
+
+def test_a_turn_ends_with_an_error(file: Path) -> None:
+    with pytest.raises(ValueError, match="broken"), turns.turn(file):
+        raise ValueError("broken")
+    assert taken(file) < turns.PATIENCE
+
+
+def test_the_lock_may_be_taken_by_whoever_may_write_to_the_database(file: Path) -> None:
+    taken(file)
+    (lock,) = file.parent.glob("*-turn")
+    assert lock.stat().st_mode & 0o777 == 0o660
