@@ -39,7 +39,7 @@ def round_of(found: Site, number: int, *types: str, loaded: Callable[[], object]
     before, payments = found.count(), found.value("SELECT count(*) FROM benchmark_shop_payment")
     found.load(*(types or (CHEAP,)), number=number)
     loaded()
-    machine.until(found.done, f"processing {number} events", within=300, every=0.05)
+    machine.until(found.done, f"processing {number} events", within=300, every=0.1)
     first = found.value("SELECT max(id) FROM webhooks_webhookevent") - number
     if types:
         when, rows = "occurred_at", f"webhooks_failure WHERE event_id > {first}"

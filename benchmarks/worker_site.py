@@ -32,6 +32,7 @@ class Site:
     kind: str  # of database
     environment: dict[str, str]
     port: int = field(default_factory=machine.free_port)
+    looker: psycopg.Connection | None = None  # kept: PostgreSQL forks for each, which takes from what is measured
 
     def manage(self, *command: str) -> str:
         return machine.manage(self.environment, *command)
@@ -66,8 +67,9 @@ class Site:
         if self.kind == SQLITE:
             with contextlib.closing(sqlite3.connect(url.removeprefix("sqlite:///"), timeout=20)) as file:
                 return file.execute(sql).fetchall()
-        with psycopg.connect(url) as connection:
-            return connection.execute(sql.encode()).fetchall()
+        if self.looker is None or self.looker.closed:
+            self.looker = psycopg.connect(url, autocommit=True)
+        return self.looker.execute(sql.encode()).fetchall()
 
     def value(self, sql: str) -> Any:
         return self.rows(sql)[0][0]
@@ -106,7 +108,11 @@ def site(setup: Setup, kind: str, provider: Provider | None = None, **changes: s
         }
         found = Site(setup, kind, machine.environment(url, **defaults | changes))
         _migrate(found)
-        yield found
+        try:
+            yield found
+        finally:
+            if found.looker:
+                found.looker.close()
 
 
 class Stripe:

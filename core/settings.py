@@ -108,6 +108,7 @@ else:
     _database.setdefault("CONN_MAX_AGE", None)
     _database.setdefault("CONN_HEALTH_CHECKS", True)
     if _database["ENGINE"] == "django.db.backends.postgresql":
+        _database["ENGINE"] = "core.postgresql"
         # Whoever is cut off must notice. This side: a host that is gone is given up after 5 s, a connection to one
         # after 20 s, where Linux waits for minutes or, without keepalives, for ever. The server's side: else the locks
         # of a worker that was cut off are held for two hours, and nobody can take over what it held.
@@ -116,7 +117,7 @@ else:
             # Statements are planned once: two fifths of PostgreSQL's time for an event (measured).
             # https://www.psycopg.org/psycopg3/docs/advanced/prepare.html
             "server_side_binding": True,
-            "prepare_threshold": 5,
+            "prepare_threshold": 5 if env.bool("DATABASE_PREPARE", True) else None,
             "connect_timeout": 5,
             "keepalives_idle": 10,
             "keepalives_interval": 3,

@@ -58,7 +58,9 @@ def raised(
         raise RuntimeError(f"failure {failure.key} could not be recorded: its alert keeps changing")
     if due:
         _wake(one.target.channel for one in routed)
-    log.info(
+    # In a storm each failure has its line already, from whoever processed the event.
+    say = log.info if recorded.planned_for != outbox.plan_key(routed, recorded.severity) else log.debug
+    say(
         "failure recorded",
         alert=recorded.alert_id,
         occurrence=recorded.seq,

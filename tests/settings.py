@@ -3,25 +3,23 @@
 import os
 from pathlib import Path
 
-import environ
-
 os.environ["DJANGO_ENV_FILE"] = os.devnull  # a developer's .env must not change what the tests see
 for _name in ("DATABASE_URL", "DEBUG", "DEMO"):
     os.environ.pop(_name, None)
+if _url := os.environ.get("TEST_DATABASE_URL", ""):
+    os.environ["DATABASE_URL"] = _url
 os.environ.setdefault("SECRET_KEY", "only-for-tests-" + "x" * 50)
 os.environ.setdefault("STRIPE_WEBHOOK_SECRET", "whsec_test_current,whsec_test_previous")
 
 from core.settings import *  # noqa: E402, F403 - Django's way to extend settings
 
-_url = os.environ.get("TEST_DATABASE_URL", "")
 _suffix = os.environ.get("TEST_DB_SUFFIX", "")
 DEBUG = False
 ALLOWED_HOSTS = ["*"]
 SECURE_SSL_REDIRECT = False
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 if _url:
-    DATABASES["default"] = environ.Env.db_url_config(_url)  # noqa: F405 - from the star import
-    DATABASES["default"]["TEST"] = {"NAME": f"test_alerts{_suffix}"}  # noqa: F405 - as above
+    DATABASES["default"]["TEST"] = {"NAME": f"test_alerts{_suffix}"}  # noqa: F405 - from the star import
 else:
     # A file, not memory: threads and processes must see one database, as they do in production.
     _file = Path(__file__).resolve().parent.parent / "var" / f"test{_suffix}.sqlite3"

@@ -16,10 +16,10 @@ from webhooks.models import Failure, WebhookEvent
 logger = structlog.stdlib.get_logger(__name__)
 
 
-def announce(failure: Failure, error: BaseException) -> None:
+def announce(failure: Failure, error: BaseException, event: StripeEvent | None = None) -> None:
     """Send webhook_processing_error for a failure that has been committed, and write down that it was sent."""
     row = failure.event
-    event = _event(row)
+    event = event or _event(row)
     try:
         with failures.announcing(failure):
             raised = signals.send_safely(

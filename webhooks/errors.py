@@ -9,7 +9,7 @@ import hashlib
 import os
 import sysconfig
 import traceback
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -22,6 +22,8 @@ _MESSAGE_READ = 10_000  # a message may quote a whole response; no more of it is
 _STACK_LIMIT = 20_000
 _FRAMES = 40  # the innermost ones of each exception in the chain
 _CHAIN = 5
+_REMEMBERED = 64
+_stacks: dict[Hashable, str] = {}
 _NOT_OURS = tuple(
     f"{folder}{os.sep}"
     for folder in (
@@ -97,12 +99,24 @@ def _stored_form(stack: str) -> tuple[str, str]:
 
 def _stack(error: BaseException) -> str:
     """The frames and classes of the chain without their messages: those hold ids, and would make each stack unique."""
-    parts = [
-        "".join(traceback.format_tb(link.__traceback__, limit=-_FRAMES)) + class_path(type(link))
-        for link in _chain(error)
-        if link.__traceback__
-    ]
+    parts = [_link_stack(type(link), link.__traceback__) for link in _chain(error) if link.__traceback__]
     return "\n\nled to\n\n".join(reversed(parts))
+
+
+def _link_stack(cls: type, tb: TracebackType) -> str:
+    """Remembered by its instructions, since a storm repeats few stacks and to find each frame's text takes long."""
+    link: TracebackType | None = tb
+    steps: list[Hashable] = [cls]
+    while link is not None:
+        steps += (link.tb_frame.f_code, link.tb_lasti)
+        link = link.tb_next
+    key = tuple(steps)
+    if (known := _stacks.get(key)) is not None:
+        return known
+    if len(_stacks) >= _REMEMBERED:
+        _stacks.clear()
+    _stacks[key] = text = "".join(traceback.format_tb(tb, limit=-_FRAMES)) + class_path(cls)
+    return text
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

@@ -74,7 +74,7 @@ def _process(work: _Work) -> Result:
     row = work.row
     with held.hold(work.claimed.token, row.event_id):
         try:
-            event = events.parse(row.body, row.endpoint)
+            work.event = event = events.parse(row.body, row.endpoint)
             handlers = matching(row.type)
             _run_outside(event, handlers)
             _run_inside(work, event, handlers)
@@ -95,6 +95,7 @@ class _Work:
     def __init__(self, claimed: Claimed, until: float = 0.0) -> None:
         self.claimed = claimed
         self.row = row = claimed.row
+        self.event: StripeEvent | None = None
         self.committed = False
         self.next: Claimed | None = None  # ours once this attempt is committed
         self._until = until
@@ -155,7 +156,8 @@ def _failed(work: _Work, error: BaseException) -> Result:
     row, now = work.row, timezone.now()
     facts = describe(error, work.duration_ms())
     try:
-        connection.close_if_unusable_or_obsolete()
+        if connection.errors_occurred:  # else it costs a round trip
+            connection.close_if_unusable_or_obsolete()
         failure = (
             inbox.note(row, facts, now)
             if work.committed
@@ -175,7 +177,7 @@ def _failed(work: _Work, error: BaseException) -> Result:
         next_attempt_at=failure.next_attempt_at,
         duration_ms=facts.duration_ms,
     )
-    announcements.announce(failure, error)
+    announcements.announce(failure, error, work.event)
     return Result.PROCESSED if work.committed else Result.FAILED
 
 
