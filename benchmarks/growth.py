@@ -8,7 +8,7 @@ import statistics
 from collections.abc import Iterator
 
 from benchmarks import machine
-from benchmarks.machine import DATABASES, SQLITE, Setup
+from benchmarks.machine import Setup
 from benchmarks.result import Result
 from benchmarks.worker_site import Site, site
 
@@ -20,11 +20,8 @@ SLOWER, DIGEST = 1.3, 5.0  # times, seconds
 
 
 def run(setup: Setup) -> Iterator[Result]:
-    if setup.quick:  # that the other database uses its indexes is tested
-        yield from _grown(setup, SQLITE, QUICK_SIZES)
-        return
-    for kind in DATABASES:
-        yield from _grown(setup, kind, SIZES)
+    for kind in setup.kinds:
+        yield from _grown(setup, kind, QUICK_SIZES if setup.quick else SIZES)
 
 
 def _grown(setup: Setup, kind: str, sizes: tuple[int, ...]) -> Iterator[Result]:

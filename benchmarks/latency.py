@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from benchmarks import alertmanager, machine, provider
-from benchmarks.machine import DATABASES, POSTGRESQL, Setup
+from benchmarks.machine import POSTGRESQL, Setup
 from benchmarks.provider import Provider
 from benchmarks.result import NotHere, NotHonest, Result
 from benchmarks.shop.bodies import a_body
@@ -32,9 +32,9 @@ class Side:
 
 
 def run(setup: Setup) -> Iterator[Result]:
-    for kind in DATABASES:
+    for kind in setup.kinds:
         yield from _interleaved(setup, kind, EMBEDDED)
-    if not setup.quick:
+    if POSTGRESQL in setup.kinds:
         yield from _interleaved(setup, POSTGRESQL, CELERY)
 
 

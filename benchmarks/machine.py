@@ -28,9 +28,15 @@ DATABASES = (SQLITE, POSTGRESQL)
 @dataclass(frozen=True)
 class Setup:
     quick: bool
+    alone: bool  # what was asked for by name takes its time
     folder: Path  # temporary
     rounds: int  # 3 or more
     postgres: str | None  # URL of a server where databases may be created; None: not reachable
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds of database: a quick run measures SQLite alone."""
+        return DATABASES[:1] if self.quick or not self.postgres else DATABASES
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,6 @@ from collections.abc import Iterator, Sequence
 
 from benchmarks import sides
 from benchmarks.machine import (
-    DATABASES,
     POSTGRESQL,
     Setup,
     free_port,
@@ -33,11 +32,9 @@ _PEER_GOALS = {"SQLite": 7, POSTGRESQL: 5}
 
 
 def run(setup: Setup) -> Iterator[Result]:
-    for kind in DATABASES[:1] if setup.quick else DATABASES:
-        if kind == POSTGRESQL and setup.postgres is None:
-            raise NotHere("No PostgreSQL answers: set BENCH_POSTGRES_URL.")
+    for kind in setup.kinds:
         with _runners(setup, kind) as runners:
-            rounds(setup, runners, seconds=2.0)
+            rounds(setup, runners, seconds=1.5)
         yield from _results(kind, {runner.name: runner for runner in runners})
 
 

@@ -1,6 +1,6 @@
 """Which server setting to use in production: this project under several, against the floor under two sync workers.
 
-Every request opens a connection of its own, as behind a proxy that keeps none; one setting is shown with kept ones.
+Every request opens a connection of its own, as behind a proxy that keeps none.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import sys
 from collections.abc import Iterator
 
 from benchmarks import sides
-from benchmarks.machine import DATABASES, Setup, free_port, median_best_worst
-from benchmarks.result import NotHere, Result
+from benchmarks.machine import Setup, free_port, median_best_worst
+from benchmarks.result import Result
 from benchmarks.runner import Runner, rounds
 from benchmarks.sides import FLOOR, Side, serving
 
@@ -28,7 +28,6 @@ class Setting:
     name: str
     program: str
     options: str
-    keep_alive: bool = False
 
     def command(self, side: Side, port: int) -> list[str]:
         program = _PROGRAMS[self.program].format(port=port)
@@ -39,17 +38,13 @@ DOCUMENTED = Setting("granian, 1 worker of 8 threads", GRANIAN, "--workers 1 --b
 SETTINGS = (
     Setting("gunicorn, 2 sync workers", GUNICORN, "--workers 2"),
     Setting("gunicorn, 2 workers of 4 threads", GUNICORN, "--workers 2 --worker-class gthread --threads 4"),
-    Setting("granian, 1 worker of 4 threads", GRANIAN, "--workers 1 --blocking-threads 4"),
     DOCUMENTED,
     Setting("granian, 2 workers of 4 threads", GRANIAN, "--workers 2 --blocking-threads 4"),
-    dataclasses.replace(DOCUMENTED, name=f"{DOCUMENTED.name}, kept connections", keep_alive=True),
 )
 
 
 def run(setup: Setup) -> Iterator[Result]:
-    if setup.quick:
-        raise NotHere("A quick run compares the documented one alone, under receiving.")
-    for kind in DATABASES if setup.postgres else DATABASES[:1]:
+    for kind in setup.kinds:
         yield from _compare(setup, kind)
 
 
@@ -58,9 +53,9 @@ def _compare(setup: Setup, kind: str) -> Iterator[Result]:
         start = stack.enter_context
         floor, ours = start(sides.floor(setup, kind)), start(sides.ours(setup, kind))
 
-        def runner(name: str, side: Side, command: list[str], port: int, *, keep_alive: bool = False) -> Runner:
+        def runner(name: str, side: Side, command: list[str], port: int) -> Runner:
             start(serving(setup, side, port, command))
-            return Runner(name, side, port, keep_alive=keep_alive)
+            return Runner(name, side, port)
 
         port = free_port()
         least = runner(FLOOR, floor, floor.server(port), port)
@@ -68,7 +63,7 @@ def _compare(setup: Setup, kind: str) -> Iterator[Result]:
         for setting in SETTINGS:
             port = free_port()
             command = setting.command(ours, port)
-            tried.append(runner(setting.name, ours, command, port, keep_alive=setting.keep_alive))
+            tried.append(runner(setting.name, ours, command, port))
         rounds(setup, [least, *tried], seconds=1.0)
     floor_rate = median_best_worst(least.rates)[0]
     for one in tried:
@@ -76,7 +71,7 @@ def _compare(setup: Setup, kind: str) -> Iterator[Result]:
         p99 = median_best_worst(one.p99)[0]
         note = f"p99: {p99:.0f} ms, the floor's: {median_best_worst(least.p99)[0]:.0f} ms"
         yield Result(f"{kind}: {one.name}", rate, "/s", FLOOR, rate / floor_rate, best=best, worst=worst, note=note)
-    best_one = max((one for one in tried if not one.keep_alive), key=lambda one: median_best_worst(one.rates)[0])
+    best_one = max(tried, key=lambda one: median_best_worst(one.rates)[0])
     rate, best, worst = median_best_worst(best_one.rates)
     ratio = rate / floor_rate
     name = f"best server setting, {kind}: {best_one.name}"

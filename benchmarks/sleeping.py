@@ -13,7 +13,6 @@ from benchmarks import sides
 from benchmarks.counting import value
 from benchmarks.load import Load, apply
 from benchmarks.machine import (
-    DATABASES,
     SQLITE,
     Setup,
     free_port,
@@ -41,7 +40,7 @@ class Times:
 
 def run(setup: Setup) -> Iterator[Result]:
     seconds = 1.0 if setup.quick else 5.0
-    for kind in DATABASES[:1] if setup.quick or not setup.postgres else DATABASES:
+    for kind in setup.kinds:
         port = free_port()
         changes = {"SITE_APPS": "benchmarks.sleepers", "SLEEP_SECONDS": str(seconds)}
         with (
@@ -64,7 +63,7 @@ def _measure(setup: Setup, kind: str, side: Side, port: int, seconds: float) -> 
                 continue
             if state in _TYPES:
                 _put_to_sleep(side, port, _TYPES[state])
-            answers = _load(side, port, seconds * 0.8)
+            answers = _load(side, port, seconds * (0.4 if state == IDLE else 0.8))
             times[state].p50.append(percentile(answers, 50))
             times[state].p99.append(percentile(answers, 99))
             until(lambda: not _count(side, "state != 'processed'"), "the end of the work")

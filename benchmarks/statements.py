@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Iterator
 
 from benchmarks import sides
-from benchmarks.machine import DATABASES, ROOT, Setup
+from benchmarks.machine import ROOT, Setup
 from benchmarks.result import NotHere, Result
 from benchmarks.sides import DJSTRIPE, OURS, Side
 
@@ -16,7 +16,7 @@ KINDS = {"no handler": "invoice.will_be_due", "customer.updated": "customer.upda
 
 
 def run(setup: Setup) -> Iterator[Result]:
-    for kind in DATABASES[:1] if setup.quick or not setup.postgres else DATABASES:
+    for kind in setup.kinds:
         with sides.ours(setup, kind) as ours:
             mine = _count(ours, "invoice.paid")
         yield _result(f"SQL statements in the request, {kind}: {OURS}", mine["statements"], 2)
