@@ -13,7 +13,7 @@ GOAL, SCALES = 500, 1.6  # events per second and worker; times as many with a se
 
 
 def run(setup: Setup) -> Iterator[Result]:
-    number = 400 if setup.quick else 2000
+    number = 400 if setup.quick else 1500
     with site(setup, SQLITE) as found, found.worker():
         yield _result(SQLITE, "one worker", [round_of(found, number) for _ in range(setup.rounds)])
     if POSTGRESQL in setup.kinds:

@@ -12,10 +12,9 @@ from collections.abc import Callable
 from functools import partial
 
 import structlog
-from django.db import close_old_connections
 
 from core import engine, wake, worker
-from core.threads import close_connections, daemon
+from core.threads import check_connection, close_connections, daemon
 from core.worker import Loop
 
 log = structlog.get_logger(__name__)
@@ -38,8 +37,11 @@ class Rounds:
             wake.wake_here(self._topic)  # those at work look once more
             return
         try:
-            close_old_connections()
+            check_connection()
             self._work()
+        except BaseException:
+            close_connections()
+            raise
         finally:
             self._free.release()
 
@@ -73,7 +75,7 @@ def _tend(loop: Loop, tend: Callable[[], float]) -> None:
     while True:
         wait = worker.FIRST_PAUSE
         try:
-            close_old_connections()
+            check_connection()
             wait = tend()
         except Exception:
             log.exception("leases could not be renewed", loop=loop.name)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Callable, Iterable
 
 import structlog
-from django.db import connections
+from django.db import close_old_connections, connections
 
 log = structlog.get_logger(__name__)
+CHECK_EVERY = 5.0  # seconds
+_this_thread = threading.local()
 
 
 def daemon(name: str, target: Callable[[], None]) -> threading.Thread:
@@ -30,6 +33,17 @@ def where(thread: threading.Thread) -> str:
         return ""
     last = traceback.extract_stack(frame)[-1]
     return f"{last.filename}:{last.lineno} {last.name}"
+
+
+def check_connection() -> None:
+    """Replaces a connection that is too old or broken; seldom, since that takes a round trip to find out.
+
+    One that breaks in between makes what uses it fail: who catches that calls `close_connections`.
+    """
+    now = time.monotonic()
+    if now - getattr(_this_thread, "checked_at", -CHECK_EVERY) >= CHECK_EVERY:
+        _this_thread.checked_at = now
+        close_old_connections()
 
 
 def close_connections() -> None:

@@ -21,13 +21,12 @@ from django.db import close_old_connections
 from django.utils import timezone
 
 from core import engine, heartbeat, wake
-from core.threads import alive, close_connections, daemon, where
+from core.threads import alive, check_connection, close_connections, daemon, where
 
 log = structlog.get_logger(__name__)
 
 LONGEST_WAIT = 1.0  # seconds; what polling costs at most when every wake-up is lost
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0  # seconds after a step that failed
-CHECK_CONNECTION_EVERY = 5.0  # seconds; a round trip. One that broke before makes a step fail, and is opened anew
 BEAT_EVERY = 5.0  # each beat is a commit
 CLOSE_WITHIN = 1.0  # seconds that handing back gets even when running steps used up the time to stop
 
@@ -126,12 +125,10 @@ class Worker:
         return threads
 
     def _work(self, loop: Loop, number: int, waker: wake.Waker) -> None:
-        failures, checked_at = 0, time.monotonic()
+        failures = 0
         while not self._stopping.is_set():
             try:
-                if time.monotonic() - checked_at > CHECK_CONNECTION_EVERY:
-                    checked_at = time.monotonic()
-                    close_old_connections()
+                check_connection()
                 wait = float(loop.step())
                 failures = 0
             except BaseException:  # SystemExit in a handler must not end the thread either

@@ -72,13 +72,9 @@ class Courier:
         policy, now = get_policy(), self._now()
         self._finish(policy, now)
         self._renew(now)
-        taken: dict[int, targets.Held] = {}
-        for target in targets.ready(self.alias, now):
-            if len(self._calls) >= SLOTS:
-                break
-            if held := targets.lease(target, now):
-                taken[target.pk] = held
-                self._held[target.pk] = held.target.token
+        found = targets.lease(self.alias, now) if len(self._calls) < SLOTS else []
+        taken = {held.target.pk: held for held in found}
+        self._held.update((held.target.pk, held.target.token) for held in found)
         busy = False
         for target_id, token in list(self._held.items()):
             busy |= self._feed(target_id, token, taken.get(target_id), policy, now)

@@ -53,11 +53,6 @@ def row_of(target: To) -> Target:
     return row
 
 
-def ready(channel: str, now: datetime) -> list[Target]:
-    """Targets of a channel with something due that nobody holds and nothing holds back."""
-    return [target for (target,) in select([Target], _ready(), {"channel": channel, "now": _at(now)})]
-
-
 @cache
 def _of_key() -> str:
     return f"SELECT {columns(Target)} FROM notifier_target WHERE key = %s"  # noqa: S608 - the model's own names
@@ -74,14 +69,19 @@ _DIGEST_DUE = """
 """
 
 
+# Something is due, nobody holds it and nothing holds it back.
+_READY = f"""
+    channel = %(channel)s AND lease_until IS NULL AND (next_at IS NULL OR next_at <= %(now)s)
+    AND ({_ALERTS_DUE} OR {_DIGEST_DUE})
+"""
+_IS_ANY_READY = f"SELECT 1 FROM notifier_target WHERE {_READY} LIMIT 1"  # noqa: S608 - the texts above
+
+
 @cache
-def _ready() -> str:
+def _lease() -> str:
     return f"""
-        SELECT {columns(Target)} FROM notifier_target
-        WHERE channel = %(channel)s
-            AND lease_until IS NULL
-            AND (next_at IS NULL OR next_at <= %(now)s)
-            AND ({_ALERTS_DUE} OR {_DIGEST_DUE})
+        UPDATE notifier_target SET token = %(token)s, lease_until = %(until)s WHERE {_READY}
+        RETURNING {columns(Target)}, {_ALERTS_DUE}, {_DIGEST_DUE}
     """  # noqa: S608 - the texts above
 
 
@@ -93,17 +93,12 @@ def _held() -> str:
     """  # noqa: S608 - the texts above
 
 
-@cache
-def _lease() -> str:
-    return f"""
-        UPDATE notifier_target SET token = %(token)s, lease_until = %(until)s WHERE id = %(id)s AND lease_until IS NULL
-        RETURNING {columns(Target)}, {_ALERTS_DUE}, {_DIGEST_DUE}
-    """  # noqa: S608 - the texts above
-
-
-def lease(target: Target, now: datetime) -> Held | None:
-    """Claim a target by compare-and-set; None when another worker was first. Its token is in the target."""
-    return _one_held(_lease(), id=target.pk, token=secrets.token_hex(16), until=_at(now + LEASE), now=_at(now))
+def lease(channel: str, now: datetime) -> list[Held]:
+    """Claim what is ready on a channel. One statement, so that two can never claim one target; tokens are in them."""
+    asked = {"channel": channel, "now": _at(now)}
+    if connection.vendor == "sqlite" and not select([], _IS_ANY_READY, asked):
+        return []  # to claim nothing would still take SQLite's one write lock
+    return _all_held(_lease(), token=secrets.token_hex(16), until=_at(now + LEASE), **asked)
 
 
 def end_leases(now: datetime) -> int:
@@ -135,10 +130,8 @@ _RENEW = "UPDATE notifier_target SET lease_until = %(until)s WHERE id = %(id)s A
 _RELEASE = "UPDATE notifier_target SET token = '', lease_until = NULL WHERE id = %(id)s AND token = %(token)s"
 
 
-def _one_held(sql: str, **values: object) -> Held | None:
-    return next(
-        (Held(target, bool(alerts), bool(digest)) for target, alerts, digest in select([Target], sql, values)), None
-    )
+def _all_held(sql: str, **values: object) -> list[Held]:
+    return [Held(target, bool(alerts), bool(digest)) for target, alerts, digest in select([Target], sql, values)]
 
 
 def _did(statement: str, **values: Any) -> bool:
@@ -163,7 +156,7 @@ def hold(target_id: int, token: str, until: datetime, held_by: str) -> None:
 
 def held(target_id: int, token: str, now: datetime) -> Held | None:
     """The target as it is now, while we still hold it."""
-    return _one_held(_held(), id=target_id, token=token, now=_at(now))
+    return next(iter(_all_held(_held(), id=target_id, token=token, now=_at(now))), None)
 
 
 def set_aside(target_id: int, error: DeliveryError, now: datetime) -> None:

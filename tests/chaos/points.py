@@ -16,7 +16,7 @@ def _always(_arguments: tuple[Any, ...], _result: Any) -> bool:
 
 def _found(_arguments: tuple[Any, ...], result: Any) -> bool:
     """Whoever found nothing to claim goes on."""
-    return result is not None
+    return bool(result)
 
 
 def _shop_row(_arguments: tuple[Any, ...], result: Any) -> bool:

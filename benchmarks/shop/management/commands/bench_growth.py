@@ -23,7 +23,7 @@ from notifier.conf import get_policy
 from notifier.messages import digest
 from notifier.models import Alert, Notification, Occurrence
 from notifier.policy import DigestPlan
-from notifier.targets import ready
+from notifier.targets import lease
 from notifier.tasks import Tick
 from webhooks import events, inbox, tasks
 from webhooks.models import WebhookEvent
@@ -82,7 +82,7 @@ def _claim() -> float:
 
 def _poll() -> float:
     now = timezone.now()
-    return _timed(lambda: (inbox.claim(now), inbox.next_due(), ready("slack", now)))
+    return _timed(lambda: (inbox.claim(now), inbox.next_due(), lease("slack", now)))
 
 
 def _tick() -> float:
