@@ -50,7 +50,7 @@ def _interleaved(setup: Setup, kind: str, engine: str) -> Iterator[Result]:
             _round(side, 3)  # imports, connections
         for _ in range(setup.rounds):
             for side in sides:
-                side.rounds.append(_round(side, 8 if setup.quick else 30))
+                side.rounds.append(_round(side, 8 if setup.quick else 25))
     other = sides[1] if len(sides) > 1 else None
     for place, percent in enumerate((50, 99)):
         values = [machine.percentile(one, percent) for one in sides[0].rounds]

@@ -34,7 +34,7 @@ _PEER_GOALS = {"SQLite": 7, POSTGRESQL: 5}
 def run(setup: Setup) -> Iterator[Result]:
     for kind in setup.kinds:
         with _runners(setup, kind) as runners:
-            rounds(setup, runners, seconds=1.2)
+            rounds(setup, runners, seconds=1.0)
         yield from _results(kind, {runner.name: runner for runner in runners})
 
 

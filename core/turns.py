@@ -14,11 +14,14 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+import structlog
+
 try:
     import fcntl
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]  # asked for below
 
+log = structlog.get_logger(__name__)
 LOOK_EVERY = 0.0003  # seconds
 PATIENCE = 1.0  # seconds; a holder that was stopped must not stop others
 
@@ -26,10 +29,10 @@ PATIENCE = 1.0  # seconds; a holder that was stopped must not stop others
 @contextlib.contextmanager
 def turn(database: Path) -> Iterator[None]:
     """Within: our turn, most of the time. Not for two threads of one process at once."""
-    if fcntl is None:
+    file = _file(database, os.getpid()) if fcntl else None
+    if file is None:
         yield
         return
-    file = _file(database, os.getpid())
     end = time.monotonic() + PATIENCE
     mine = _take(file)
     while not mine and time.monotonic() < end:
@@ -51,10 +54,14 @@ def _take(file: int) -> bool:
 
 
 @cache
-def _file(database: Path, _process: int) -> int:
-    """Its own in each process: what is inherited is one lock."""
+def _file(database: Path, _process: int) -> int | None:
+    """Its own in each process: what is inherited is one lock. None where there can be none: an event is worth more."""
     file = database.with_name(f"{database.name}-turn")
-    with contextlib.suppress(FileExistsError):
-        file.touch(exist_ok=False)
-        file.chmod(database.stat().st_mode & 0o666)  # whoever may write to the database may take turns
-    return os.open(file, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        with contextlib.suppress(FileExistsError):
+            file.touch(exist_ok=False)
+            file.chmod(database.stat().st_mode & 0o666)  # whoever may write to the database may take turns
+        return os.open(file, os.O_RDWR | os.O_CLOEXEC)
+    except OSError as error:
+        log.warning("processes take no turns at the database: it is slower when several write", error=str(error))
+        return None

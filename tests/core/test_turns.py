@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from core import turns
 
@@ -52,7 +53,9 @@ def taken(file: Path) -> float:
 def test_whoever_comes_second_waits_for_the_first(file: Path) -> None:
     with holder(file) as process:
         assert process.stdin
-        assert not turns._take(turns._file(file, 0))
+        mine = turns._file(file, 0)
+        assert mine is not None
+        assert not turns._take(mine)
         process.stdin.close()
         process.wait(10)
         assert taken(file) < turns.PATIENCE
@@ -80,3 +83,11 @@ def test_the_lock_may_be_taken_by_whoever_may_write_to_the_database(file: Path) 
     taken(file)
     (lock,) = file.parent.glob("*-turn")
     assert lock.stat().st_mode & 0o777 == 0o660
+
+
+def test_where_no_lock_can_be_made_everybody_goes_on_and_it_is_said_once(tmp_path: Path) -> None:
+    nowhere = tmp_path / "gone" / "db.sqlite3"
+    with capture_logs() as logs:
+        assert taken(nowhere) < turns.PATIENCE
+        assert taken(nowhere) < turns.PATIENCE
+    assert [line["log_level"] for line in logs] == ["warning"]

@@ -28,7 +28,7 @@ from notifier.tasks import Tick
 from webhooks import events, inbox, tasks
 from webhooks.models import WebhookEvent
 
-MANY, FEW = 100, 5
+MANY, FEW = 100, 3
 
 
 class Command(BaseCommand):
