@@ -53,7 +53,8 @@ class Connection(asyncio.Protocol):
             self.answer(answer, close=close)
             return
         marks = {mark.decode() for mark in MARK.findall(body)}
-        self.arrivals.append((time.monotonic(), " ".join(sorted(marks))))
+        if not path.endswith(b"/chat.update"):  # an edit of a message is none
+            self.arrivals.append((time.monotonic(), " ".join(sorted(marks))))
         number = len(self.arrivals)
         answer = b"ok" if path.startswith(b"/services/") else _yes(number)
         asyncio.get_running_loop().call_later(self.delay, lambda: self.answer(answer, close=close))
