@@ -1,7 +1,7 @@
 # make demo   see it work: a failing webhook becomes a Slack message, an SMS and an email
 # make test   every check and test; SUITE="sqlite postgresql celery huey" picks parts of the tests
 # make chaos  kill it at every point, take its servers away, and count what was lost or doubled; SEED=n repeats a run
-# make bench  measure it beside others; QUICK=1 with shorter rounds
+# make bench  measure it beside others; QUICK=1 what matters most, in a minute
 # make run    serve for real: web and worker, until Ctrl-C
 # make setup  only set up
 #

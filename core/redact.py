@@ -61,7 +61,7 @@ def redact(text: str, *, limit: int | None = None) -> str:
 
 @lru_cache(maxsize=1000)
 def _redact_short(text: str, _known_secrets: tuple[str, ...]) -> str:
-    """Cached, since the values of log lines repeat, and in a storm the patterns took an eighth of a failure's time."""
+    """Cached, since the values of log lines repeat, and in a storm the patterns took a twelfth of a failure's time."""
     return _redact(text, None)
 
 

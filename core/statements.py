@@ -12,10 +12,10 @@ from django.db.models import Model
 
 @cache
 def insert(model: type[Model], rows: int) -> str:
-    """Takes a value for each of `fields`, row by row, and returns the keys."""
+    """Takes a value for each of `fields`, row by row. The caller adds what it wants RETURNING."""
     names = ", ".join(connection.ops.quote_name(field.column) for field in fields(model))
     row = f"({', '.join(['%s'] * len(fields(model)))})"
-    return f"INSERT INTO {table(model)} ({names}) VALUES {', '.join([row] * rows)} RETURNING id"  # noqa: S608 - the model's own names
+    return f"INSERT INTO {table(model)} ({names}) VALUES {', '.join([row] * rows)}"  # noqa: S608 - the model's own names
 
 
 def create(*rows: Model) -> None:
@@ -25,7 +25,7 @@ def create(*rows: Model) -> None:
     model = type(rows[0])
     with connection.cursor() as cursor:
         cursor.execute(
-            insert(model, len(rows)),
+            f"{insert(model, len(rows))} RETURNING id",
             [
                 field.get_db_prep_save(getattr(row, field.attname), connection)
                 for row in rows

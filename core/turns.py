@@ -1,7 +1,7 @@
 """Turns at SQLite's one write lock, for the processes that share a file.
 
 SQLite lets whoever finds it taken sleep for 1, 2, 5, … 100 ms and look again: with two processes that only insert, a
-quarter of the throughput and half of the 99th percentile went there (measured). A turn is a hint: whoever has waited
+fifth of the throughput and half of the 99th percentile went there (measured). A turn is a hint: whoever has waited
 too long for one goes on without, and SQLite decides. https://www.sqlite.org/c3ref/busy_timeout.html
 """
 

@@ -79,8 +79,8 @@ def wake_here(topic: str, *, only_idle: bool = False) -> None:
     with _lock:
         wakers = list(_wakers.get(topic, ()))
         # Without one that waits, all: any of them may have looked just before there was something to see.
-        others = [] if only_idle else wakers
-        for waker in next(([waker] for waker in wakers if waker.is_idle), others):
+        idle = [waker for waker in wakers if waker.is_idle]
+        for waker in idle[:1] or ([] if only_idle else wakers):
             waker.set()
 
 

@@ -6,7 +6,7 @@ from functools import cache
 
 from django.db import connection
 
-from core.statements import columns, fields, table
+from core.statements import columns, insert, table
 from webhooks.models import WebhookEvent
 
 _HELD = "id = %(pk)s AND state = 'processing' AND token = %(token)s"
@@ -16,12 +16,7 @@ _DUE = "WHERE state = 'pending' AND due_at <= %(now)s ORDER BY due_at LIMIT 1"
 @cache
 def store(rows: int) -> str:
     """Takes a value for each of `fields`, row by row, and returns the key of each that is new."""
-    columns = ", ".join(connection.ops.quote_name(field.column) for field in fields(WebhookEvent))
-    row = f"({', '.join(['%s'] * len(fields(WebhookEvent)))})"
-    return (
-        f"INSERT INTO {table(WebhookEvent)} ({columns}) VALUES {', '.join([row] * rows)}"  # noqa: S608 - the model's own names
-        " ON CONFLICT (event_id) DO NOTHING RETURNING event_id, id"
-    )
+    return f"{insert(WebhookEvent, rows)} ON CONFLICT (event_id) DO NOTHING RETURNING event_id, id"
 
 
 @cache

@@ -323,6 +323,8 @@ def test_a_pipe_that_is_full_keeps_nobody_waiting(file: Path) -> None:
     reader = os.open(pipe, os.O_RDWR | os.O_NONBLOCK)  # and never read
     for _ in range(20_000):  # more than the 64 KiB that a pipe holds
         pipes.send(file, "events")
+    with pytest.raises(BlockingIOError):
+        os.write(reader, b"events\n")  # it is full
     os.close(reader)
 
 
