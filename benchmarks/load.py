@@ -31,7 +31,6 @@ class Load:
     kind: str = "invoice.will_be_due"
     seconds: float = 2.0
     connections: int = 8
-    keep_alive: bool = False  # gunicorn's sync workers have none
     rate: float = 0.0  # requests a second; 0: as many as are answered
 
 
@@ -60,8 +59,8 @@ def apply(load: Load) -> Answers:
 class _Client:
     """One of the connections."""
 
-    def __init__(self, load: Load) -> None:
-        self._load = load
+    def __init__(self, port: int) -> None:
+        self._port = port
         self.socket: socket.socket | None = None
         self._answer = b""
         self.sent_at = 0.0
@@ -69,7 +68,7 @@ class _Client:
     def send(self, request: bytes, due: float, selector: selectors.BaseSelector) -> None:
         self.sent_at = due  # at a steady rate that is when it should have gone, however long it had to wait
         if self.socket is None:
-            self.socket = socket.create_connection(("127.0.0.1", self._load.port))
+            self.socket = socket.create_connection(("127.0.0.1", self._port))
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             selector.register(self.socket, selectors.EVENT_READ, self)
         self._answer = b""
@@ -86,7 +85,7 @@ class _Client:
         head, found, body = self._answer.partition(b"\r\n\r\n")
         length = _LENGTH.search(head) if found else None
         whole = length is not None and len(body) >= int(length[1])
-        if not data or (whole and not self._load.keep_alive):
+        if not data or whole:  # each request has a connection of its own: gunicorn's sync workers keep none
             selector.unregister(self.socket)
             self.socket.close()
             self.socket = None
@@ -97,11 +96,10 @@ class _Client:
 
 def _requests(load: Load) -> Iterator[bytes]:
     template = Template(load.kind, SECRET, load.run)
-    connection = "keep-alive" if load.keep_alive else "close"
     for number in range(int(load.seconds * (load.rate or _MOST)) + load.connections):
         body = template.body(number)
         head = (
-            f"POST {load.path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: {connection}\r\n"
+            f"POST {load.path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n"
             f"Stripe-Signature: {template.sign(body)}\r\nContent-Type: application/json\r\n"
             f"User-Agent: Stripe/1.0\r\nAccept: */*\r\nContent-Length: {len(body)}\r\n\r\n"
         )
@@ -112,7 +110,7 @@ def _run(load: Load) -> Answers:
     requests = iter(list(_requests(load)))
     statuses: dict[str, int] = {}
     times: list[float] = []
-    idle = [_Client(load) for _ in range(load.connections)]
+    idle = [_Client(load.port) for _ in range(load.connections)]
     busy: set[_Client] = set()
     selector = selectors.DefaultSelector()
     started = last = time.perf_counter()

@@ -22,14 +22,13 @@ class Runner:
     side: Side
     port: int
     kind: str = "invoice.will_be_due"  # dj-stripe has no handler for this one
-    keep_alive: bool = False
     rates: list[float] = field(default_factory=list)
     p50: list[float] = field(default_factory=list)
     p99: list[float] = field(default_factory=list)
 
     def round(self, seconds: float) -> Answers:
         before = count(self.side)
-        answers = apply(Load(self.port, self.side.path, next(_runs), self.kind, seconds, keep_alive=self.keep_alive))
+        answers = apply(Load(self.port, self.side.path, next(_runs), self.kind, seconds))
         rows = count(self.side) - before
         if rows != answers.accepted or set(answers.statuses) != {"200"}:
             raise NotHonest(f"{self.name}: {rows} rows are stored, and the answers were {answers.statuses}")
