@@ -7,17 +7,21 @@ import re
 SHORTEST, LONGEST = 13, 19  # ISO/IEC 7812-1
 FIRST_DIGITS = "23456"  # of the card networks; a timestamp in milliseconds or finer begins with 1
 GROUP = 4  # digits on a card stand in groups of four to six; those of a date do not
-
-_DIGITS = re.compile(r"[0-9]{4,}+(?:[ -]{1,2}[0-9]++)*+")
+# Between the groups; `\d` is a digit of any script, such as the full-width ones of Japanese forms.
+_BETWEEN = r"[ \u00a0\u2007\u2009\u202f_\u2010-\u2015-]{1,2}"
+_DIGITS = re.compile(rf"\d{{4,}}+(?:{_BETWEEN}\d++)*+")
+# Dots are also in amounts and versions: only in the groups in which a card's digits are printed.
+_DOTTED = re.compile(r"\d(?<![\d.]\d)\d{3}\.(?:\d{4}\.\d{4}\.\d{4}(?:\.\d{1,3})?|\d{6}\.\d{4,5})(?![\d.]*\d)")
 
 
 def hide_cards(text: str, mark: str) -> str:
-    """The text with each card number (contiguous, or in groups with spaces or dashes) replaced by the mark."""
+    """The text with each card number (contiguous, or in groups with something between them) replaced by the mark."""
+    text = _DOTTED.sub(lambda found: mark if _is_card(found[0].replace(".", "")) else found[0], text)
     return _DIGITS.sub(lambda found: _hide(found[0], mark), text)
 
 
 def _hide(digits: str, mark: str) -> str:
-    parts = re.split(r"([ -]+)", digits)  # group, separator, group, ...
+    parts = re.split(rf"({_BETWEEN})", digits)  # group, separator, group, ...
     kept: list[str] = []
     start = 0
     while start < len(parts):
@@ -37,11 +41,15 @@ def _card_end(parts: list[str], start: int) -> int | None:
         digits += parts[index]
         if len(digits) > LONGEST:
             break
-        if len(digits) >= SHORTEST and digits[0] in FIRST_DIGITS and _luhn(digits):
+        if _is_card(digits):
             end = index + 1
         if len(parts[index]) < GROUP:
             break
     return end
+
+
+def _is_card(digits: str) -> bool:
+    return SHORTEST <= len(digits) <= LONGEST and str(int(digits[0])) in FIRST_DIGITS and _luhn(digits)
 
 
 def _luhn(digits: str) -> bool:

@@ -94,6 +94,46 @@ HIDDEN = [
     ("DETAIL:  Key (name)=(Jane\nDoe) already exists.\nnext", "DETAIL: [data]\nnext"),
     ("DETAIL:  Failing row contains (1, Dear Jane.\nBye).\nnext", "DETAIL: [data]\nnext"),
     ("Key (email)=(jane) already exists", "Key (email)=([data]) already exists"),
+    # tokens by their own form: whole ones, and ones that are shorter or longer than their makers make them
+    ("pi_3MtwBwLk_secret_YrKJUKribc failed", "pi_3MtwBwLk_[secret] failed"),
+    ("seti_1Mm8s8_secret_NXDIC, cs_test_a1_secret_fid", "seti_1Mm8s8_[secret], cs_test_a1_[secret]"),
+    ("sub=eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.abc-_1", "sub=[secret]"),
+    ("ghp_16C7e42F292c6912E7710c838347Ae178B4a!", "[secret]!"),
+    ("github_pat_11ABCDEFG0abcdefghij_k", "[secret]"),
+    ("glpat-abcdefghij0123456789", "[secret]"),
+    ("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", "[secret]"),
+    ("AIzaSyDaGmWKa4JsXZ-HjGw7ISLn_3namBGewQe", "[secret]"),
+    ("pypi-AgEIcHlwaS5vcmcCJDYwYjQ", "[secret]"),
+    ("xkeysib-0123456789abcdef-XyZ", "[secret]"),
+    ("key-3ax6xnjp29jd6fds4gc373sgvjxteol0 key-0123456789abcdef0123456789abcdef", "[secret] [secret]"),
+    (f"SK{HEX}", "[secret]"),
+    ("123456789:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw0", "[secret]"),
+    ("-----BEGIN RSA PRIVATE KEY-----\nMIIE\nabc=\n-----END RSA PRIVATE KEY-----.", "[secret]."),
+    ("'-----BEGIN PRIVATE KEY-----\\nMIIEvQ=='", "'[secret]'"),
+    # pairs, options, headers, query strings
+    (
+        "('password', 'x y'), ['--password', 'x'], ['-v', '--token', 'x']",
+        "('password', '[secret]'), ['--password', '[secret]'], ['-v', '--token', '[secret]']",
+    ),
+    ("curl -u alice:hunter2 https://a", "curl -u [secret] https://a"),
+    ("Authorization:\t\tBearer\tabcdefgh", "Authorization:\t\tBearer\t[secret]"),
+    ("Cookie: sessionid=abc; x=y\nHost: a", "Cookie: [secret]\nHost: a"),
+    ("{'Set-Cookie': 'a=b; c=d', 'Host': 'a'}", "{'Set-Cookie': '[secret]', 'Host': 'a'}"),
+    ("pw=hunter2 and pass=hunter2", "pw=[secret] and pass=[secret]"),
+    ("/cb?code=abc&state=1&sig=x&auth=y", "/cb?code=[secret]&state=1&sig=[secret]&auth=[secret]"),
+    ("postgres://u:pa/ss#w@db:5432/x", "postgres://[secret]@db:5432/x"),
+    # what proves or finds a person
+    ("DE89 3704 0044 0532 0130 00 paid, GB82WEST12345698765432", "[data] paid, [data]"),
+    ('cvc=123 "cvc": "123" id_number: 000000000', 'cvc=[secret] "cvc": "[secret]" id_number: [secret]'),
+    ("SSN 219-09-9999, NINO AB123456C", "SSN [data], NINO [data]"),
+    ("0049 151 2345678, (415) 555-2671, 415-555-2671, 0151 23456789", "[phone], [phone], [phone], [phone]"),
+    ("phone=4915112345678", "phone=[secret]"),
+    ("4242.4242.4242.4242 4242_4242_4242_4242 4242\u00a04242\u00a04242\u00a04242", "[card] [card] [card]"),
+    ("\uff14\uff12" * 8, "[card]"),
+    ('"john doe"@example.com', "[email]"),
+    # PostgreSQL's words that quote a value
+    ('invalid input syntax for type integer: "Jane Doe"', "invalid input syntax for type integer: [data]"),
+    ('HINT:  Ask "Jane Doe".\nnext', "HINT: [data]\nnext"),
     # what PostgreSQL or a terminal would not take
     ("a\x00b\ud800c\x1b[31m\r\n\td\x7f\x9b", "a\ufffdb\ufffdc[31m\n\td"),
 ]
@@ -106,6 +146,10 @@ KEPT = [
     "4242424242424241 is no card, 42424242424242424242424242 neither, nor is 1234-5678-9012",
     "from 2026-11-22 2026-11-23",
     f"AC{HEX} {HEX} f47ac10b-58cc-4372-a567-0e02b2c3d479",
+    "EUR 1,250.00 at 09:30, 10.0.0.12, 3.141592653589793, version 1.2.3-4, order 2026-0011, line 120",
+    "https://host:8080/path?x@y",
+    "HINT: You might need to add explicit type casts.",
+    "first pass: ok, mobile: yes, one of 'token', 'id' is missing",
     # words
     "password authentication failed for user, basic authentication refused, bearer of news",
     "KeyError: 'token'",
@@ -224,6 +268,19 @@ _MARKS = ["[secret]", "[card", "[email]", "[phone]", "[data]", "… [1,234 chara
 _PIECES = ["password", "token", "secret", "auth", "=", ":", " ", '"', "'", "\\", "[", "]", "(", ")", "{", "}", ","]
 _PIECES += ["DETAIL:", "HINT:", "Key (", "(a)=(", "\n", "\0", "\ud800", "\x01", "@", "a@b.co", "%40", "://", "u:p@"]
 _PIECES += ["sk_live_", "whsec_", "abcd1234", "xoxb-", "hooks.slack.com/services/", "Bearer ", "None", "&", ";"]
+_PIECES += ["ghp_", "_secret_", "eyJabcde.", "SG.", "AIza", "-----BEGIN PRIVATE KEY-----", "Cookie:", "-u ", "?sig="]
+_PIECES += [
+    "('",
+    "', '",
+    "--token",
+    "DE89370400440532013000",
+    "DE89 3704",
+    "0049",
+    "415-555-",
+    "2671",
+    "HINT: ",
+    "4242.",
+]
 _PIECES += ["4242", "4242424242424242", "4242 4242 4242 4242", "424", "-", "+", "49", "+4915112345678", HEX, "é", "٣"]
 texts = st.lists(st.sampled_from(_MARKS + _PIECES) | st.text(max_size=4), max_size=30).map("".join)
 
@@ -268,7 +325,10 @@ def test_a_secret_is_found_wherever_it_stands(around: str, secret: str, mark: st
 
 _HARD = [
     *("a", "1", "1234 ", "4242 ", "password=", 'token="', "token=[", "Bearer ", "a@", "a.", "a@b.", "://", "://a@"),
-    *("Key (a)=(", "DETAIL: ", "DETAIL:\n", "+1", "+1 22", "token", f"auth {HEX[:16]}", 'token=\\"', "\0", "\ud800"),
+    *("Key (a)=(", "DETAIL: ", "DETAIL:\n", "+1", "+1 22", "token", "('a', "),
+    *("-u a", "?sig", "a:b/", "0151 ", "415-", "DE89 ", "eyJ", "eyJaaaaa.", "-----BEGIN PRIVATE KEY-----", "4242."),
+    *("cookie:", "['--", "x_secret", "_secret_", "aaaa_", 'HINT: "', '"', "://a:", "00 49", "gloas-", "--token',"),
+    *(f"auth {HEX[:16]}", 'token=\\"', "\0", "\ud800"),
 ]
 
 
