@@ -37,7 +37,7 @@ $(VENV)/.ready-dev: $(VENV)/.ready $(wildcard requirements-*.txt)
 text = pathlib.Path(".env.example").read_text(); \
 text = text.replace("SECRET_KEY=\n", "SECRET_KEY=%s\n" % secrets.token_urlsafe(50)).replace("DEBUG=false", "DEBUG=true"); \
 text = text.replace("STRIPE_WEBHOOK_SECRET=\n", "STRIPE_WEBHOOK_SECRET=whsec_local_%s\n" % secrets.token_hex(16)); \
-pathlib.Path(".env").write_text(text); print("wrote .env: put your credentials there")'
+pathlib.Path(".env").touch(0o600); pathlib.Path(".env").write_text(text); print("wrote .env: put your credentials there")'
 
 demo: setup
 	@$(PY) -m demo

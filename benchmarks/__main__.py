@@ -44,7 +44,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
     var = ROOT / "var"
-    var.mkdir(exist_ok=True)
+    var.mkdir(mode=0o700, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="bench-", dir=var))  # not /tmp, which may be memory
     progress, failed, results = Console(stderr=True), False, list[Result]()
     setup = Setup(options.quick, bool(options.only), folder, max(3, options.rounds), _postgres())

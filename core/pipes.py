@@ -10,9 +10,12 @@ import errno
 import os
 import secrets
 import select
+import stat
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+
+from core.private_files import OWNER, mode_beside
 
 MARK = "-wake-"  # between the database's name and that of a reader
 STALE_AFTER = 10.0  # seconds after which a pipe that nobody reads was left by a process that died
@@ -33,10 +36,10 @@ def send(database: Path, topic: str) -> None:
 def hearing(database: Path) -> Iterator[Callable[[float], set[str]]]:
     """Gives what waits so many seconds for topics that others send. It raises OSError, as when the pipe is gone."""
     pipe = database.with_name(f"{database.name}{MARK}{os.getpid()}-{secrets.token_hex(4)}")
-    os.mkfifo(pipe)
+    os.mkfifo(pipe, OWNER)
     _own.add(pipe.name)
     try:
-        pipe.chmod(database.stat().st_mode & 0o666)  # whoever may write to the database may wake
+        pipe.chmod(mode_beside(database))
         # For writing too: else it is at its end whenever nobody has it open.
         reader = os.open(pipe, os.O_RDWR | os.O_NONBLOCK)
 
@@ -55,7 +58,9 @@ def hearing(database: Path) -> Iterator[Callable[[float], set[str]]]:
 
 def _write(pipe: Path, topic: str) -> None:
     try:
-        writer = os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
+        if not stat.S_ISFIFO(pipe.lstat().st_mode):
+            return  # nothing of ours
+        writer = os.open(pipe, os.O_WRONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
     except FileNotFoundError:
         return
     except OSError as error:
@@ -66,7 +71,8 @@ def _write(pipe: Path, topic: str) -> None:
                 pipe.unlink()
         return
     try:
-        with contextlib.suppress(BlockingIOError):  # it is full of wake-ups already
-            os.write(writer, f"{topic}\n".encode())
+        if stat.S_ISFIFO(os.fstat(writer).st_mode):  # nor has it been replaced meanwhile
+            with contextlib.suppress(BlockingIOError):  # it is full of wake-ups already
+                os.write(writer, f"{topic}\n".encode())
     finally:
         os.close(writer)

@@ -10,10 +10,11 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 
 from core.logs import logging_config
+from core.private_files import make_file, make_folder
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = BASE_DIR / "var"
-VAR_DIR.mkdir(exist_ok=True)
+make_folder(VAR_DIR)
 
 env = environ.Env()
 env.read_env(os.environ.get("DJANGO_ENV_FILE", str(BASE_DIR / ".env")))
@@ -69,7 +70,7 @@ TEMPLATES = [
 ]
 STATIC_URL = "static/"
 STATIC_ROOT = VAR_DIR / "static"
-STATIC_ROOT.mkdir(exist_ok=True)
+make_folder(STATIC_ROOT)
 WHITENOISE_USE_FINDERS = True  # the admin's files are few; no collectstatic before a first look
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
@@ -93,6 +94,8 @@ if env.bool("BEHIND_PROXY", False):
 DATABASES: dict[str, dict[str, Any]] = {"default": env.db_url("DATABASE_URL", f"sqlite:///{VAR_DIR / 'db.sqlite3'}")}
 _database = DATABASES["default"]
 if _database["ENGINE"] == "django.db.backends.sqlite3":
+    if _database["NAME"] != ":memory:":
+        make_file(Path(_database["NAME"]))  # SQLite itself would let everybody read it
     # A 200 to Stripe means stored, power cut or not: synchronous=FULL. IMMEDIATE, since a transaction that begins
     # by reading and then writes fails at once under WAL, whatever the timeout (SQLITE_BUSY_SNAPSHOT).
     _database.setdefault("OPTIONS", {}).update(

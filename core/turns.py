@@ -16,6 +16,8 @@ from pathlib import Path
 
 import structlog
 
+from core.private_files import OWNER, mode_beside
+
 try:
     import fcntl
 except ImportError:  # Windows
@@ -59,9 +61,9 @@ def _file(database: Path, _process: int) -> int | None:
     file = database.with_name(f"{database.name}-turn")
     try:
         with contextlib.suppress(FileExistsError):
-            file.touch(exist_ok=False)
-            file.chmod(database.stat().st_mode & 0o666)  # whoever may write to the database may take turns
-        return os.open(file, os.O_RDWR | os.O_CLOEXEC)
+            file.touch(OWNER, exist_ok=False)
+            file.chmod(mode_beside(database))
+        return os.open(file, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
     except OSError as error:
         log.warning("processes take no turns at the database: it is slower when several write", error=str(error))
         return None

@@ -57,7 +57,7 @@ def main() -> int:
 def _folder() -> Path:
     """One for each run, so that two at once do not meet."""
     var = ROOT / "var"
-    var.mkdir(exist_ok=True)
+    var.mkdir(mode=0o700, exist_ok=True)
     return Path(tempfile.mkdtemp(prefix="demo-", dir=var))
 
 

@@ -23,5 +23,5 @@ if _url:
 else:
     # A file, not memory: threads and processes must see one database, as they do in production.
     _file = Path(__file__).resolve().parent.parent / "var" / f"test{_suffix}.sqlite3"
-    _file.parent.mkdir(exist_ok=True)
+    _file.parent.mkdir(mode=0o700, exist_ok=True)
     DATABASES["default"]["TEST"] = {"NAME": str(_file)}  # noqa: F405 - as above

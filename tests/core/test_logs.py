@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import logging
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from logging.config import DictConfigurator
@@ -86,3 +88,57 @@ def test_the_settings_write_every_logger_to_one_place() -> None:
     for name in ("django", "django.request", "django.server", "core.worker"):
         assert logging.getLogger(name).handlers == []
         assert logging.getLogger(name).propagate
+
+
+FORGED = "paid\n2026-11-26T14:02:33Z [error    ] all is lost\r\nand more"
+
+
+@pytest.mark.parametrize("of_structlog", [True, False], ids=["structlog", "logging"])
+def test_no_text_forges_a_line_on_a_terminal(*, of_structlog: bool) -> None:
+    with lines(as_json=False) as written:
+        if of_structlog:
+            structlog.get_logger("tests.logs").info(FORGED, note=FORGED)
+        else:
+            logging.getLogger("tests.logs").warning("got %s", FORGED)
+        try:
+            raise ValueError(FORGED)
+        except ValueError:
+            logging.getLogger("tests.logs").exception("failed")
+
+    assert "all is lost" in written()
+    assert not [line for line in written().splitlines() if line.startswith(("2026-11-26T14:02:33Z", "and more"))]
+
+
+UNHEARD = """
+import sys, threading, warnings, logging, django
+django.setup()
+CANARY = "postgres://shop:canary@10.0.0.7/shop"
+
+def fail():
+    raise ValueError(f"cannot connect to {CANARY}")
+
+class Odd:
+    def __del__(self):
+        fail()
+
+thread = threading.Thread(target=fail, name="a handler's own")
+thread.start()
+thread.join()
+warnings.warn(f"deprecated {CANARY}", UserWarning)
+logging.getLogger("shop").error("too few arguments: %s %s", CANARY)
+Odd()
+print("all said", file=sys.stderr)
+fail()
+"""
+
+
+def test_what_python_itself_writes_to_stderr_shows_no_secret() -> None:
+    ran = subprocess.run(
+        [sys.executable, "-W", "always", "-c", UNHEARD], capture_output=True, text=True, check=False, timeout=60
+    )
+
+    assert ran.returncode == 1
+    assert "all said" in ran.stderr
+    assert "canary" not in ran.stderr
+    for said in ("a handler's own", "deprecated", "a log line of shop", "could not be raised", "uncaught exception"):
+        assert said in ran.stderr
