@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from notifier import pipeline, probe, silences
-from notifier.conf import get_policy, parse_match
+from notifier.conf import get_policy
 from notifier.models import Alert, Attempt, Digest, Notification, Occurrence, Silence, Target
 
 
@@ -65,24 +65,26 @@ class AlertAdmin(ReadOnly):
         self.message_user(request, f"{done} resolved", messages.SUCCESS)
 
 
+class MatchField(forms.JSONField):
+    """Shows again what it refuses, also half of a surrogate pair, which no page can hold."""
+
+    def prepare_value(self, value: Any) -> Any:
+        shown = super().prepare_value(value)
+        return shown.encode(errors="replace").decode() if isinstance(shown, str) else shown
+
+
 class SilenceForm(forms.ModelForm):  # type: ignore[type-arg]  # as above
     class Meta:
         model = Silence
         fields = ["matcher", "starts_at", "ends_at", "comment"]
+        field_classes = {"matcher": MatchField}
 
     def clean(self) -> dict[str, Any] | None:
         data = super().clean() or self.cleaned_data
-        starts, ends = data.get("starts_at"), data.get("ends_at")
-        if starts and ends and ends <= starts:
-            self.add_error("ends_at", "It must end later than it begins.")
-        matcher = data.get("matcher")
-        if isinstance(matcher, dict) and matcher:
-            try:
-                parse_match(matcher)
-            except ValueError as error:
-                self.add_error("matcher", str(error))
-        else:
-            self.add_error("matcher", 'Say what it silences, e.g. {"event": "invoice.*"}.')
+        found = silences.mistakes(data.get("matcher"), data.get("starts_at"), data.get("ends_at"), timezone.now())
+        for name, wrong in found.items():
+            if name not in self.errors:
+                self.add_error(name, wrong)
         return data
 
 
@@ -97,9 +99,11 @@ class SilenceAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # as above
         return {"starts_at": timezone.now()}
 
     def save_model(self, request: HttpRequest, obj: Silence, form: Any, change: bool) -> None:
+        now = timezone.now()
         if not change:
-            obj.author, obj.created_at = request.user.get_username(), timezone.now()
-        super().save_model(request, obj, form, change)
+            obj.author, obj.created_at = request.user.get_username(), now
+        if held := silences.write(obj, now):
+            self.message_user(request, f"{held} held message(s) are judged again", messages.SUCCESS)
 
     def has_delete_permission(self, request: HttpRequest, obj: Silence | None = None) -> bool:
         return False  # end it instead: what it held must be told

@@ -63,7 +63,7 @@ def recover(event_id: str, how: str, now: datetime) -> list[Alert]:
 def resolve(alert: Alert, how: str, now: datetime) -> bool:
     """End an alert; False when it was over already."""
     changed = Alert.objects.filter(pk=alert.pk, resolved_at__isnull=True).update(resolved_at=now, resolved_how=how)
-    Alert.objects.filter(inhibited_by=alert.pk).update(inhibited_by=None)
+    release_children(alert)
     if changed:
         alert.resolved_at, alert.resolved_how = now, how
     return bool(changed)
@@ -81,6 +81,10 @@ def acknowledge(alert: Alert, by: str, now: datetime, until: datetime) -> bool:
 def inhibit(alert: Alert, parent_id: int | None) -> None:
     Alert.objects.filter(pk=alert.pk).update(inhibited_by=parent_id)
     alert.inhibited_by_id = parent_id
+
+
+def release_children(parent: Alert) -> None:
+    Alert.objects.filter(inhibited_by=parent.pk).update(inhibited_by=None)
 
 
 def overdue_to_resolve(now: datetime, forget_after: timedelta) -> list[tuple[Alert, str]]:

@@ -15,12 +15,13 @@ from notifier.facts import Failure, Money
 from notifier.match import canonical
 from notifier.messages.digest import EventCounts
 from notifier.models import Occurrence
-from notifier.watch import Seen
+from notifier.watch import Missing, Seen
 from webhooks.events import parse
 from webhooks.models import Refusal, WebhookEvent
 
 State = WebhookEvent.State
 CHUNK = 500
+BASELINE = timedelta(days=30)  # further back an endpoint is not looked at
 
 
 def reconcile(after: int, now: datetime) -> int:
@@ -111,14 +112,37 @@ def seen(window: timedelta, expected: Iterable[str], now: datetime) -> Seen:
         name: WebhookEvent.objects.filter(type=name, livemode=True).aggregate(at=Max("received_at"))["at"]
         for name in expected
     }
+    counted = {(row["endpoint"], row["reason"]): row["n"] for row in refused}
+    valid = {row["endpoint"]: row["n"] for row in stored}
+    silent = {endpoint for endpoint, _ in counted} - set(valid)
     waiting = WebhookEvent.objects.filter(state=State.PENDING, due_at__lte=now).aggregate(
         oldest=Min("due_at"), number=Count("pk")
     )
     return Seen(
-        refused={(row["endpoint"], row["reason"]): row["n"] for row in refused},
-        stored={row["endpoint"]: row["n"] for row in stored},
+        refused=counted,
+        stored=valid,
+        missing={endpoint: found for endpoint in silent if (found := _missing(endpoint, now))},
         last_of_type=last,
         first_ever=WebhookEvent.objects.aggregate(at=Min("received_at"))["at"],
         oldest_waiting=waiting["oldest"],
         waiting=waiting["number"],
     )
+
+
+def _missing(endpoint: str, now: datetime) -> Missing | None:
+    """How many events an endpoint should have had since its last one; None: it had none in the baseline.
+
+    A silence of less than a day is compared with the same hours of the seven days before, a longer one with as many
+    whole days; on a site that is younger than that, with all the time that it had events.
+    """
+    events = WebhookEvent.objects.filter(endpoint=endpoint, received_at__gte=now - BASELINE, received_at__lte=now)
+    ends = events.aggregate(first=Min("received_at"), last=Max("received_at"), number=Count("pk"))
+    first, last = ends["first"], ends["last"]
+    if last is None:
+        return None
+    step = timedelta(days=(now - last).days + 1)
+    spans = [(last - step * back, now - step * back) for back in range(1, 8)]
+    if known := [(start, end) for start, end in spans if start >= first]:
+        found = sum(events.filter(received_at__gte=start, received_at__lt=end).count() for start, end in known)
+        return Missing(last, found / len(known))
+    return Missing(last, ends["number"] * (now - last) / max(last - first, timedelta(hours=1)))

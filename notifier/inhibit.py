@@ -12,8 +12,10 @@ from notifier.policy import Inhibition, Policy
 
 
 def is_parent(parent: Alert, child: Alert, inhibitions: tuple[Inhibition, ...]) -> bool:
-    """Whether one alert explains the other: another alert, of the same mode, by a rule."""
-    if parent.pk == child.pk or parent.livemode != child.livemode or parent.inhibited_by_id is not None:
+    """Whether one alert explains the other: another alert, of the same account and mode, by a rule."""
+    if parent.pk == child.pk or parent.inhibited_by_id is not None:
+        return False
+    if (parent.account, parent.livemode) != (child.account, child.livemode):
         return False
     above, below = state_of(parent).subject, state_of(child).subject
     return any(matches(rule.parent, above) and matches(rule.child, below) for rule in inhibitions)
@@ -25,7 +27,8 @@ def look(alert: Alert, policy: Policy) -> None:
     concerned = any(matches(rule.parent, subject) or matches(rule.child, subject) for rule in policy.inhibitions)
     if not concerned or alert.inhibited_by_id is not None:
         return
-    others = list(Alert.objects.filter(resolved_at__isnull=True, inhibited_by__isnull=True).exclude(pk=alert.pk))
+    same = {"account": alert.account, "livemode": alert.livemode, "inhibited_by__isnull": True}
+    others = list(Alert.objects.filter(resolved_at__isnull=True, **same).exclude(pk=alert.pk))
     parent = next((other for other in others if is_parent(other, alert, policy.inhibitions)), None)
     if parent is not None:
         alerts.inhibit(alert, parent.pk)
@@ -33,6 +36,15 @@ def look(alert: Alert, policy: Policy) -> None:
     for other in others:
         if is_parent(alert, other, policy.inhibitions):
             alerts.inhibit(other, alert.pk)
+
+
+def release_orphans(now: datetime) -> int:
+    """Judge again what is held by an alert that is over: it ended at the moment at which it began to hold this one."""
+    orphans = Alert.objects.filter(inhibited_by__resolved_at__isnull=False).select_related("inhibited_by")
+    parents = {alert.inhibited_by for alert in orphans if alert.inhibited_by}
+    for parent in parents:
+        alerts.release_children(parent)
+    return sum(ended(parent, now) for parent in parents)
 
 
 def ended(parent: Alert, now: datetime) -> int:

@@ -21,6 +21,7 @@ from notifier import (
     attempts,
     calendar,
     inbound,
+    inhibit,
     outbox,
     pipeline,
     reports,
@@ -81,6 +82,8 @@ class Tick:
             (5.0, start_digests),
             (5.0, tell_of_dead_targets),
             (30.0, plan_forgotten),
+            (30.0, release_outdated),
+            (30.0, tell_of_unreadable_silences),
             (30.0, watch_inbound),
             (1.0, Pruner(prune).step),
         ]
@@ -139,6 +142,26 @@ def plan_forgotten(now: datetime) -> None:
     found = outbox.forgotten(get_policy(), now)
     if found:
         log.error("notifications had no plan", number=found)
+
+
+def release_outdated(now: datetime) -> None:
+    """What is held by a silence or a parent alert that no longer holds it is judged again."""
+    silences.release_outdated(now)
+    inhibit.release_orphans(now)
+
+
+def tell_of_unreadable_silences(now: datetime) -> None:
+    """Such a silence holds nothing, and whoever made it believes that it does."""
+    for row in silences.unreadable(now):
+        api.alert(
+            f"Silence {row.pk} cannot be read, so it silences nothing",
+            key=f"silence.{row.pk}",
+            severity="warning",
+            category="configuration",
+            hint="Correct what it matches in the admin, or end it there.",
+            once=f"{row.pk} {now:%Y%m%d%H%M}",
+            now=now,
+        )
 
 
 def watch_inbound(now: datetime) -> None:

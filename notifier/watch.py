@@ -12,11 +12,20 @@ from notifier.policy import Watch
 
 
 @dataclass(frozen=True, slots=True)
+class Missing:
+    """Events that an endpoint should have had since its last one, going by the same hours of the days before."""
+
+    since: datetime
+    expected: float
+
+
+@dataclass(frozen=True, slots=True)
 class Seen:
     """What came in within the watch's window."""
 
     refused: Mapping[tuple[str, str], int]  # (endpoint, reason) -> requests
     stored: Mapping[str, int]  # endpoint -> events
+    missing: Mapping[str, Missing]  # endpoints whose traffic has stopped
     last_of_type: Mapping[str, datetime | None]
     first_ever: datetime | None
     oldest_waiting: datetime | None
@@ -66,16 +75,19 @@ _REFUSALS = {
         "Compare a delivery in the Stripe dashboard with what arrives here; the format may be one not known yet.",
     ),
 }
-# Stripe's own requests are refused for these; anybody who finds the URL causes the others.
-_STRIPES_OWN = frozenset({"no_secret", "no_match", "too_old", "in_future", "malformed_event"})
+# These come after the signature has been found right, so only Stripe causes them; anybody who finds the URL causes the
+# others.
+_STRIPES_OWN = frozenset({"too_old", "in_future", "malformed_event"})
+# At most one endpoint in 150 is as silent as that by chance, when its events come independently of each other.
+STOPPED = 5
 
 
 def findings(seen: Seen, watch: Watch, now: datetime) -> tuple[Finding, ...]:
     """Everything that is wrong at `now`."""
-    return (*_refused(seen, watch), *_absent(seen, watch, now), *_backlog(seen, watch, now))
+    return (*_refused(seen, watch, now), *_absent(seen, watch, now), *_backlog(seen, watch, now))
 
 
-def _refused(seen: Seen, watch: Watch) -> Iterator[Finding]:
+def _refused(seen: Seen, watch: Watch, now: datetime) -> Iterator[Finding]:
     for (endpoint, reason), count in sorted(seen.refused.items()):
         if reason not in _REFUSALS or count < watch.refused_least:
             continue
@@ -84,15 +96,28 @@ def _refused(seen: Seen, watch: Watch) -> Iterator[Finding]:
         if share < watch.refused_share:
             continue
         what, hint = _REFUSALS[reason]
-        # Nothing valid at all: Stripe's events are being lost. Some: old and new secret, or a stranger.
-        lost = reason in _STRIPES_OWN and not seen.stored.get(endpoint)
+        missing = _missing(seen, endpoint)
+        silence = f"; nothing valid for {human(now - missing.since)}" if missing else ""
         yield Finding(
             f"watch.refused.{endpoint}.{reason}",
-            Severity.CRITICAL if lost else Severity.ERROR,
+            _severity(reason, lost=bool(missing), any_valid=bool(seen.stored.get(endpoint))),
             Category.CONFIGURATION if reason == "no_secret" else Category.SIGNATURE,
-            f"Endpoint {endpoint}: {what} ({count} of {total} requests in {human(watch.window)})",
+            f"Endpoint {endpoint}: {what} ({count} of {total} requests in {human(watch.window)}{silence})",
             hint,
         )
+
+
+def _missing(seen: Seen, endpoint: str) -> Missing | None:
+    missing = seen.missing.get(endpoint)
+    return missing if missing and missing.expected >= STOPPED and not seen.stored.get(endpoint) else None
+
+
+def _severity(reason: str, *, lost: bool, any_valid: bool) -> Severity:
+    """Nobody is paged for what a stranger can cause: for that, the endpoint's valid events must have stopped too."""
+    if lost or (reason in _STRIPES_OWN and not any_valid):
+        return Severity.CRITICAL
+    # Without a secret nothing can be accepted, whoever knocks: the site's own mistake.
+    return Severity.ERROR if reason in _STRIPES_OWN or reason == "no_secret" else Severity.WARNING
 
 
 def _absent(seen: Seen, watch: Watch, now: datetime) -> Iterator[Finding]:

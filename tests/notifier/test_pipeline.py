@@ -12,7 +12,7 @@ from django.db import OperationalError, connection
 from django.test.utils import CaptureQueriesContext
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
-from notifier import api, inbound, pipeline, silences
+from notifier import api, inbound, pipeline, silences, tasks
 from notifier.channels import memory
 from notifier.facts import Severity
 from notifier.models import Alert, Notification, Occurrence
@@ -398,6 +398,35 @@ def test_a_child_of_another_mode_is_not_held(scene: Scene, configure: Configure)
     other = scene.alert(livemode=False)
 
     assert other.inhibited_by_id is None
+
+
+@pytest.mark.parametrize("first", ["parent", "child"])
+def test_a_child_of_another_account_is_not_held(scene: Scene, configure: Configure, first: str) -> None:
+    configure(inhibit=[DATABASE_DOWN])
+    if first == "parent":
+        scene.fail(exceptions=OUTAGE, attempt=2, account="acct_1")
+    other, same = scene.alert(account="acct_2"), scene.alert(account="acct_1")
+    if first == "child":
+        scene.fail(exceptions=OUTAGE, attempt=2, account="acct_1")
+    other.refresh_from_db()
+    same.refresh_from_db()
+    assert other.inhibited_by_id is None
+    assert same.inhibited_by_id is not None
+
+
+def test_what_an_ended_alert_still_holds_is_released(scene: Scene, configure: Configure) -> None:
+    configure(inhibit=[DATABASE_DOWN])
+    parent = scene.alert(exceptions=OUTAGE, attempt=2, event_id="evt_p")
+    child = scene.alert()
+    scene.deliver()
+    scene.recover("evt_p")
+    scene.deliver()
+    # As if it had begun to hold at the moment at which it ended.
+    Alert.objects.filter(pk=child.pk).update(inhibited_by=parent)
+    scene.fail()
+    tasks.release_outdated(scene.now)
+    child.refresh_from_db()
+    assert child.inhibited_by_id is None
 
 
 # --- other code of the site ---------------------------------------------------------------------------------------

@@ -10,19 +10,24 @@ import pytest
 
 from notifier.facts import Category, Severity
 from notifier.policy import Watch
-from notifier.watch import Finding, Seen, findings
+from notifier.watch import Finding, Missing, Seen, findings
 from webhooks.events import parse
 from webhooks.exceptions import Refused
 from webhooks.verify import verify
 
 NOW = datetime(2026, 11, 22, 14, 0, tzinfo=UTC)
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
-NOTHING = Seen(refused={}, stored={}, last_of_type={}, first_ever=None, oldest_waiting=None, waiting=0)
+NOTHING = Seen(refused={}, stored={}, missing={}, last_of_type={}, first_ever=None, oldest_waiting=None, waiting=0)
 WATCH = Watch()  # a fifth of the requests, and at least five of them
 
 
 def refused(reason: str, count: int, stored: int = 0) -> Seen:
     return replace(NOTHING, refused={("default", reason): count}, stored={"default": stored} if stored else {})
+
+
+def stopped(seen: Seen, expected: float = 50, silence: timedelta = 40 * MINUTE) -> Seen:
+    """The endpoint had events before, and should have had so many since."""
+    return replace(seen, missing={"default": Missing(NOW - silence, expected)})
 
 
 def one(found: tuple[Finding, ...]) -> Finding:
@@ -71,7 +76,7 @@ def test_the_limits_are_the_sites() -> None:
 def test_a_finding_says_what_where_how_much_and_what_to_do() -> None:
     assert one(findings(refused("no_match", 30, 20), WATCH, NOW)) == Finding(
         key="watch.refused.default.no_match",
-        severity=Severity.ERROR,
+        severity=Severity.WARNING,
         category=Category.SIGNATURE,
         title="Endpoint default: signatures do not match (30 of 50 requests in 15 min)",
         hint="Compare the signing secret in the Stripe dashboard with the endpoint's; it may have been rolled.",
@@ -88,10 +93,19 @@ def test_each_endpoint_and_each_reason_is_a_finding_of_its_own() -> None:
     ]
 
 
-def test_only_the_endpoint_that_stores_nothing_is_critical() -> None:
-    counted = {("a", "no_match"): 9, ("b", "no_match"): 9}
-    found = findings(replace(NOTHING, refused=counted, stored={"b": 1}), WATCH, NOW)
-    assert [finding.severity for finding in found] == [Severity.CRITICAL, Severity.ERROR]
+@pytest.mark.parametrize("reason", ["no_match", "missing", "malformed", "bad_encoding", "no_secret"])
+def test_what_a_stranger_can_cause_pages_only_when_valid_events_have_stopped(reason: str) -> None:
+    knocks = refused(reason, 12)
+    mild = Severity.ERROR if reason == "no_secret" else Severity.WARNING
+    assert one(findings(knocks, WATCH, NOW)).severity is mild, "a site without traffic"
+    assert one(findings(stopped(knocks, expected=4.9), WATCH, NOW)).severity is mild, "a silence as it often has"
+    assert one(findings(stopped(knocks, expected=5), WATCH, NOW)).severity is Severity.CRITICAL
+    assert one(findings(stopped(refused(reason, 12, 3)), WATCH, NOW)).severity is mild, "valid ones come as well"
+
+
+def test_a_stop_says_since_when_nothing_valid_comes() -> None:
+    found = one(findings(stopped(refused("no_match", 12)), WATCH, NOW))
+    assert found.title.endswith("(12 of 12 requests in 15 min; nothing valid for 40 min)")
 
 
 SECRET = "whsec_test_current"
@@ -118,10 +132,10 @@ def reason_of(body: bytes, header: str, *secrets: str) -> str:
 @pytest.mark.parametrize(
     ("reason", "severity", "category"),
     [
-        pytest.param(reason_of(BODY, signed()), Severity.CRITICAL, Category.CONFIGURATION, id="no secret is set"),
+        pytest.param(reason_of(BODY, signed()), Severity.ERROR, Category.CONFIGURATION, id="no secret is set"),
         pytest.param(
             reason_of(BODY, signed(secret="whsec_rolled"), SECRET),
-            Severity.CRITICAL,
+            Severity.WARNING,
             Category.SIGNATURE,
             id="signed with another secret",
         ),
@@ -130,15 +144,16 @@ def reason_of(body: bytes, header: str, *secrets: str) -> str:
             reason_of(BODY, signed(age=-301), SECRET), Severity.CRITICAL, Category.SIGNATURE, id="in the future"
         ),
         pytest.param(reason_of(BODY, signed(), SECRET), Severity.CRITICAL, Category.SIGNATURE, id="signed, no event"),
-        pytest.param(reason_of(BODY, "", SECRET), Severity.ERROR, Category.SIGNATURE, id="no signature"),
-        pytest.param(reason_of(BODY, "Bearer x", SECRET), Severity.ERROR, Category.SIGNATURE, id="another scheme"),
-        pytest.param(reason_of(b"\xff", signed(), SECRET), Severity.ERROR, Category.SIGNATURE, id="not UTF-8"),
+        pytest.param(reason_of(BODY, "", SECRET), Severity.WARNING, Category.SIGNATURE, id="no signature"),
+        pytest.param(reason_of(BODY, "Bearer x", SECRET), Severity.WARNING, Category.SIGNATURE, id="another scheme"),
+        pytest.param(reason_of(b"\xff", signed(), SECRET), Severity.WARNING, Category.SIGNATURE, id="not UTF-8"),
     ],
 )
 def test_every_reason_that_verifying_gives_means_something(reason: str, severity: Severity, category: Category) -> None:
     found = one(findings(refused(reason, 9), WATCH, NOW))
     assert (found.key, found.severity, found.category) == (f"watch.refused.default.{reason}", severity, category)
-    assert one(findings(refused(reason, 9, 9), WATCH, NOW)).severity is Severity.ERROR
+    with_valid_ones = one(findings(refused(reason, 9, 9), WATCH, NOW)).severity
+    assert with_valid_ones is min(severity, Severity.ERROR)
 
 
 @pytest.mark.parametrize("reason", ["unknown_endpoint", "too_large", "unreadable", "rejected"])
@@ -228,6 +243,7 @@ def test_everything_that_is_wrong_is_found_at_once() -> None:
     seen = Seen(
         refused={("default", "no_match"): 9},
         stored={},
+        missing={},
         last_of_type={"invoice.paid": NOW - 9 * HOUR},
         first_ever=NOW - 900 * HOUR,
         oldest_waiting=NOW - HOUR,

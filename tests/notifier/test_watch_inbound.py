@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 
-from notifier import tasks
+from notifier import silences, tasks
 from notifier.channels import memory
 from notifier.facts import Severity
-from notifier.models import Alert, Target
+from notifier.models import Alert, Silence, Target
 from tests.notifier.conftest import Configure
 from tests.notifier.scene import HOUR, MINUTE, Scene, reasons, refused, row_of
 from webhooks.models import Refusal, WebhookEvent
@@ -49,6 +50,8 @@ def test_a_healthy_site_raises_nothing(scene: Scene) -> None:
 
 
 def test_a_rotated_secret_is_one_critical_alert_that_ends_by_itself(scene: Scene) -> None:
+    receive(scene, 100)
+    scene.clock.step(20 * MINUTE)
     refuse(scene, 20)
     for _ in range(3):  # three workers in the same minute
         tasks.watch_inbound(scene.now)
@@ -141,3 +144,65 @@ def test_a_target_that_is_set_aside_a_second_time_is_told_again(scene: Scene) ->
     tasks.tell_of_dead_targets(scene.now + timedelta(days=2))
 
     assert Alert.objects.get().count == 2
+
+
+@pytest.mark.parametrize("reason", ["no_match", "missing", "malformed", "bad_encoding"])
+def test_forged_posts_to_a_site_without_traffic_page_nobody(scene: Scene, configure: Configure, reason: str) -> None:
+    configure(
+        channels={"chat": {"BACKEND": "memory"}, "oncall": {"BACKEND": "memory"}},
+        routes={"critical": ["oncall"], "*": ["chat"]},
+    )
+    receive(scene, received_at=scene.now - 20 * HOUR)  # one event a day
+    receive(scene, received_at=scene.now - 44 * HOUR)
+    refuse(scene, 12, reason=reason)
+    tasks.watch_inbound(scene.now)
+
+    assert Alert.objects.get().severity == Severity.WARNING
+    assert [sent.address for sent in scene.deliver()] == ["chat"]
+
+
+def test_a_quiet_night_is_no_stop_and_the_same_silence_by_day_is(scene: Scene) -> None:
+    night, day = scene.now.replace(hour=3), scene.now.replace(hour=15)
+    for back in range(1, 8):
+        for hour in range(8, 24):  # ten events an hour from eight to midnight
+            at = (day - timedelta(days=back)).replace(hour=hour)
+            receive(scene, 10, received_at=at)
+    receive(scene, received_at=night.replace(hour=0))
+
+    def severity_at(at: datetime) -> int:
+        refuse(scene, 12, minute=at)
+        tasks.watch_inbound(at)
+        return int(Alert.objects.latest("pk").severity)
+
+    assert severity_at(night) == Severity.WARNING
+    receive(scene, 10, received_at=day - HOUR)
+    assert severity_at(day) == Severity.CRITICAL
+
+
+def test_a_silence_that_cannot_be_read_is_told_and_stops_no_channel(scene: Scene) -> None:
+    times = {"starts_at": scene.now, "ends_at": scene.now + HOUR, "created_at": scene.now, "author": "", "comment": ""}
+    unreadable: list[Any] = [{"evnt": "x"}, [], "text", {}, {"event": {"a": 1}}]
+    for matcher in unreadable:
+        Silence.objects.create(matcher=matcher, **times)
+    scene.fail()
+    assert reasons(scene.deliver()) == ["first"]
+
+    tasks.tell_of_unreadable_silences(scene.now)
+    assert Alert.objects.filter(source__startswith="silence.").count() == 5
+    assert "so it silences nothing" in scene.deliver()[0].message.title
+
+
+def test_a_silence_whose_matcher_is_no_json_stops_no_channel(scene: Scene) -> None:
+    if connection.vendor != "sqlite":
+        pytest.skip("PostgreSQL stores JSON only")
+    times = {"starts_at": scene.now, "ends_at": scene.now + HOUR, "created_at": scene.now, "author": "", "comment": ""}
+    good = Silence.objects.create(matcher={"event": "customer.*"}, **times)
+    bad = Silence.objects.create(matcher={"event": "invoice.*"}, **times)
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA ignore_check_constraints = ON")
+        cursor.execute("UPDATE notifier_silence SET matcher = '{broken' WHERE id = %s", [bad.pk])
+        cursor.execute("PRAGMA ignore_check_constraints = OFF")
+    scene.fail()
+    assert reasons(scene.deliver()) == ["first"]
+    assert [row.pk for row in silences.unreadable(scene.now)] == [bad.pk]
+    assert [silenced.id for silenced in silences.in_force(scene.now)] == [good.pk]
