@@ -28,6 +28,24 @@ def sqlite_waits_for_its_turn(**_kwargs: Any) -> list[CheckMessage]:
     ]
 
 
+@register(Tags.security)
+def hueys_hints_are_signed(**_kwargs: Any) -> list[CheckMessage]:
+    """Huey pickles: whoever can write to its Redis could run any code in its workers."""
+    if "huey" not in getattr(settings, "TASKS", {}).get("default", {}).get("BACKEND", ""):
+        return []
+    huey = getattr(settings, "HUEY", None)
+    serializer = huey.get("serializer") if isinstance(huey, dict) else getattr(huey, "serializer", None)
+    if type(serializer).__name__ == "SignedSerializer":
+        return []
+    return [
+        Error(
+            "HUEY has no signed serializer: whoever can write to its Redis can run any code in its workers.",
+            hint='Set HUEY["serializer"] = huey.serializer.SignedSerializer(secret=SECRET_KEY).',
+            id="core.E002",
+        )
+    ]
+
+
 @register()
 def worker_has_threads(**_kwargs: Any) -> list[CheckMessage]:
     threads: int = getattr(settings, "WORKER_THREADS", 4)  # as in webhooks.tasks

@@ -30,7 +30,8 @@ DATABASE_SILENT = 3.0  # seconds after which it counts as away; a probe waits fo
 REMEMBER_MIGRATIONS = 60.0  # seconds; to look costs a query and all migrations' files
 PLAIN = "text/plain; charset=utf-8"
 AWAY = (DatabaseError, InterfaceError)
-PASSED_ON = ("X-Forwarded-For", "Forwarded", "X-Real-IP", "Via")  # a proxy speaks for somebody else
+# A proxy speaks for somebody else: https://developer.mozilla.org/docs/Web/HTTP/Reference/Headers/X-Forwarded-For
+PASSED_ON = ("forwarded", "x-real-ip", "via", "true-client-ip", "cf-connecting-ip")
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +140,11 @@ def _may_read_metrics(request: HttpRequest) -> bool:
     if settings.METRICS_TOKEN:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         return scheme.lower() == "bearer" and constant_time_compare(token.strip(), settings.METRICS_TOKEN)
-    if any(name in request.headers for name in PASSED_ON):
+    # Behind a proxy on this machine every request comes from here, whatever headers it adds.
+    passed_on = settings.SECURE_PROXY_SSL_HEADER is not None or any(
+        name in PASSED_ON or name.startswith("x-forwarded-") for name in map(str.lower, request.headers)
+    )
+    if passed_on:
         return False
     try:
         return ipaddress.ip_address(request.META.get("REMOTE_ADDR", "")).is_loopback

@@ -21,6 +21,7 @@ from core.worker import Loop
 log = structlog.get_logger(__name__)
 
 EVERY = 60.0  # seconds
+_HEADERS = {"User-Agent": "stripe-webhook-alerts"}
 TIMEOUT = (5.0, 10.0)  # seconds to connect, and to wait for the answer
 
 
@@ -59,10 +60,11 @@ class Ping:
     def _ask(self) -> str:
         """What went wrong, or nothing."""
         try:
-            answer = requests.get(self._url, timeout=TIMEOUT, headers={"User-Agent": "stripe-webhook-alerts"})
+            # Of the answer only the status is read, however much follows it.
+            with requests.get(self._url, timeout=TIMEOUT, headers=_HEADERS, stream=True) as answer:
+                return "" if answer.ok else f"HTTP {answer.status_code}"
         except requests.RequestException as error:
             return type(error).__name__
-        return "" if answer.ok else f"HTTP {answer.status_code}"
 
     def _note(self, trouble: str) -> None:
         """Log a change, not a state."""

@@ -175,6 +175,8 @@ if _engine == "celery":
     CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
     CELERY_TASK_PUBLISH_RETRY = False
     CELERY_TASK_IGNORE_RESULT = True
+    CELERY_ACCEPT_CONTENT = ["json"]  # pickled, what lies in the broker could run any code here
+    CELERY_TASK_SERIALIZER = CELERY_RESULT_SERIALIZER = CELERY_EVENT_SERIALIZER = "json"
     # A stopped engine must not be flooded: hints that nobody takes are dropped, and cost nothing.
     CELERY_TASK_QUEUES = {
         TASKS_QUEUE: {
@@ -193,7 +195,11 @@ if _engine == "celery":
     CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
     INSTALLED_APPS.append("django_tasks_fennel")
 elif _engine == "huey":
+    from huey.serializer import SignedSerializer  # type: ignore[import-untyped]  # Huey ships no types
     from redis import ConnectionPool
+
+    if not SECRET_KEY:
+        raise ImproperlyConfigured("TASKS=huey needs SECRET_KEY: hints are signed with it.")
 
     HUEY = {
         "name": TASKS_QUEUE,
@@ -205,6 +211,8 @@ elif _engine == "huey":
                 env.str("REDIS_URL", "redis://127.0.0.1:6379/0"), socket_connect_timeout=2, socket_timeout=5
             )
         },
+        # Unsigned, what lies in Redis is unpickled: whoever can write there could run any code here.
+        "serializer": SignedSerializer(secret=SECRET_KEY, salt="stripe-webhook-alerts"),
         "consumer": {"workers": env.int("ENGINE_THREADS", 10), "worker_type": "thread", "periodic": False},
     }
     INSTALLED_APPS.append("huey.contrib.djhuey")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import structlog
 from anymail.signals import tracking
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
-from django.db import InterfaceError, OperationalError, transaction
+from django.core.exceptions import ImproperlyConfigured, SuspiciousOperation
+from django.db import DatabaseError, InterfaceError, transaction
 from django.dispatch import receiver
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import Resolver404, resolve
@@ -18,6 +20,7 @@ from django.views.decorators.http import require_POST
 
 from notifier import reports
 from notifier.conf import get_policy
+from notifier.policy import Channel
 from notifier.receipts import report_of
 
 if TYPE_CHECKING:
@@ -32,6 +35,10 @@ log = structlog.get_logger(__name__)
 @transaction.non_atomic_requests
 def twilio_status(request: HttpRequest) -> HttpResponse:
     """A status callback: https://www.twilio.com/docs/messaging/guides/track-outbound-message-status"""
+    if not any(_callback_of(channel) for channel in _channels()):
+        raise Http404  # nobody here sends by Twilio
+    if any("\0" in value for values in (request.GET, request.POST) for value in values.values()):
+        return HttpResponse(status=400)  # PostgreSQL can store none
     if not _is_twilios(request):
         log.warning("delivery report refused", provider="twilio", because="signature")
         return HttpResponse(status=403)
@@ -40,7 +47,7 @@ def twilio_status(request: HttpRequest) -> HttpResponse:
         sid, reference = request.POST.get("MessageSid", ""), request.GET.get("reference", "")
         try:
             reports.record(sid, report, timezone.now(), reference=reference)
-        except (OperationalError, InterfaceError) as error:
+        except (DatabaseError, InterfaceError) as error:
             log.error("delivery report lost", provider="twilio", error=type(error).__name__)
             return HttpResponse(status=503)
     return HttpResponse(status=200)
@@ -54,29 +61,64 @@ def _is_twilios(request: HttpRequest) -> bool:
     if not signature or SIGNATURE_SETTINGS_HEADER in request.headers:  # signed with a key that we do not have
         return False
     query = request.META.get("QUERY_STRING", "")
-    for channel in get_policy().channels.values():
-        token, url = channel.options.get("auth_token"), channel.options.get("status_callback")
-        if not (token and url):
-            continue
-        if RequestValidator(str(token)).validate(f"{url}?{query}" if query else str(url), request.POST, signature):
-            return True
-    return False
+    return any(
+        RequestValidator(token).validate(f"{url}?{query}" if query else url, request.POST, signature)
+        for token, url in filter(None, map(_callback_of, _channels()))
+    )
+
+
+def _callback_of(channel: Channel) -> tuple[str, str] | None:
+    """What signs a channel's status callbacks, and the URL that Twilio was given for them."""
+    token, url = channel.options.get("auth_token"), channel.options.get("status_callback")
+    return (str(token), str(url)) if token and url else None
+
+
+def _channels() -> Iterable[Channel]:
+    try:
+        return get_policy().channels.values()
+    except ImproperlyConfigured:  # the checks say what is wrong
+        return ()
 
 
 @csrf_exempt
 @login_not_required
 @transaction.non_atomic_requests
 def email_tracking(request: HttpRequest, provider: str) -> HttpResponseBase:
-    """Anymail's own view for a provider, which checks ANYMAIL["WEBHOOK_SECRET"]; 404 while that is not set."""
+    """Anymail's own view for a provider that some channel sends by, which checks ANYMAIL["WEBHOOK_SECRET"].
+
+    404 while that is not set, and for every other provider. 400 for what no provider sends.
+    """
     if not getattr(settings, "ANYMAIL", {}).get("WEBHOOK_SECRET"):
         raise Http404  # Anymail would take everything from anybody
+    if provider not in _mail_providers():
+        raise Http404
     try:
         # By its urls, which know every provider's view, and only now: importing them all takes its time.
         view = resolve(f"/{provider}/tracking/", "anymail.urls")
     except Resolver404:
         raise Http404 from None
-    response: HttpResponseBase = view.func(request)
+    try:
+        response: HttpResponseBase = view.func(request)
+    except (SuspiciousOperation, Http404):  # Django answers these: Anymail's own refusal is one
+        raise
+    except ImproperlyConfigured:
+        raise Http404 from None  # the provider's own settings are missing
+    except (DatabaseError, InterfaceError) as error:
+        log.error("delivery report lost", provider=provider, error=type(error).__name__)
+        return HttpResponse(status=503)
+    except Exception as error:  # noqa: BLE001 - Anymail's parsers raise whatever the body leads them to
+        log.warning("delivery report refused", provider=provider, because=type(error).__name__)
+        return HttpResponse(status=400)
     return response
+
+
+def _mail_providers() -> set[str]:
+    """As Anymail names them in its URLs: by the module of the backend that some channel sends with."""
+    backends = {str(channel.options.get("backend", "")) for channel in _channels() if channel.kind == "email"}
+    mailers = getattr(settings, "MAILERS", {}).values()  # Django 6.1
+    backends |= {str(mailer.get("BACKEND", "")) for mailer in mailers}
+    backends.add(getattr(settings, "EMAIL_BACKEND_PATH", ""))
+    return {backend.split(".")[2] for backend in backends if backend.startswith("anymail.backends.")}
 
 
 @receiver(tracking, dispatch_uid="notifier.tracking")

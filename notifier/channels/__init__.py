@@ -27,8 +27,9 @@ def load(kind: str) -> type[Channel]:
         raise LookupError(f"no channel is called {kind!r}; there are {', '.join(KINDS)}, or give a dotted path")
     try:
         found = getattr(import_module(module), name)
-    except (ImportError, AttributeError) as error:
-        raise LookupError(f"{path!r} cannot be imported: {error}") from error
+    except Exception as error:
+        # Whatever a site's own module raises while it is imported is the same mistake of the settings.
+        raise LookupError(f"{path!r} cannot be imported: {type(error).__name__}: {error}") from error
     if not (isinstance(found, type) and issubclass(found, Channel)):
         raise LookupError(f"{path!r} is not a subclass of notifier.channels.base.Channel")
     return found

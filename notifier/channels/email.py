@@ -68,7 +68,10 @@ class Email(Channel):
             connection.open()  # by ourselves: until then nothing can have been sent, whatever goes wrong
             opened = True
             if session := getattr(connection, "session", None):
+                from notifier.channels.bounded import bound
+
                 session.max_redirects = 0  # requests would send Postmark's token along
+                bound(session)
             taken = connection.send_messages([letter])
         except Exception as error:
             if known := mail_failures.of(error, opened=opened):

@@ -80,10 +80,14 @@ def of_requests(error: RequestException) -> DeliveryError:
     from requests import exceptions
     from urllib3.exceptions import NewConnectionError
 
+    from notifier.channels.bounded import AnswerTooLarge
+
     if isinstance(error, exceptions.TooManyRedirects):
         return DeliveryError(Result.REJECTED, "redirected", REDIRECTED)
     if isinstance(error, ValueError):  # InvalidURL, MissingSchema, InvalidHeader and their like
         return unusable("the URL or the credentials")
+    if isinstance(error, AnswerTooLarge):
+        return DeliveryError(Result.UNCERTAIN, "answer_too_large", str(error))
     before = (exceptions.ConnectTimeout, exceptions.ProxyError, exceptions.SSLError, NewConnectionError)
     unsent = any(isinstance(link, before) for link in _chain(error))
     return broken(error, written=not unsent)

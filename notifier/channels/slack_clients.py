@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 from functools import cache
+from http.client import HTTPResponse, IncompleteRead
 from typing import Any
 from urllib.error import HTTPError
 from urllib.request import HTTPRedirectHandler, HTTPSHandler, OpenerDirector, ProxyHandler, Request, build_opener
@@ -16,6 +17,7 @@ from urllib.request import HTTPRedirectHandler, HTTPSHandler, OpenerDirector, Pr
 from slack_sdk.web import WebClient
 from slack_sdk.webhook import WebhookClient, WebhookResponse
 
+ANSWER = 1_000_000  # bytes; what is beyond is not read
 # Both clients build their lines whatever the level, as long as their logger has none of its own.
 _SILENT = logging.Logger("slack_sdk", level=logging.CRITICAL + 1)
 
@@ -59,10 +61,18 @@ def _opener(proxy: str | None) -> OpenerDirector:
 def _exchange(request: Request, timeout: float, proxy: str | None) -> tuple[int, dict[str, str], str]:
     try:
         with _opener(proxy).open(request, timeout=timeout) as answer:
-            return answer.status, dict(answer.headers), _text(answer.read())
+            return answer.status, dict(answer.headers), _text(_whole(answer))
     except HTTPError as error:
         with error:
-            return error.code, dict(error.headers), _text(error.read())
+            return error.code, dict(error.headers), _text(error.read(ANSWER))
+
+
+def _whole(answer: HTTPResponse) -> bytes:
+    """The body. Raises IncompleteRead when it breaks off, or goes on beyond the limit."""
+    body = answer.read(ANSWER)
+    if answer.length or (answer.length is None and answer.read(1)):
+        raise IncompleteRead(body, answer.length)
+    return body
 
 
 def _text(body: bytes) -> str:

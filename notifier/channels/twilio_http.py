@@ -9,6 +9,8 @@ from typing import Any
 from twilio.http.http_client import TwilioHttpClient
 from twilio.http.response import Response
 
+from notifier.channels.bounded import bound
+
 # Twilio's client logs telephone numbers at INFO.
 _SILENT = logging.Logger("twilio", level=logging.CRITICAL + 1)
 
@@ -21,6 +23,7 @@ class HttpClient(TwilioHttpClient):  # type: ignore[misc] # Twilio ships no type
 
     def __init__(self, timeout: float) -> None:
         super().__init__(timeout=timeout, max_retries=0, logger=_SILENT)
+        bound(self.session)
         # A pooled connection that has died is noticed when the request is written: uncertain, for no need.
         self.session.headers["Connection"] = "close"
         self._last = threading.local()

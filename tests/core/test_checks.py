@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from huey import MemoryHuey  # type: ignore[import-untyped]  # Huey ships no types
+from huey.serializer import SignedSerializer  # type: ignore[import-untyped]  # as above
 
 from core import checks
 
@@ -32,3 +34,23 @@ def test_sqlite_without_immediate_transactions_is_warned_of(
 def test_a_worker_without_threads_is_an_error(threads: int, found: list[str], settings: Any) -> None:
     settings.WORKER_THREADS = threads
     assert [message.id for message in checks.worker_has_threads()] == found
+
+
+SIGNED = SignedSerializer(secret="s" * 50)
+
+
+@pytest.mark.parametrize(
+    ("backend", "huey", "found"),
+    [
+        ("huey.contrib.djhuey.tasks_backend.HueyBackend", {"serializer": SIGNED}, []),
+        ("huey.contrib.djhuey.tasks_backend.HueyBackend", MemoryHuey(serializer=SIGNED), []),
+        ("huey.contrib.djhuey.tasks_backend.HueyBackend", {"name": "shop"}, ["core.E002"]),
+        ("huey.contrib.djhuey.tasks_backend.HueyBackend", MemoryHuey(), ["core.E002"]),
+        ("huey.contrib.djhuey.tasks_backend.HueyBackend", None, ["core.E002"]),
+        ("django_tasks_fennel.CeleryBackend", None, []),
+    ],
+)
+def test_unsigned_hints_of_huey_are_an_error(backend: str, huey: Any, found: list[str], settings: Any) -> None:
+    settings.TASKS = {"default": {"BACKEND": backend}}
+    settings.HUEY = huey
+    assert [message.id for message in checks.hueys_hints_are_signed()] == found

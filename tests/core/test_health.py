@@ -163,6 +163,8 @@ def test_a_mistake_in_the_settings_is_a_reason(settings: Settings, monkeypatch: 
         ("", "127.0.0.1", {"X-Forwarded-For": "127.0.0.1"}, 403),
         ("", "127.0.0.1", {"Forwarded": "for=203.0.113.9"}, 403),
         ("", "127.0.0.1", {"X-Real-IP": "203.0.113.9"}, 403),
+        ("", "127.0.0.1", {"X-Forwarded-Proto": "https"}, 403),
+        ("", "127.0.0.1", {"X-Forwarded-Host": "shop.example"}, 403),
         ("", "203.0.113.9", {}, 403),
         ("", "10.0.0.1", {}, 403),
         ("", "203.0.113.9", {"Authorization": "Bearer "}, 403),
@@ -177,6 +179,17 @@ def test_who_may_read_the_metrics(
     assert response.status_code == status
     assert (b"workers_running" in response.content) is (status == 200)
     assert response.has_header("WWW-Authenticate") is (status == 401)
+
+
+@pytest.mark.django_db
+def test_behind_a_proxy_metrics_need_a_token_whatever_the_proxy_adds(settings: Settings) -> None:
+    settings.METRICS_TOKEN = ""
+    settings.SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    refused = Client(REMOTE_ADDR="127.0.0.1").get("/metrics")
+    assert refused.status_code == 403
+    assert b"METRICS_TOKEN" in refused.content
+    settings.METRICS_TOKEN = "token"
+    assert Client().get("/metrics", headers={"Authorization": "Bearer token"}).status_code == 200
 
 
 @pytest.mark.django_db

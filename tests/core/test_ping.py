@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 import pytest
@@ -111,6 +112,19 @@ def test_a_service_that_does_not_answer_is_given_up(
     finally:
         release.set()
     assert [line["because"] for line in logs] == ["ReadTimeout"]
+
+
+def test_of_an_endless_answer_only_the_status_is_read(httpserver: HTTPServer, clock: Clock) -> None:
+    sent: list[int] = []
+
+    def endless() -> Iterator[bytes]:
+        for number in range(300):
+            sent.append(number)
+            yield b" " * 1_000_000
+
+    httpserver.expect_request(PATH).respond_with_handler(lambda _request: Response(endless()))
+    minute(Ping(httpserver.url_for(PATH), clock=clock), clock)
+    assert len(sent) < 100
 
 
 def test_there_is_no_loop_without_a_url_and_one_that_no_wake_up_hurries_with_one(settings: Settings) -> None:

@@ -18,6 +18,7 @@ import socket
 import struct
 import sys
 import threading
+import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -25,6 +26,7 @@ from typing import Any, ClassVar, Self
 from urllib.parse import parse_qsl, urlsplit
 
 JSON = "application/json; charset=utf-8"
+FLOOD = 300_000_000
 
 
 @dataclass(frozen=True)
@@ -59,9 +61,10 @@ class Reply:
 class Step:
     """What to do with the next request instead of what the provider would do.
 
-    `broken` is "closed" (no answer), "reset", "garbage" (no HTTP at all) or "halfway" through the body. With `taken`
-    the provider does its work before the answer goes wrong, which is how a message comes to be sent twice; what is
-    only late or cut short is taken anyway.
+    `broken` is "closed" (no answer), "reset", "garbage" (no HTTP at all), "halfway" through the body, "flood" (a body
+    of `FLOOD` bytes) or "bomb" (as much, compressed to a thousandth). With `taken` the provider does its work before
+    the answer goes wrong, which is how a message comes to be sent twice; what is only late or cut short is taken in
+    any case.
     """
 
     status: int | None = None
@@ -86,6 +89,7 @@ class Fake:
     def __init__(self, port: int = 0) -> None:
         self.received: list[dict[str, Any]] = []
         self.messages: list[dict[str, Any]] = []
+        self.flooded = 0  # bytes of the floods that were sent
         self.stopping = threading.Event()
         self._steps: list[Step] = []
         self._lock = threading.RLock()
@@ -107,6 +111,7 @@ class Fake:
             self.received.clear()
             self.messages.clear()
             self._steps.clear()
+            self.flooded = 0
 
     def __enter__(self) -> Self:
         serve = {"poll_interval": 0.01}
@@ -182,8 +187,25 @@ class _Handler(BaseHTTPRequestHandler):
             self._reset()
         elif step.broken == "garbage":
             self.wfile.write(b"\x00\xff not HTTP at all \x80\r\n\r\n")
+        elif step.broken in ("flood", "bomb"):
+            self._flood(reply, bomb=step.broken == "bomb")
         elif step.broken != "closed":
             self._write(reply, step)
+
+    def _flood(self, reply: Reply, *, bomb: bool) -> None:
+        chunk = b" " * 1_000_000
+        packer = zlib.compressobj(wbits=31)  # gzip
+        self.send_response(reply.status)
+        for name, value in (reply.headers | ({"Content-Encoding": "gzip"} if bomb else {})).items():
+            self.send_header(name, value)
+        self.end_headers()
+        try:
+            for _ in range(FLOOD // len(chunk)):
+                self.wfile.write(packer.compress(chunk) if bomb else chunk)
+                self.fake.flooded += len(chunk)
+            self.wfile.write(packer.flush() if bomb else b"")
+        except OSError:  # the client has read enough
+            pass
 
     def _write(self, reply: Reply, step: Step) -> None:
         body = reply.body.encode("utf-8", "surrogateescape")

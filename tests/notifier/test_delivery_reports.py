@@ -42,6 +42,7 @@ def twilio(settings: Settings) -> Iterator[FakeTwilio]:
         settings.TWILIO_FROM = "+15005550006"
         settings.TWILIO_API_URL = fake.url
         settings.TWILIO_STATUS_CALLBACK = CALLBACK
+        settings.EMAIL_BACKEND_PATH = "anymail.backends.postmark.EmailBackend"
         settings.ANYMAIL = {"WEBHOOK_SECRET": SECRET}
         settings.NOTIFIER = {
             "CHANNELS": {
@@ -365,9 +366,43 @@ def test_without_a_secret_nobody_may_report(settings: Settings) -> None:
     assert Attempt.objects.get().receipt == ""
 
 
-@pytest.mark.parametrize("path", ["/anymail/nobody/tracking/", "/anymail/postmark/inbound/"])
-def test_there_is_nothing_else_of_anymail(path: str) -> None:
-    assert Client().post(path).status_code == 404
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/anymail/nobody/tracking/", "/anymail/postmark/inbound/", "/anymail/mailgun/tracking/"),
+        *("/anymail/amazon_ses/tracking/", "/anymail/mandrill/tracking/", "/anymail/sendgrid/tracking/"),
+    ],
+)
+def test_only_the_paths_of_the_provider_in_use_exist(path: str) -> None:
+    for data in ({}, {"mandrill_events": "["}):
+        assert Client().post(path, data).status_code == 404
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"[]", b"null", b'"x"', b'{"RecordType": 7}', b"\xff\xfe", b"[" * 100_000, b'{"a": "\\u0000"}']
+)
+def test_what_no_provider_sends_is_refused_and_never_an_error_of_the_site(body: bytes) -> None:
+    mailed()
+    credentials = base64.b64encode(SECRET.encode()).decode()
+    answer = Client(raise_request_exception=False).post(
+        "/anymail/postmark/tracking/",
+        data=body,
+        content_type="application/json",
+        headers={"Authorization": f"Basic {credentials}"},
+    )
+    assert answer.status_code in (200, 400)
+    assert Attempt.objects.get().receipt == ""
+
+
+def test_a_nul_in_twilios_callback_is_refused() -> None:
+    assert Client().post("/notifier/twilio/status/", {"MessageSid": "SM\0", "MessageStatus": "sent"}).status_code == 400
+
+
+def test_without_twilio_its_path_does_not_exist(settings: Settings) -> None:
+    settings.NOTIFIER = {"CHANNELS": {"slack": {"BACKEND": "console", "TO": "#a"}}, "ROUTES": {"*": ["slack"]}}
+    assert Client().post("/notifier/twilio/status/").status_code == 404
+    settings.NOTIFIER = {"CHANNELS": 7}
+    assert Client().post("/notifier/twilio/status/").status_code == 404
 
 
 def test_an_unknown_email_is_ignored() -> None:
