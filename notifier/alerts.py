@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import connection, transaction
-from django.db.models import F, Q
+from django.db.models import F, Q, Value
+from django.db.models.functions import Least
 
 from core import retention
 from core.retention import delete_some
 from core.statements import create
+from notifier.arguments import LONGEST_RESOLVE_AFTER
 from notifier.facts import AlertState, Category, Failure, Money, Severity, Subject, Verdict
 from notifier.models import Alert, Occurrence
 
@@ -62,6 +64,7 @@ def recover(event_id: str, how: str, now: datetime) -> list[Alert]:
 
 def resolve(alert: Alert, how: str, now: datetime) -> bool:
     """End an alert; False when it was over already."""
+    how = how[:50]  # it may name a user
     changed = Alert.objects.filter(pk=alert.pk, resolved_at__isnull=True).update(resolved_at=now, resolved_how=how)
     release_children(alert)
     if changed:
@@ -73,7 +76,10 @@ def acknowledge(alert: Alert, by: str, now: datetime, until: datetime) -> bool:
     """Somebody has it: no updates and reminders until then, which always comes. False when it is over already."""
     return bool(
         Alert.objects.filter(pk=alert.pk, resolved_at__isnull=True).update(
-            acknowledged_at=now, acknowledged_until=until, acknowledged_by=by, acknowledged_severity=F("severity")
+            acknowledged_at=now,
+            acknowledged_until=until,
+            acknowledged_by=by[:150],
+            acknowledged_severity=F("severity"),
         )
     )
 
@@ -89,7 +95,8 @@ def release_children(parent: Alert) -> None:
 
 def overdue_to_resolve(now: datetime, forget_after: timedelta) -> list[tuple[Alert, str]]:
     """Open alerts that end by themselves now, and how."""
-    quiet = Q(resolve_after__isnull=False, last_at__lt=now - F("resolve_after"))
+    # A row whose time is beyond all dates must not stop the others: the database would refuse to reckon with it.
+    quiet = Q(resolve_after__isnull=False, last_at__lt=now - Least(F("resolve_after"), Value(LONGEST_RESOLVE_AFTER)))
     found = Alert.objects.filter(resolved_at__isnull=True).filter(quiet | Q(last_at__lt=now - forget_after))
     return [(alert, "by itself: quiet" if alert.resolve_after else "forgotten after a long time") for alert in found]
 

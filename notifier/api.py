@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
 import structlog
-from django.db import Error
+from django.db import connection, transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from core.redact import redact
-from notifier import pipeline
+from notifier import arguments, later, pipeline
 from notifier.alerts import Recorded
 from notifier.classify import fingerprint
 from notifier.conf import get_policy
-from notifier.facts import Category, Failure, Money, Severity, Verdict
-from notifier.match import canonical
+from notifier.facts import Failure, Money, Verdict
 from notifier.models import Alert
 from notifier.silences import silence
 
@@ -37,7 +36,7 @@ def alert(
     exception: BaseException | None = None,
     livemode: bool = True,
     money: Money | None = None,
-    context: Mapping[str, str] | None = None,
+    context: Mapping[str, object] | None = None,
     resolve_after: timedelta | None = None,
     once: str = "",
     now: datetime | None = None,
@@ -45,44 +44,79 @@ def alert(
     """Raise an alert that is not about a webhook, e.g. `alert("Payout is late", key="payouts", severity="critical")`.
 
     Calls with one `key` are one alert, however often they come. It resolves when nothing was said for
-    `resolve_after` (an hour, by setting), or by `resolve(key)`. The same `once` is counted once. Raises ValueError
-    for an unknown severity or category; a database that is away is logged and never breaks the caller.
+    `resolve_after` (an hour, by setting; a year at most), or by `resolve(key)`. The same `once` is counted once, for
+    good.
+
+    Outside a transaction the alert is durable when this returns; the result says where it was counted, and is None
+    when this `once` was counted before. Inside one, also a handler's, it outlives a rollback: a thread writes it on a
+    connection of its own, and None is returned. It is durable moments later on PostgreSQL, and when the block ends on
+    SQLite, which has one writer; a process that is killed before that loses it, one that ends waits for it. The same
+    is done when the database is away: for an hour, and then the log and ADMINS hear of it.
+
+    Raises TypeError or ValueError for an argument that cannot be used, and nothing else.
     """
-    when = now or timezone.now()
-    policy = get_policy()
-    try:
-        verdict_severity, verdict_category = Severity[severity.upper()], Category(category)
-    except (KeyError, ValueError) as error:
-        raise ValueError(f"alert(): {error} is neither a severity nor a category of notifier.facts") from None
+    when = timezone.now() if now is None else now
+    verdict_severity, verdict_category = arguments.severity(severity), arguments.category(category)
+    arguments.check_texts(title=title, key=key, hint=hint, message=message, once=once)
+    arguments.check_needed(title=title, key=key)
+    arguments.check_values(exception, livemode, money, context, resolve_after, when)
     failure = Failure(
-        key=f"{key}:{once or secrets.token_hex(8)}"[:100],
+        key=arguments.occurrence_key(key, livemode, once),
         occurred_at=when,
-        exceptions=tuple(canonical(f"{c.__module__}.{c.__qualname__}") for c in type(exception).__mro__[:-2])
-        if exception
-        else (),
-        message=redact(message or str(exception or ""), limit=2000),
-        source=key[:100],
+        exceptions=arguments.classes(exception),
+        message=redact(message[:10_000] or arguments.text_of(exception), limit=2000),
+        source=arguments.source_of(key),
         livemode=livemode,
-        money=money,
-        context={name: redact(str(value), limit=200) for name, value in (context or {}).items()},
+        money=Money(money.amount, money.currency.lower()) if money else None,
+        context=arguments.context_of(context),
     )
     verdict = Verdict(
         severity=verdict_severity,
         category=verdict_category,
         transient=False,
-        title=redact(title, limit=150),
-        hint=redact(hint, limit=1000),
+        title=redact(title[:10_000], limit=150),
+        hint=redact(hint[:10_000], limit=1000),
         fingerprint=fingerprint(failure, verdict_category, ("source", "livemode")),
         rule="alert()",
     )
-    try:
+
+    def write() -> Recorded | None:
+        policy = get_policy()
         return pipeline.raised(failure, verdict, policy, when, resolve_after=resolve_after or policy.resolve_after)
-    except Error:
-        log.exception("alert could not be recorded", key=key, severity=severity, title=verdict.title)
-        return None
+
+    return _write(failure.source, verdict.title, write)
 
 
 def resolve(key: str, how: str = "by the site", now: datetime | None = None) -> int:
-    """End the open alerts that were raised with this key; how many there were."""
-    open_alerts = Alert.objects.filter(source=key, resolved_at__isnull=True)
-    return sum(pipeline.resolve(one, how, now or timezone.now()) for one in open_alerts)
+    """End the open alerts that were raised with this key; how many there were.
+
+    Inside a transaction they end once it commits, and not when it is rolled back.
+    """
+    arguments.check_texts(key=key, how=how)
+    source, when = arguments.source_of(key), timezone.now() if now is None else now
+
+    def write() -> int:
+        return sum(pipeline.resolve(one, how, when) for one in _open(source))
+
+    if not later.in_callers_transaction():
+        return write()
+    number = _open(source).count()
+    # Behind what was raised with this key in the same transaction.
+    transaction.on_commit(lambda: later.write(source, f"the end of {source}", write))
+    return number
+
+
+def _open(source: str) -> QuerySet[Alert]:
+    return Alert.objects.filter(source=source, resolved_at__isnull=True)
+
+
+def _write(source: str, title: str, write: Callable[[], Recorded | None]) -> Recorded | None:
+    if not later.in_callers_transaction():
+        try:
+            return write()
+        except Exception:  # whatever it is, it must not break who raises an alert
+            log.exception("alert could not be recorded", key=source, title=title)
+            if connection.in_atomic_block:  # a test case's own
+                return None
+    later.write(source, title, write)
+    return None

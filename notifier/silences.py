@@ -10,7 +10,6 @@ from functools import cache
 from django.db import connection, transaction
 from django.db.models import Max
 
-from core.redact import redact
 from core.retention import delete_some
 from core.statements import columns, select
 from notifier import outbox
@@ -47,7 +46,7 @@ def write(row: Silence, now: datetime) -> int:
     """
     if wrong := mistakes(row.matcher, row.starts_at, row.ends_at, now):
         raise ValueError(" ".join(wrong.values()))
-    row.author, row.comment = redact(row.author, limit=150), redact(row.comment, limit=500)
+    row.author, row.comment = _storable(row.author)[:150], _storable(row.comment)[:500]
     with transaction.atomic():
         row.save()
         return _release(row.pk, now)
@@ -83,6 +82,10 @@ def _wrong_match(match: object) -> str:
     except ValueError as error:
         return str(error)
     return ""
+
+
+def _storable(text: str) -> str:
+    return text.encode(errors="replace").decode().replace("\0", "")
 
 
 def _is_storable(match: Mapping[str, object]) -> bool:
