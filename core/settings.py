@@ -1,6 +1,7 @@
 """Every setting once, by section, from the environment. `.env.example` describes each variable."""
 
 import os
+from datetime import timedelta
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -76,6 +77,21 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in ("MinimumLengthValidator", "CommonPasswordValidator", "NumericPasswordValidator")
 ]
+
+# --- Logging in -----------------------------------------------------------------------------------------------------
+
+# Five wrong passwords for one name from one address, and the next are not even looked at for a quarter of an hour.
+# https://django-axes.readthedocs.io
+if env.bool("LOGIN_LIMIT", not DEBUG):
+    INSTALLED_APPS.append("axes")
+    MIDDLEWARE.append("axes.middleware.AxesMiddleware")
+    AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
+    AXES_FAILURE_LIMIT = 5
+    AXES_COOLOFF_TIME = timedelta(minutes=15)
+    AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+    AXES_RESET_ON_SUCCESS = True
+    AXES_DISABLE_ACCESS_LOG = True  # who logged in when is not ours to keep
+    AXES_VERBOSE = False
 
 # --- HTTPS --------------------------------------------------------------------------------------------------------
 

@@ -6,41 +6,26 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.db.models import Model, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
+from core.admin import Listed, ReadOnly
 from notifier import pipeline, probe, silences
 from notifier.conf import get_policy
 from notifier.models import Alert, Attempt, Digest, Notification, Occurrence, Silence, Target
 
 
-class ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg]  # Django's admin has no generic classes at run time
-    """What the project writes by itself nobody writes by hand."""
-
-    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-
-class NotificationInline(admin.TabularInline):  # type: ignore[type-arg]  # as above
+class NotificationInline(ReadOnly, admin.TabularInline):  # type: ignore[type-arg]  # not generic at run time
     model = Notification
     fields = ("target", "route", "told_seq", "told_at", "reason", "due_at", "held_by", "instead_of", "last_error")
     readonly_fields = fields
     extra = 0
-    can_delete = False
-
-    def has_add_permission(self, request: HttpRequest, obj: Alert | None = None) -> bool:
-        return False
 
 
 @admin.register(Alert)
-class AlertAdmin(ReadOnly):
+class AlertAdmin(ReadOnly, Listed):
+    long_fields = ("traceback", "message", "hint", "context", "exceptions", "frame")
     list_display = ["id", "severity", "headline", "count", "opened_at", "last_at", "acknowledged_until", "resolved_at"]
     list_filter = [("resolved_at", admin.EmptyFieldListFilter), "severity", "category", "livemode", "source"]
     search_fields = ["event_type", "title", "message", "occurrences__event_id"]
@@ -89,7 +74,7 @@ class SilenceForm(forms.ModelForm):  # type: ignore[type-arg]  # as above
 
 
 @admin.register(Silence)
-class SilenceAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # as above
+class SilenceAdmin(Listed):
     form = SilenceForm
     list_display = ["id", "matcher", "starts_at", "ends_at", "author", "comment"]
     ordering = ["-ends_at"]
@@ -116,7 +101,7 @@ class SilenceAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # as above
 
 
 @admin.register(Target)
-class TargetAdmin(ReadOnly):
+class TargetAdmin(ReadOnly, Listed):
     list_display = ["channel", "masked_address", "dead_since", "dead_detail", "held_by", "next_at"]
     list_filter = ["channel", ("dead_since", admin.EmptyFieldListFilter)]
     fields = ["channel", "masked_address", "dead_since", "dead_detail", "held_by", "next_at"]
@@ -127,20 +112,22 @@ class TargetAdmin(ReadOnly):
 
 
 @admin.register(Attempt)
-class AttemptAdmin(ReadOnly):
+class AttemptAdmin(ReadOnly, Listed):
+    long_fields = ("text",)
+    list_select_related = ["target"]
     list_display = ["reference", "target", "reason", "result", "code", "started_at", "finished_at"]
     list_filter = ["result", "reason", "target__channel"]
     ordering = ["-started_at"]
 
 
 @admin.register(Digest)
-class DigestAdmin(ReadOnly):
+class DigestAdmin(ReadOnly, Listed):
     list_display = ["name", "target", "starts_at", "ends_at", "sent_at", "outcome"]
     ordering = ["-ends_at"]
 
 
 @admin.register(Occurrence)
-class OccurrenceAdmin(ReadOnly):
+class OccurrenceAdmin(ReadOnly, Listed):
     list_display = ["alert", "seq", "event_type", "event_id", "attempt", "occurred_at", "recovered_at"]
     search_fields = ["event_id", "object_id", "customer"]
     list_select_related = ["alert"]

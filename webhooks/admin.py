@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -11,21 +9,9 @@ from django.utils import timezone
 from django.utils.html import format_html
 
 from core import wake
+from core.admin import Listed, ReadOnly
 from webhooks import inbox
 from webhooks.models import Failure, Refusal, WebhookEvent
-
-
-class ReadOnly:
-    """For ModelAdmin and inlines: these tables have their own writers."""
-
-    def has_add_permission(self, *_: Any) -> bool:
-        return False
-
-    def has_change_permission(self, *_: Any) -> bool:
-        return False
-
-    def has_delete_permission(self, *_: Any) -> bool:
-        return False
 
 
 class FailureInline(ReadOnly, admin.TabularInline):  # type: ignore[type-arg] # Django has no generic admin classes at run time
@@ -50,7 +36,8 @@ class FailureInline(ReadOnly, admin.TabularInline):  # type: ignore[type-arg] # 
 
 
 @admin.register(WebhookEvent)
-class WebhookEventAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg] # as above
+class WebhookEventAdmin(ReadOnly, Listed):
+    long_fields = ("body",)
     list_display = ("event_id", "type", "state", "attempts", "received_at", "due_at", "last_error")
     list_filter = ("state", "livemode", "endpoint", "how_processed", "received_at", "type")
     search_fields = ("event_id__exact",)
@@ -82,6 +69,6 @@ class WebhookEventAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg] #
 
 
 @admin.register(Refusal)
-class RefusalAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg] # as above
+class RefusalAdmin(ReadOnly, Listed):
     list_display = ("minute", "endpoint", "reason", "count", "last_at")
     list_filter = ("endpoint", "reason", "minute")

@@ -14,6 +14,7 @@ from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, ValidationInfo
 
+from core.redact import redact
 from notifier.calendar import Every, QuietHours, parse_at, parse_quiet, zone
 from notifier.channels import KINDS, load
 from notifier.config.problems import unknown, within
@@ -107,8 +108,9 @@ def _kind(name: str) -> str:
         return name
     try:
         load(name)
-    except LookupError:
-        help_ = "Its module cannot be imported, or has no subclass of notifier.channels.base.Channel of that name."
+    except LookupError as error:
+        why = redact(str(error), limit=300)
+        help_ = f"Its module cannot be imported, or has no subclass of notifier.channels.base.Channel: {why}"
         raise unknown("channel class", name, (), help_) from None
     return name
 

@@ -414,3 +414,18 @@ def test_no_credential_is_shown_in_any_problem() -> None:
 def test_a_secret_that_stands_where_a_name_belongs_is_taken_out() -> None:
     _, problems = parse(memory(ROUTES={"*": "xoxb-123456789012-abcdefghijkl"}))
     assert [problem.text for problem in problems][:1] == ['there is no channel "[secret]"']
+
+
+def test_a_backend_that_fails_at_import_is_one_error_with_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "shop_channel.py").write_text("import os\nTOKEN = os.environ['NO_SUCH_VARIABLE']\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    table = {"CHANNELS": {"own": {"BACKEND": "shop_channel.Own", "TO": "x"}}, "ROUTES": {"*": ["own"]}}
+
+    policy, problems = parse(table)
+
+    assert policy is None
+    assert [problem.path for problem in problems] == ['NOTIFIER["CHANNELS"]["own"]["BACKEND"]']
+    assert "KeyError" in problems[0].hint
+    assert "NO_SUCH_VARIABLE" in problems[0].hint
