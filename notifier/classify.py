@@ -6,6 +6,9 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import replace
 
+from core.failures.judging import kind_of
+from core.failures.kinds import KINDS, Kind
+from core.failures.peers import service_of
 from notifier import builtin
 from notifier.facts import INFRASTRUCTURE, Category, Failure, Severity, Subject, Verdict
 from notifier.match import matches
@@ -13,6 +16,8 @@ from notifier.policy import Rule
 
 # A transient failure is noise the first time and an outage the second.
 OUTAGE_ATTEMPT = 2
+# There are several such services, and the outage of one must not hide another's.
+_ONE_EACH = frozenset({Category.DATABASE, Category.NETWORK, Category.RATE_LIMIT})
 
 
 def classify(failure: Failure, rules: Iterable[Rule]) -> Verdict | None:
@@ -73,6 +78,8 @@ def fingerprint(failure: Failure, category: Category, fields: tuple[str, ...] = 
         if category not in INFRASTRUCTURE:
             # No line number: a deploy moves lines and must not open every alert again.
             fields += ("event_type", "exception", "module", "function")
+        elif category in _ONE_EACH:
+            fields += ("peer",)
     text = "\x1f".join(
         f"{name}={values[name] if name in values else failure.context.get(name.removeprefix('context.'), '')}"
         for name in fields
@@ -91,28 +98,40 @@ def _fields(failure: Failure, category: Category) -> dict[str, str]:
         "exception": failure.exceptions[0] if failure.exceptions else "",
         "module": frame.module if frame else "",
         "function": frame.function if frame else "",
+        "peer": _peer(failure, category),
         "endpoint": failure.endpoint,
         "object_id": failure.object_id,
         "customer": failure.customer,
     }
 
 
+def _peer(failure: Failure, category: Category) -> str:
+    """The service that it is about. Where its name is not known, the module that called it stands for it."""
+    known = failure.peer or service_of(failure.exceptions)
+    if known or category is Category.DATABASE:  # there, it is the site's own
+        return known
+    return failure.frame.module if failure.frame else ""
+
+
 def _builtin_verdict(failure: Failure) -> Verdict:
-    row = next((row for row in builtin.TABLE if _is_one_of(row, failure)), builtin.UNKNOWN)
+    kind = _kind(failure)
+    transient = kind.transient if failure.transient is None else failure.transient
+    words = builtin.WORDS[kind.name]
     short = failure.exceptions[0].rpartition(".")[2] if failure.exceptions else "no exception"
     return Verdict(
-        severity=severity_of(failure, row.category, row.transient),
-        category=row.category,
-        transient=row.transient,
-        title=row.title.format(exc=short),
-        hint=row.hint,
-        fingerprint=fingerprint(failure, row.category),
-        rule=f"built-in {row.name}",
+        severity=severity_of(failure, kind.category, transient),
+        category=kind.category,
+        transient=transient,
+        title=words.title.format(exc=short, service=failure.peer or "a service"),
+        hint=f"{words.hint} {builtin.RETRIED}" if transient and failure.will_retry else words.hint,
+        fingerprint=fingerprint(failure, kind.category),
+        rule=f"built-in {kind.name}",
     )
 
 
-def _is_one_of(row: builtin.Builtin, failure: Failure) -> bool:
-    return any(path in failure.exceptions for path in row.exceptions)
+def _kind(failure: Failure) -> Kind:
+    """What was found when the exception was caught; of one that is only known by name, what its classes say."""
+    return KINDS.get(failure.kind) or kind_of(failure.exceptions)
 
 
 def _apply(rule: Rule, verdict: Verdict, failure: Failure) -> Verdict:

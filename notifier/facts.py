@@ -1,7 +1,7 @@
 """The values that pass from stage to stage: what failed, what we think of it, whom to tell, what became of it.
 
-Standard library only. Every value is frozen, so a stage can change nothing that an earlier one decided. All times
-are aware datetimes in UTC; local time appears only in what people read.
+Standard library only, but for the categories, which both apps share. Every value is frozen, so a stage can change
+nothing that an earlier one decided. All times are aware datetimes in UTC; local time appears only in what people read.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import IntEnum, StrEnum
+
+from core.failures.kinds import Category as Category
 
 
 class Severity(IntEnum):
@@ -23,23 +25,6 @@ class Severity(IntEnum):
     @property
     def label(self) -> str:
         return self.name.lower()
-
-
-class Category(StrEnum):
-    """What kind of thing broke."""
-
-    SIGNATURE = "signature"
-    CONFIGURATION = "configuration"
-    STRIPE_API = "stripe-api"
-    RATE_LIMIT = "rate-limit"
-    DATABASE = "database"
-    NETWORK = "network"
-    DATA = "data"
-    CODE = "code"
-    PERMISSION = "permission"
-    WORKER = "worker"  # an event killed its worker, or nobody works
-    DELIVERY = "delivery"  # an alert could not be delivered
-    UNKNOWN = "unknown"
 
 
 # When one of these breaks it breaks for every event at once: one alert, not one for each event type.
@@ -107,6 +92,9 @@ class Failure:
     next_attempt_at: datetime | None = None
     gives_up_at: datetime | None = None
     frame: Frame | None = None
+    kind: str = ""  # what core.failures made of the exception when it was caught; "" when only its class is known
+    transient: bool | None = None  # likewise, with what the site says heals by itself
+    peer: str = ""  # the service that it is about: a host, or a name; "" when that is not known
     object_id: str = ""
     customer: str = ""
     money: Money | None = None

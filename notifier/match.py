@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from functools import lru_cache
 
+from core.failures.reading import canonical
 from notifier.facts import Category, Severity, Subject
 from notifier.money import format_money
+
+__all__ = ["Matcher", "canonical", "matches", "mismatch"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,17 +29,6 @@ class Matcher:
     min_amounts: Mapping[str, int] = field(default_factory=dict)  # currency -> smallest units
     min_attempt: int | None = None
     context: Mapping[str, str] = field(default_factory=dict)  # key -> glob
-
-
-@lru_cache(maxsize=1024)
-def canonical(path: str) -> str:
-    """The path by which people know an exception: `stripe._error.CardError` and the old `stripe.error.CardError` are
-    `stripe.CardError`, `builtins.KeyError` is `KeyError`, `django.db.utils.DataError` is `django.db.DataError`.
-    """
-    path = path.removeprefix("builtins.").replace("django.db.utils.", "django.db.")
-    path = path.replace("stripe.error.", "stripe.")
-    *modules, name = path.split(".")
-    return ".".join([*(part for part in modules if not part.startswith("_")), name])
 
 
 def mismatch(matcher: Matcher, subject: Subject) -> str | None:

@@ -58,6 +58,9 @@ def facts_of(instance: WebhookEvent, event: StripeEvent, failure: FailureRow) ->
         next_attempt_at=failure.next_attempt_at,
         gives_up_at=failure.gives_up_at,
         frame=Frame(failure.file, failure.line, failure.module, failure.function) if failure.file else None,
+        kind=failure.kind,
+        transient=failure.transient if failure.kind else None,  # a row of before these columns says neither
+        peer=failure.peer,
         object_id=event.object_id,
         customer=event.customer,
         money=Money(event.amount, event.currency) if has_money and event.amount is not None else None,

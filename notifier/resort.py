@@ -7,6 +7,7 @@ import threading
 import structlog
 from django.core.mail import mail_admins
 
+from notifier.builtin import while_it_holds
 from notifier.facts import Severity
 from notifier.models import Alert
 
@@ -24,7 +25,8 @@ def cry(alert: Alert, why: str) -> None:
         because=why,
     )
     subject = f"[{severity}] {alert.headline}"
-    text = f"Alert {alert.pk} could not be delivered ({why}) and no other channel stands in.\n\n{alert.hint}"
+    hint = while_it_holds(alert.hint, waits=alert.will_retry)
+    text = f"Alert {alert.pk} could not be delivered ({why}) and no other channel stands in.\n\n{hint}"
     threading.Thread(target=_mail, args=(subject, text), name="last-resort", daemon=True).start()
 
 

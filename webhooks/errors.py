@@ -9,15 +9,25 @@ import hashlib
 import os
 import sysconfig
 import traceback
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from types import FrameType, TracebackType
 
+from core.failures import foreign
+from core.failures.judging import Judgement, judge
+from core.failures.reading import class_path, classes_of, read
 from core.redact import redact
+from webhooks.conf import config
+
+__all__ = ["MESSAGE_LIMIT", "ErrorFacts", "Where", "class_path", "describe"]
 
 MESSAGE_LIMIT = 500
+LONG_MESSAGE_LIMIT = 1500  # with notes, or with the parts of a group
+_OWN_LIMIT = 200  # of the exception's own message when more follows, so that what follows is seen
+_NOTES, _PARTS, _PART_LIMIT = 5, 10, 200
+_BASES = 40
 _MESSAGE_READ = 10_000  # a message may quote a whole response; no more of it is looked at
 _STACK_LIMIT = 20_000
 _FRAMES = 40  # the innermost ones of each exception in the chain
@@ -52,40 +62,77 @@ class ErrorFacts:
     stack_sha256: str = ""  # empty: there is no stack
     stack: str = ""
     duration_ms: int = 0
+    kind: str = ""  # what core.failures makes of it
+    transient: bool = False
+    peer: str = ""
 
 
-def describe(error: BaseException, duration_ms: int = 0) -> ErrorFacts:
+def judgement_of(error: BaseException, *, own_lock: bool = False) -> Judgement:
+    """What kind of failure it is, with the classes that this site says heal by themselves."""
+    return judge(read(error, own_lock=own_lock), config().retry.transient)
+
+
+def describe(error: BaseException, duration_ms: int = 0, judgement: Judgement | None = None) -> ErrorFacts:
+    """What is kept of an exception. Never raises, whatever the exception's own code does."""
+    judged = judgement or judgement_of(error)
     sha256, stack = _stored_form(_stack(error))
+    message, limit = _message(error)
     return ErrorFacts(
         exception=class_path(type(error)),
-        bases=bases(type(error)),
-        message=redact(_message(error)[:_MESSAGE_READ], limit=MESSAGE_LIMIT),
-        where=_where(error.__traceback__),
+        bases=_bases(error, judged),
+        message=redact(message[:_MESSAGE_READ], limit=limit),
+        where=_where(foreign.frames_of(error)),
         stack_sha256=sha256,
         stack=stack,
         duration_ms=duration_ms,
+        kind=judged.kind.name,
+        transient=judged.transient,
+        peer=redact(judged.peer, limit=255),
     )
 
 
-def class_path(cls: type) -> str:
-    """A class by the name under which people know it: `KeyError`, `stripe.CardError`, `django.db.OperationalError`."""
-    module = str(cls.__module__).replace("django.db.utils", "django.db")
-    root, *rest = module.split(".")
-    public = [root, *(part for part in rest if not part.startswith("_"))]
-    path = cls.__qualname__ if module == "builtins" else ".".join([*public, cls.__qualname__])
-    return path[-255:]
+def _bases(error: BaseException, judged: Judgement) -> tuple[str, ...]:
+    """Its base classes, nearest first, then the classes of its parts and of the cause by which it was judged.
+
+    So a rule for a class matches it inside a group, and what was judged by its cause is matched by it too.
+    """
+    paths = [*classes_of(type(error)), *judged.classes]
+    for part in foreign.parts_of(error):
+        paths += classes_of(type(part))
+    return tuple(dict.fromkeys(path for path in paths if path != paths[0]))[:_BASES]
 
 
-def bases(cls: type) -> tuple[str, ...]:
-    """The paths of the base classes, nearest first, up to Exception."""
-    return tuple(class_path(base) for base in cls.__mro__[1:] if base not in (BaseException, object))
+def _message(error: BaseException) -> tuple[str, int]:
+    """The exception's text, its notes and the parts of a group, each with its own line; and how long it may be."""
+    own = foreign.text(error, "(its message cannot be read)")
+    more = [*_notes(error), *_parts(error)]
+    if not more:
+        return own, MESSAGE_LIMIT
+    return "\n".join([redact(own[:_MESSAGE_READ], limit=_OWN_LIMIT), *more]), LONG_MESSAGE_LIMIT
 
 
-def _message(error: BaseException) -> str:
-    try:
-        return str(error)
-    except Exception:  # noqa: BLE001 - an exception whose __str__ raises is still a failure to report
-        return "(its message cannot be read)"
+def _notes(error: BaseException) -> list[str]:
+    """What was added with `add_note`."""
+    notes = foreign.get(error, "__notes__")
+    return _listed("note", [foreign.text(note) for note in notes], _NOTES) if isinstance(notes, list | tuple) else []
+
+
+def _parts(error: BaseException) -> list[str]:
+    return _listed("part", map(_part, foreign.parts_of(error)), _PARTS)
+
+
+def _part(error: BaseException) -> str:
+    where = _where(foreign.frames_of(error))
+    at = f" in {where.file}:{where.line} {where.function}" if where.file else ""
+    said = foreign.text(error, "(its message cannot be read)")[:_MESSAGE_READ]
+    short = ": ".join(text for text in (class_path(type(error)), redact(said, limit=_PART_LIMIT)) if text)
+    return "; ".join([short + at, *_notes(error)])
+
+
+def _listed(what: str, texts: Iterable[str], most: int) -> list[str]:
+    found = [text for text in texts if text]
+    lines = [f"{what}: {redact(text[:_MESSAGE_READ], limit=2 * _PART_LIMIT)}" for text in found[:most]]
+    return lines + ([f"and {len(found) - most:,} more {what}s"] if len(found) > most else [])
 
 
 @lru_cache(maxsize=64)
@@ -99,8 +146,13 @@ def _stored_form(stack: str) -> tuple[str, str]:
 
 def _stack(error: BaseException) -> str:
     """The frames and classes of the chain without their messages: those hold ids, and would make each stack unique."""
-    parts = [_link_stack(type(link), link.__traceback__) for link in _chain(error) if link.__traceback__]
-    return "\n\nled to\n\n".join(reversed(parts))
+    parts = [_link_stack(type(link), tb) for link in _chain(error) if (tb := foreign.frames_of(link))]
+    chain = "\n\nled to\n\n".join(reversed(parts))
+    for number, part in enumerate(foreign.parts_of(error), 1):
+        if number > _PARTS:
+            break
+        chain += f"\n\npart {number}\n\n{_stack(part)}"
+    return chain
 
 
 def _link_stack(cls: type, tb: TracebackType) -> str:
@@ -125,7 +177,7 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
         if link is None:
             return
         yield link
-        link = link.__cause__ or (None if link.__suppress_context__ else link.__context__)
+        link = foreign.cause_of(link) or foreign.context_of(link)
 
 
 def _where(tb: TracebackType | None) -> Where:

@@ -88,6 +88,10 @@ class Failure(models.Model):
     occurred_at = models.DateTimeField()
     exception = models.CharField(max_length=255, help_text="The class, as a dotted path.")
     bases = models.JSONField(default=list, help_text="Dotted paths of its base classes, nearest first.")
+    # What core.failures made of the exception when it was caught; the notifier judges by the same.
+    kind = models.CharField(max_length=40, blank=True, db_default="")
+    transient = models.BooleanField(db_default=False, help_text="Heals by itself.")
+    peer = models.CharField(max_length=255, blank=True, db_default="", help_text="The service that it is about.")
     message = models.TextField(blank=True, help_text="Redacted.")
     file = models.CharField(max_length=255, blank=True)
     line = models.PositiveIntegerField(default=0)

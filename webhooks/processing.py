@@ -16,15 +16,17 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from core import wake
+from core.failures.judging import Judgement
 from webhooks import announcements, events, inbox, retry, signals
 from webhooks.conf import config
-from webhooks.errors import describe
+from webhooks.errors import describe, judgement_of
 from webhooks.events import StripeEvent
 from webhooks.exceptions import LeaseLost
 from webhooks.handlers import Handler, matching
 from webhooks.inbox import Claimed
 from webhooks.leases import held
 from webhooks.models import WebhookEvent
+from webhooks.own_lock import is_own_lock
 
 logger = structlog.stdlib.get_logger(__name__)
 LONG_LOCK = 1.0  # seconds for which a handler may keep everybody else from SQLite's one writer
@@ -97,6 +99,7 @@ class _Work:
         self.row = row = claimed.row
         self.event: StripeEvent | None = None
         self.committed = False
+        self.locked = False  # its transaction has begun to write
         self.next: Claimed | None = None  # ours once this attempt is committed
         self._until = until
         self.log = logger.bind(event_id=row.event_id, type=row.type, attempt=row.attempt, endpoint=row.endpoint)
@@ -128,7 +131,7 @@ def _run_inside(work: _Work, event: StripeEvent, handlers: tuple[Handler, ...]) 
         transaction.on_commit(work.set_committed)
         if not inbox.confirm(work.claimed):
             raise LeaseLost
-        locked_at = time.monotonic()
+        locked_at, work.locked = time.monotonic(), True
         signals.webhook_pre_process.send(**arguments)
         for handler in atomic_handlers:
             handler.function(event)
@@ -154,14 +157,15 @@ def _warn_of_long_lock(work: _Work, handlers: list[Handler], seconds: float) -> 
 
 def _failed(work: _Work, error: BaseException) -> Result:
     row, now = work.row, timezone.now()
-    facts = describe(error, work.duration_ms())
+    judgement = judgement_of(error, own_lock=work.locked and not work.committed and is_own_lock(error))
+    facts = describe(error, work.duration_ms(), judgement)
     try:
         if connection.errors_occurred:  # else it costs a round trip
             connection.close_if_unusable_or_obsolete()
         failure = (
             inbox.note(row, facts, now)
             if work.committed
-            else inbox.fail(work.claimed, facts, _plan(row, error, now), now)
+            else inbox.fail(work.claimed, facts, _plan(row, error, judgement, now), now)
         )
     except AnyDatabaseError:
         # Nothing is lost: the lease runs out, and that is a failure too.
@@ -181,7 +185,7 @@ def _failed(work: _Work, error: BaseException) -> Result:
     return Result.PROCESSED if work.committed else Result.FAILED
 
 
-def _plan(row: WebhookEvent, error: BaseException, now: datetime) -> retry.Plan:
+def _plan(row: WebhookEvent, error: BaseException, judgement: Judgement, now: datetime) -> retry.Plan:
     if config().is_inline(row.endpoint):
         return retry.plan_inline(last_try_at=row.armed_at + inbox.INLINE_PATIENCE, now=now)
-    return retry.plan(error, attempt=row.attempt, now=now, limits=config().retry)
+    return retry.plan(error, attempt=row.attempt, now=now, limits=config().retry, judgement=judgement)

@@ -14,33 +14,12 @@ from itertools import accumulate, count
 import tenacity
 
 from core.backoff import Policy, decide, policy
+from core.failures import foreign
+from core.failures import kinds as failure_kinds
+from core.failures.judging import Judgement, judge
+from core.failures.reading import read
 from webhooks.conf import Retry
-from webhooks.errors import class_path
-from webhooks.exceptions import WorkerLost
 
-# Compared by path along the MRO, so that nothing is imported that the site does not use.
-TRANSIENT = frozenset(
-    {
-        "ConnectionError",
-        "TimeoutError",
-        "django.db.InterfaceError",
-        "django.db.OperationalError",
-        "http.client.IncompleteRead",
-        "httpx.TransportError",
-        "redis.exceptions.ConnectionError",
-        "redis.exceptions.TimeoutError",
-        "requests.exceptions.ConnectionError",
-        "requests.exceptions.Timeout",
-        "socket.gaierror",
-        "stripe.APIConnectionError",
-        "stripe.RateLimitError",
-        "urllib3.exceptions.NewConnectionError",
-        "urllib3.exceptions.ProtocolError",
-        "urllib3.exceptions.TimeoutError",
-    }
-)
-# https://docs.stripe.com/api/errors: 409 is a conflict with another request; 424 and 425 do not occur.
-_TRANSIENT_STATUS = frozenset({408, 409, 429})
 WORKER_LOST_ATTEMPTS = 3
 _LONGEST = timedelta(hours=8)
 _MOST_ASKED = timedelta(days=1)  # no Retry-After may ask for more
@@ -60,9 +39,12 @@ class Plan:
         return self.due_at is not None
 
 
-def plan(error: BaseException, *, attempt: int, now: datetime, limits: Retry) -> Plan:
-    """After `attempt` attempts: when is the next one, and when is the last."""
-    chosen, attempts = _policy(error, limits)
+def plan(
+    error: BaseException, *, attempt: int, now: datetime, limits: Retry, judgement: Judgement | None = None
+) -> Plan:
+    """After `attempt` attempts: when is the next one, and when is the last. `judgement` is of the error, if known."""
+    judged = judgement or judge(read(error), limits.transient)
+    chosen, attempts = _policy(judged.retry, limits)
     decision = decide(chosen, error=error, attempt=attempt, age=0)
     if decision.delay is None:
         return Plan(max_attempts=max(attempts, attempt))
@@ -80,35 +62,34 @@ def plan_inline(*, last_try_at: datetime, now: datetime) -> Plan:
 
 def is_transient(error: BaseException, more: frozenset[str] = frozenset()) -> bool:
     """Whether it heals by itself. `more` are paths of further classes that do."""
-    classes = type(error).__mro__
-    paths = {class_path(cls) for cls in classes} | {f"{cls.__module__}.{cls.__qualname__}" for cls in classes}
-    if paths & (TRANSIENT | more):
-        return True
-    status = _status(error)
-    return status is not None and (status in _TRANSIENT_STATUS or status >= 500)
+    return judge(read(error), more).transient
 
 
 def retry_after(error: BaseException) -> float | None:
-    """The seconds that an HTTP error asks for, in the errors of stripe, requests and httpx."""
-    headers = getattr(error, "headers", None) or getattr(getattr(error, "response", None), "headers", None)
+    """The seconds that an HTTP error asks for, in the errors of stripe, requests, httpx, urllib, aiohttp and AWS."""
+    response = foreign.get(error, "response")
+    aws = foreign.item(foreign.item(response, "ResponseMetadata"), "HTTPHeaders")
+    found = (
+        foreign.item(headers, name)
+        for headers in (foreign.get(error, "headers"), foreign.get(response, "headers"), aws)
+        for name in ("Retry-After", "retry-after")
+    )
+    text = next((value for value in found if isinstance(value, str | int | float)), "")
     try:
-        asked = float(headers["Retry-After"]) if headers else None
-    except (KeyError, TypeError, ValueError):
+        asked = float(text)
+    except (ValueError, OverflowError):
         return None
-    return min(asked, _MOST_ASKED.total_seconds()) if asked and asked > 0 else None
+    return min(asked, _MOST_ASKED.total_seconds()) if asked > 0 else None
 
 
-def _status(error: BaseException) -> int | None:
-    status = getattr(error, "http_status", None) or getattr(getattr(error, "response", None), "status_code", None)
-    return status if isinstance(status, int) else None
-
-
-def _policy(error: BaseException, limits: Retry) -> tuple[Policy, int]:
-    if isinstance(error, WorkerLost):
-        return _few(WORKER_LOST_ATTEMPTS, limits.first_delay), WORKER_LOST_ATTEMPTS
-    if is_transient(error, limits.transient):
-        return _patient(limits.transient_days, limits.first_delay)
-    return _few(limits.attempts, limits.first_delay), limits.attempts
+def _policy(chosen: failure_kinds.Retry, limits: Retry) -> tuple[Policy, int]:
+    match chosen:
+        case failure_kinds.Retry.LOST:
+            return _few(WORKER_LOST_ATTEMPTS, limits.first_delay), WORKER_LOST_ATTEMPTS
+        case failure_kinds.Retry.PATIENT:
+            return _patient(limits.transient_days, limits.first_delay)
+        case failure_kinds.Retry.FEW:
+            return _few(limits.attempts, limits.first_delay), limits.attempts
 
 
 @cache

@@ -36,6 +36,7 @@ FINGERPRINT = [
     "function",
     "module",
     "endpoint",
+    "peer",
     "object_id",
     "customer",
     "source",

@@ -13,6 +13,7 @@ from django.utils.html import escape
 
 from notifier import budget, inbound
 from notifier.attempts import Part
+from notifier.builtin import while_it_holds
 from notifier.facts import Message
 from notifier.messages import digest, render, story
 from notifier.models import Attempt, Digest
@@ -92,7 +93,7 @@ def _plain(parts: Sequence[Part], reference: str) -> Message:
         severity=max(part.severity for part in parts),
         title=alerts[0].headline,
         summary=lines,
-        action=alerts[0].hint,
+        action=while_it_holds(alerts[0].hint, waits=alerts[0].will_retry),
         footer=("The details could not be laid out; the log says why.",),
         short="; ".join(lines),
         subject=alerts[0].headline,

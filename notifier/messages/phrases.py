@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from notifier.builtin import while_it_holds
 from notifier.facts import Reason
 from notifier.messages.telling import Story
 from notifier.messages.wording import about, clock, counted, shorten, span, sums
@@ -131,7 +132,8 @@ def held_with_it(story: Story) -> str:
 
 def action(story: Story) -> str:
     """What to do, and what happens by itself."""
-    hint = "" if story.resolved_at else shorten(story.hint, HINT)
+    waits = story.will_retry and not story.totals.dead
+    hint = "" if story.resolved_at else shorten(while_it_holds(story.hint, waits=waits), HINT)
     return " ".join(part for part in (hint, gave_up(story), next_attempt(story)) if part)
 
 

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
+from notifier import builtin
 from notifier.channels.gsm7 import compose, gsm7, segments, septets
 from notifier.channels.text import POSSIBLE_REPEAT
 from notifier.facts import Category, Frame, Link, Message, Money, Reason, Severity
@@ -736,3 +737,14 @@ def test_markup_in_any_text_is_shown_and_not_obeyed() -> None:
     plain_page, page = Page(render(STORM).html), Page(render(story).html)
     assert set(page.tags) == set(plain_page.tags)
     assert evil in page.shown
+
+
+@pytest.mark.parametrize("events", [1, 9])
+@pytest.mark.parametrize("dead", [0, 1])
+@pytest.mark.parametrize("will_retry", [True, False])
+def test_no_message_promises_a_retry_and_says_that_it_gave_up(events: int, dead: int, will_retry: bool) -> None:
+    totals = replace(DEAD.totals, events=events, dead=dead)
+    action = render(replace(DEAD, hint=f"Check it. {builtin.RETRIED}", totals=totals, will_retry=will_retry)).action
+    assert action.startswith("Check it.")
+    assert (builtin.RETRIED in action) is (will_retry and not dead)
+    assert ("nothing will retry" in action) is bool(dead)

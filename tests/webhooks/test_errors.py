@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import stripe
 from django.db import OperationalError
 
-from webhooks.errors import MESSAGE_LIMIT, ErrorFacts, describe
+from webhooks.errors import LONG_MESSAGE_LIMIT, MESSAGE_LIMIT, ErrorFacts, describe
 
 
 class OrderError(ValueError):
@@ -100,3 +102,96 @@ def test_an_endless_recursion_makes_a_bounded_stack() -> None:
     with pytest.raises(RecursionError) as raised:
         down(0)
     assert 0 < len(describe(raised.value).stack) < 20_000
+
+
+# --- groups and notes ---------------------------------------------------------------------------------------------
+
+
+def charge() -> None:
+    raise KeyError("amount")
+
+
+def _caught(call: Callable[[], None]) -> Exception:
+    try:
+        call()
+    except Exception as error:  # noqa: BLE001 - whatever it raises
+        return error
+    raise AssertionError("nothing was raised")
+
+
+def _group() -> ExceptionGroup[Exception]:
+    inner = ExceptionGroup("inner", [TimeoutError("no answer")])
+    return ExceptionGroup("2 of 3 failed", [_caught(charge), inner])
+
+
+def test_the_parts_of_a_group_are_shown_each_with_its_own_line() -> None:
+    facts = _facts(_group())
+    lines = facts.message.split("\n")
+    assert lines[0].startswith("2 of 3 failed")
+    assert lines[1].startswith("part: KeyError: 'amount' in tests/webhooks/test_errors.py:")
+    assert lines[1].endswith(" charge")
+    assert lines[2] == "part: TimeoutError: no answer"
+    assert "raise KeyError" in facts.stack  # the part's own frames
+
+
+def test_a_group_has_the_classes_of_its_parts_and_the_judgement_of_the_worst() -> None:
+    facts = _facts(_group())
+    assert (facts.exception, facts.bases[0]) == ("ExceptionGroup", "BaseExceptionGroup")
+    assert {"KeyError", "LookupError", "TimeoutError", "OSError"} < set(facts.bases)
+    assert (facts.kind, facts.transient) == ("code", False)
+
+
+def test_notes_are_shown() -> None:
+    error = OrderError("no such order")
+    error.add_note("while the invoice in_1 was read")
+    error.add_note("key sk_live_abcdefghijklmnop")
+    assert _facts(error).message == "no such order\nnote: while the invoice in_1 was read\nnote: key [secret]"
+    part = KeyError("x")
+    part.add_note("for customer cus_1")
+    assert "note: for customer cus_1" in _facts(ExceptionGroup("all", [part])).message
+
+
+def test_much_is_cut_and_counted() -> None:
+    error = OrderError("x " * 5000)
+    for number in range(50):
+        error.add_note(f"{number} " + "y " * 5000)
+    assert len(_facts(error).message) <= LONG_MESSAGE_LIMIT
+    many = _facts(ExceptionGroup("many", [KeyError(n) for n in range(5000)])).message
+    assert len(many) <= LONG_MESSAGE_LIMIT
+    assert "and 90 more parts" in many
+    odd = OrderError("odd")
+    odd.__notes__ = [3, None, UnprintableError(), "a\x00b\ud800c"]  # type: ignore[list-item] # anybody may put it there
+    assert "note: 3" in _facts(odd).message
+    odd.__notes__ = 7  # type: ignore[assignment] # likewise
+    assert _facts(odd).message == "odd"
+
+
+def test_what_was_judged_by_its_cause_has_the_classes_of_the_cause() -> None:
+    def pay() -> None:
+        try:
+            raise ConnectionResetError("reset")
+        except ConnectionResetError as error:
+            raise RuntimeError("payment failed") from error
+
+    facts = describe(_caught(pay))
+    assert (facts.exception, facts.kind, facts.transient) == ("RuntimeError", "network", True)
+    assert "ConnectionError" in facts.bases
+
+
+def test_what_a_hostile_exception_does_is_no_failure_of_ours() -> None:
+    def no(self: object) -> object:
+        raise SystemExit(3)
+
+    names = (
+        "__str__",
+        "__notes__",
+        "__traceback__",
+        "__cause__",
+        "__context__",
+        "response",
+        "status_code",
+        "exceptions",
+    )
+    hostile = type("HostileError", (ExceptionGroup,), {**dict.fromkeys(names, property(no)), "__str__": no})
+    for error in (hostile("x", [KeyError()]), OrderError(hostile("x", [KeyError()]))):
+        assert _facts(error).message.startswith("(its message cannot be read)")

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 import time
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 import time_machine
 from django.contrib.auth.models import Group
 from django.db import IntegrityError, OperationalError, connection, transaction
+from django.db.backends.sqlite3.base import DatabaseWrapper
 from django.dispatch import receiver
 from django.utils import timezone
 
@@ -243,6 +248,72 @@ def test_a_handler_that_swallows_a_database_error_fails() -> None:
     assert row.state == "pending"
     assert not Group.objects.exists()
     assert Failure.objects.get().exception == "django.db.transaction.TransactionManagementError"
+
+
+def test_what_was_found_of_an_exception_is_written_down() -> None:
+    response = requests.Response()
+    response.status_code, response.url = 503, "https://tax.example.com/rates"
+
+    @on("*")
+    def handle(event: StripeEvent) -> None:
+        try:
+            raise requests.HTTPError("503", response=response)
+        except requests.HTTPError as error:
+            raise RuntimeError("no tax") from error
+
+    row = received()
+    work()
+    row.refresh_from_db()
+    failure = Failure.objects.get()
+    assert (failure.exception, failure.kind, failure.transient) == ("RuntimeError", "service-error", True)
+    assert failure.peer == "tax.example.com"
+    assert failure.max_attempts
+    assert failure.max_attempts > 10  # waited out, as the judgement says
+
+
+def test_a_group_is_retried_as_its_worst_part() -> None:
+    failing(ExceptionGroup("both", [TimeoutError("no answer"), KeyError("amount")]))
+    received()
+    work()
+    failure = Failure.objects.get()
+    assert (failure.kind, failure.transient, failure.max_attempts) == ("code", False, 4)
+    assert "KeyError: 'amount'" in failure.message
+
+
+def test_a_handler_that_waits_for_its_own_transaction_has_a_bug() -> None:
+    if connection.vendor != "sqlite":
+        pytest.skip("only SQLite has one writer")
+    name = connection.settings_dict["NAME"]
+
+    @on("*")
+    def handle(event: StripeEvent) -> None:
+        with closing(sqlite3.connect(name, timeout=0, uri=True)) as other:
+            other.execute("CREATE TABLE other (x)")
+
+    received()
+    work()
+    failure = Failure.objects.get()
+    assert (failure.kind, failure.transient, failure.max_attempts) == ("database-own-lock", False, 4)
+
+
+def test_a_lock_of_another_database_is_somebody_elses(tmp_path: Path) -> None:
+    if connection.vendor != "sqlite":
+        pytest.skip("only SQLite has one writer")
+    file = tmp_path / "other.sqlite3"
+    second = DatabaseWrapper({**connection.settings_dict, "NAME": str(file), "OPTIONS": {"timeout": 0}}, "second")
+
+    @on("*")
+    def handle(event: StripeEvent) -> None:
+        with second.cursor() as cursor:
+            cursor.execute("CREATE TABLE other (x)")
+
+    received()
+    with closing(sqlite3.connect(file, isolation_level=None)) as holder:
+        holder.execute("BEGIN IMMEDIATE")
+        work()
+    second.close()
+    failure = Failure.objects.get()
+    assert (failure.kind, failure.transient) == ("database-contention", True)
 
 
 def test_a_constraint_that_breaks_at_the_commit_is_a_failure() -> None:

@@ -1,0 +1,90 @@
+"""Reads attributes of exceptions, which are foreign code: whatever a property raises is an answer, never an escape."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Any
+
+PARTS = 100  # of a group, its groups' included
+
+
+def get(of: object, name: str) -> Any:
+    """The attribute, or None when there is none or it cannot be read."""
+    try:
+        return getattr(of, name, None)
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # noqa: BLE001 - a property may raise anything, SystemExit too
+        return None
+
+
+def item(of: object, name: str) -> Any:
+    """The value of a mapping, or of what is like one (email.message.Message), or None."""
+    try:
+        return None if of is None else of.get(name)  # type: ignore[attr-defined] # else that is an answer too
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # noqa: BLE001 - as above
+        return None
+
+
+def called(of: object, name: str) -> Any:
+    """What the method answers, or None."""
+    try:
+        return getattr(of, name)()
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # noqa: BLE001 - as above
+        return None
+
+
+def text(of: object, otherwise: str = "") -> str:
+    try:
+        return str.__str__(str(of))  # of a subclass of str, the plain text
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # noqa: BLE001 - an exception whose __str__ raises is still a failure to report
+        return otherwise
+
+
+def number(of: object) -> int:
+    """An int, but no bool; else 0."""
+    return int(of) if isinstance(of, int) and not isinstance(of, bool) else 0
+
+
+def frames_of(error: BaseException) -> TracebackType | None:
+    found = _slot(error, "__traceback__")
+    return found if isinstance(found, TracebackType) else None
+
+
+def cause_of(error: BaseException) -> BaseException | None:
+    """What it was raised `from`."""
+    found = _slot(error, "__cause__")
+    return found if isinstance(found, BaseException) else None
+
+
+def context_of(error: BaseException) -> BaseException | None:
+    """What was being handled when it was raised, unless it was raised `from` something or `from None`."""
+    found = None if _slot(error, "__suppress_context__") else _slot(error, "__context__")
+    return found if isinstance(found, BaseException) else None
+
+
+def parts_of(error: BaseException) -> Iterator[BaseException]:
+    """The exceptions in a group that are no groups, at most PARTS of them; none of any other exception."""
+    if not isinstance(error, BaseExceptionGroup):
+        return
+    waiting, found = [error], 0
+    while waiting and found < PARTS:
+        group = waiting.pop(0)
+        for part in BaseExceptionGroup.exceptions.__get__(group):  # the slot, whatever a subclass makes of the name
+            if isinstance(part, BaseExceptionGroup):
+                waiting.append(part)
+            elif found < PARTS:
+                found += 1
+                yield part
+
+
+def _slot(error: BaseException, name: str) -> Any:
+    """Past any property by which a subclass hides it."""
+    return BaseException.__dict__[name].__get__(error)
