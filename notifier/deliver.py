@@ -303,8 +303,8 @@ def _taken(provider: Provider, address: str, before: Attempt | None, thread: str
 
 
 def _why_undeliverable(row: Notification | None, target: Target, channel: Channel) -> str:
-    if channel.missing and channel.backend == channel.kind:
-        return f"not configured: {', '.join(channel.missing)}"
+    if channel.unconfigured:
+        return channel.unconfigured
     if target.dead_since is not None:
         return f"set aside: {target.dead_detail}"
     return f"rejected: {row.last_error}" if row is not None and row.rejected else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -28,6 +29,8 @@ class Heard:
     asked: tuple[tuple[str, str], ...]  # each guard and its answer
     goes_at: datetime | None  # None: it does not go to this target
     message: Message | None
+    why_not: str = ""  # why nobody here hears of it when it is due: held until, diverted to, printed
+    diverted_to: str | None = None  # the channel that hears of it instead; "": the last resort
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +62,25 @@ def _as_if(failure: Failure, verdict: Verdict, policy: Policy, now: datetime) ->
     # As bad as the alert it joins, which is how production routes it.
     subject = replace(subject_of(failure, verdict), severity=Severity(alert.severity))
     tried = try_routes(subject, policy.routes, last_attempt=not failure.will_retry)
-    heard = tuple(_heard(alert, one.target, one.route.name, policy, now) for one in targets_of(tried, policy.channels))
-    return Explanation(verdict, tried, count=alert.count, heard=heard)
+    heard = [_heard(alert, one.target, one.route.name, policy, now) for one in targets_of(tried, policy.channels)]
+    for one in heard:  # grows while it is gone through: who stands in may have somebody who stands in
+        heard += _stand_ins(alert, one, heard, policy, now)
+    return Explanation(verdict, tried, count=alert.count, heard=tuple(heard))
+
+
+def _stand_ins(alert: Alert, of: Heard, heard: Sequence[Heard], policy: Policy, now: datetime) -> list[Heard]:
+    """Who hears of it in the place of a target that does not, by production's own diversion."""
+    if of.diverted_to is None:
+        return []
+    channel = policy.channels.get(of.diverted_to)
+    known = {one.target.key for one in heard}
+    row = Notification.objects.select_related("alert", "target").get(alert=alert, target__key=of.target.key)
+    outbox.divert(row, of.why_not, channel.targets if channel else (), policy, now)
+    return [
+        _heard(alert, target, of.route, policy, now)
+        for target in (channel.targets if channel else ())
+        if target.key not in known
+    ]
 
 
 def _heard(alert: Alert, target: Target, route: str, policy: Policy, now: datetime) -> Heard:
@@ -78,7 +98,7 @@ def _heard(alert: Alert, target: Target, route: str, policy: Policy, now: dateti
         channel=channel,
         now=due.at,
         silences=silences.in_force(due.at),
-        dead=f"set aside: {row.target.dead_detail}" if row.target.dead_since else "",
+        dead=channel.unconfigured or (f"set aside: {row.target.dead_detail}" if row.target.dead_since else ""),
         trying_since=row.trying_since,
         budget_until=budget.spent_until(channel, policy.tz, due.at),
     )
@@ -95,7 +115,21 @@ def _heard(alert: Alert, target: Target, route: str, policy: Policy, now: dateti
         (*asked, ("throttle", _throttled(due.at, goes_at, gate))),
         goes_at,
         message,
+        _why_not_now(gate, channel, due.at, goes_at),
+        gate.to if gate.action is guards.Action.DIVERT else None,
     )
+
+
+def _why_not_now(gate: guards.Gate, channel: Channel, due_at: datetime, goes_at: datetime | None) -> str:
+    if gate.action is guards.Action.DIVERT:
+        return f"{gate.name}; goes to {gate.to or 'the last resort: the log, and ADMINS by mail'}"
+    if gate.action is guards.Action.HOLD:
+        return f"held by {gate.name} until {gate.until:%Y-%m-%d %H:%M %Z}"
+    if channel.prints:
+        return f"printed here: {', '.join(channel.missing) or 'its recipients'} not set"
+    if goes_at is not None and goes_at > due_at:
+        return f"held by its rate until {goes_at:%Y-%m-%d %H:%M:%S %Z}"
+    return ""
 
 
 def _goes_at(gate: guards.Gate, row: Notification, channel: Channel, due_at: datetime) -> datetime | None:

@@ -97,12 +97,16 @@ def acknowledged(case: Case) -> Gate | None:
 
 
 def quiet(case: Case) -> Gate | None:
+    """What is as bad as a rule's `unless` passes. That it is over wakes nobody whom these hours' page did not wake."""
     ends = []
     for rule in case.channel.quiet:
-        if rule.unless is not None and case.alert.subject.severity >= rule.unless:
-            continue
         until = quiet_until(rule.hours, case.now)
-        if until is not None:
+        if until is None:
+            continue
+        passes = rule.unless is not None and case.alert.subject.severity >= rule.unless
+        if case.reason is Reason.RESOLVED and passes:
+            passes = case.told.at is not None and quiet_until(rule.hours, case.told.at) == until
+        if not passes:
             ends.append((until, rule.name))
     if not ends:
         return None

@@ -47,6 +47,16 @@ class Channel:
     quiet: tuple[Quiet, ...] = ()
     limits: Limits = field(default_factory=Limits)
 
+    @property
+    def unconfigured(self) -> str:
+        """Why nothing can be sent here, or "": credentials are missing, and no twin prints in its place."""
+        return f"not configured: {', '.join(self.missing)}" if self.missing and self.backend == self.kind else ""
+
+    @property
+    def prints(self) -> bool:
+        """Whether its messages are printed here instead of being sent."""
+        return self.backend != self.kind
+
 
 @dataclass(frozen=True, slots=True)
 class Rule:

@@ -23,7 +23,7 @@ class Outcome:
 
 def send_test(channel: Channel, target: Target, tz: str, site: str = "") -> Outcome:
     """Send a test message; a target that was set aside is used again when it arrives."""
-    if channel.missing and channel.backend == channel.kind:
+    if channel.unconfigured:
         return Outcome(False, f"not configured: set {', '.join(channel.missing)}")
     where = f"channel {channel.alias}" + (f" of {site}" if site else "")
     message = render_test(where, timezone.now(), tz, reference=new_reference())

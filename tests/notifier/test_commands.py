@@ -13,11 +13,14 @@ from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.test import Client
 from django.urls import reverse
+from pytest_django import Settings
 
-from notifier import silences
+from notifier import silences, targets
 from notifier.channels import memory
+from notifier.facts import DeliveryError, Result
 from notifier.models import Alert, Attempt, Digest, Notification, Occurrence, Silence, Target
 from tests.notifier.conftest import Configure
+from tests.notifier.rows import a_target
 from tests.notifier.scene import HOUR, NOON, Scene, reasons, refused, row_of, target_row
 from webhooks import samples
 
@@ -151,6 +154,87 @@ def test_route_compares_with_what_is_expected(expect: str, more: tuple[str, ...]
     with pytest.raises(CommandError, match=wrong) as caught:
         route("--expect", expect, *more)
     assert caught.value.returncode == 1
+
+
+SMS = {"BACKEND": "sms", "TO": ["+14155552671"], "FAILOVER": "chat"}
+AT_NIGHT = ("--at", "2026-11-23T23:30:00+00:00")
+
+
+@pytest.mark.parametrize(
+    ("changes", "arguments", "expect", "says"),
+    [
+        pytest.param({}, AT_NIGHT, "chat", "chat: held by quiet hours night until 2026-11-24 07:00 UTC", id="held"),
+        pytest.param({}, AT_NIGHT, "", None, id="nobody hears of what is held"),
+        pytest.param(
+            {"channels": {"chat": {"BACKEND": "memory"}, "page": SMS}},
+            ("--last",),
+            "chat,page",
+            "page: not configured: TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN, TWILIO_FROM; goes to chat",
+            id="diverted",
+        ),
+        pytest.param(
+            {"channels": {"chat": {"BACKEND": "memory"}, "page": SMS}, "routes": [{"to": ["page"]}]},
+            ("--last",),
+            "chat",
+            None,
+            id="the stand-in hears of it",
+        ),
+        pytest.param(
+            {
+                "channels": {
+                    "page": {**SMS, "FAILOVER": "mail"},
+                    "mail": {"BACKEND": "email", "TO": ["a@shop.example"]},
+                },
+                "routes": [{"to": ["page"]}],
+                "quiet_hours": {},
+            },
+            ("--last",),
+            "mail",
+            "mail: not configured: EMAIL_BACKEND; goes to the last resort",
+            id="nobody can stand in",
+        ),
+        pytest.param(
+            {
+                "limits": {"page": {"RATES": [], "MESSAGES_PER_DAY": 1, "OVERFLOW": "chat"}},
+                "routes": [{"to": ["page"]}],
+            },
+            ("--last",),
+            "page",
+            None,
+            id="within the budget",
+        ),
+    ],
+)
+def test_expect_is_about_who_would_be_sent_it_at_once(
+    scene: Scene,
+    configure: Configure,
+    changes: dict[str, Any],
+    arguments: tuple[str, ...],
+    expect: str,
+    says: str | None,
+) -> None:
+    configure(**SITE | changes)
+    if says is None:
+        route("--expect", expect, *arguments)
+        return
+    with pytest.raises(CommandError) as caught:
+        route("--expect", expect, *arguments)
+    assert says in str(caught.value)
+
+
+def test_expect_sees_a_silence_a_dead_target_and_a_twin_that_prints(site: Scene, settings: Settings) -> None:
+    silence = silences.silence({"event": "invoice.*"}, until=NOON + HOUR, author="ada", comment="", now=NOON)
+    with pytest.raises(CommandError, match=rf"chat: held by silence {silence.pk} until 2026-11-23 13:00 UTC"):
+        route("--expect", "chat", "--at", "2026-11-23T12:00+00:00")
+    silences.end(silence, NOON)
+    targets.set_aside(a_target("chat:chat").pk, DeliveryError(Result.REJECTED, "is_archived", target_dead=True), NOON)
+    with pytest.raises(CommandError, match="chat: set aside: is_archived"):
+        route("--expect", "chat", "--at", "2026-11-23T12:00+00:00")
+    settings.DEBUG = True
+    settings.NOTIFIER = {"CHANNELS": {"page": {"BACKEND": "sms", "TO": ["+14155552671"]}}, "ROUTES": {"*": ["page"]}}
+    with pytest.raises(CommandError, match="page: printed here: TWILIO_ACCOUNT_SID"):
+        route("--expect", "page")
+    assert Notification.objects.count() == 0
 
 
 @pytest.mark.usefixtures("site")

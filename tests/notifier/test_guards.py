@@ -186,6 +186,39 @@ def test_an_acknowledgement_runs_out(until: datetime | None, held: bool) -> None
 
 # --- quiet hours
 
+BUT_CRITICAL = Quiet("night", (QuietHours(EVERY_DAY, time(22), time(7), "Europe/Berlin"),), unless=Severity.CRITICAL)
+
+
+@pytest.mark.parametrize(
+    ("told", "now", "severity", "held_until"),
+    [
+        # 2026-03-29: the clock goes from 02:00 to 03:00, so the night ends at 05:00 UTC and began at 21:00 UTC.
+        pytest.param("03-28T20:59", "03-29T01:30", Severity.CRITICAL, "03-29T05:00", id="paged before the night"),
+        pytest.param("03-28T21:00", "03-29T01:30", Severity.CRITICAL, None, id="paged as it began"),
+        pytest.param("03-29T00:59", "03-29T01:30", Severity.CRITICAL, None, id="paged within it, before the change"),
+        pytest.param("03-27T23:00", "03-29T01:30", Severity.CRITICAL, "03-29T05:00", id="paged the night before"),
+        pytest.param("03-28T23:00", "03-29T01:30", Severity.ERROR, "03-29T05:00", id="nothing that may wake anybody"),
+        # 2026-10-25: the hour from 02:00 comes twice; the night began at 20:00 UTC and ends at 06:00 UTC.
+        pytest.param("10-24T20:30", "10-25T05:59", Severity.CRITICAL, None, id="paged within the longer night"),
+        pytest.param(
+            "10-24T19:30", "10-25T05:59", Severity.CRITICAL, "10-25T06:00", id="paged before the longer night"
+        ),
+        pytest.param("10-24T19:30", "10-25T06:00", Severity.CRITICAL, None, id="the night is over"),
+    ],
+)
+def test_that_it_is_over_wakes_only_whom_the_page_woke(
+    told: str, now: str, severity: Severity, held_until: str | None
+) -> None:
+    def at(text: str) -> datetime:
+        return datetime.fromisoformat(f"2026-{text}+00:00")
+
+    alert = replace(ALERT, subject=replace(ALERT.subject, severity=severity), resolved_at=at(now))
+    case = Case(Reason.RESOLVED, alert, Told(1, severity, at(told)), replace(CHANNEL, quiet=(BUT_CRITICAL,)), at(now))
+    assert judge(case) == (Gate(Action.HOLD, "quiet hours night", at(held_until)) if held_until else CLEAR)
+    # A page passes at any time.
+    assert (judge(replace(case, reason=Reason.FIRST)) == CLEAR) is (severity is Severity.CRITICAL or not held_until)
+
+
 LONGER = Quiet("holidays", (QuietHours(EVERY_DAY, time(20), time(9), "UTC"),))
 NOON = Quiet("noon", (QuietHours(EVERY_DAY, time(12), time(13), "UTC"),))
 IN_SYDNEY = Quiet("Sydney", (QuietHours(EVERY_DAY, time(9), time(11), "Australia/Sydney"),))  # 22:00 to 24:00 UTC
