@@ -17,6 +17,7 @@ from notifier.policy import Rule
 # A transient failure is noise the first time and an outage the second.
 OUTAGE_ATTEMPT = 2
 # There are several such services, and the outage of one must not hide another's.
+_GROUPS = frozenset({"ExceptionGroup", "BaseExceptionGroup", "Exception"})
 _ONE_EACH = frozenset({Category.DATABASE, Category.NETWORK, Category.RATE_LIMIT})
 
 
@@ -95,7 +96,7 @@ def _fields(failure: Failure, category: Category) -> dict[str, str]:
         "account": failure.account,
         "category": category.value,
         "event_type": failure.event_type,
-        "exception": failure.exceptions[0] if failure.exceptions else "",
+        "exception": _telling(failure),
         "module": frame.module if frame else "",
         "function": frame.function if frame else "",
         "peer": _peer(failure, category),
@@ -117,7 +118,7 @@ def _builtin_verdict(failure: Failure) -> Verdict:
     kind = _kind(failure)
     transient = kind.transient if failure.transient is None else failure.transient
     words = builtin.WORDS[kind.name]
-    short = failure.exceptions[0].rpartition(".")[2] if failure.exceptions else "no exception"
+    short = _telling(failure).rpartition(".")[2] or "no exception"
     return Verdict(
         severity=severity_of(failure, kind.category, transient),
         category=kind.category,
@@ -127,6 +128,13 @@ def _builtin_verdict(failure: Failure) -> Verdict:
         fingerprint=fingerprint(failure, kind.category),
         rule=f"built-in {kind.name}",
     )
+
+
+def _telling(failure: Failure) -> str:
+    """The class that tells most of it: of a group, that of its worst part, which stands behind the group's own."""
+    if "BaseExceptionGroup" in failure.exceptions:
+        return next((path for path in failure.exceptions[1:] if path not in _GROUPS), failure.exceptions[0])
+    return failure.exceptions[0] if failure.exceptions else ""
 
 
 def _kind(failure: Failure) -> Kind:

@@ -16,7 +16,18 @@ from webhooks.models import Failure, Refusal, WebhookEvent
 
 class FailureInline(ReadOnly, admin.TabularInline):  # type: ignore[type-arg] # Django has no generic admin classes at run time
     model = Failure
-    fields = ("occurred_at", "attempt", "exception", "message", "where", "next_attempt_at", "announced_at", "stack")
+    fields = (
+        "occurred_at",
+        "attempt",
+        "exception",
+        "kind",
+        "peer",
+        "message",
+        "where",
+        "next_attempt_at",
+        "announced_at",
+        "stack",
+    )
     readonly_fields = ("where", "stack")
     ordering = ("-pk",)
     extra = 0

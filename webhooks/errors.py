@@ -12,6 +12,7 @@ import traceback
 from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from types import FrameType, TracebackType
 
@@ -92,33 +93,35 @@ def describe(error: BaseException, duration_ms: int = 0, judgement: Judgement | 
 
 
 def _bases(error: BaseException, judged: Judgement) -> tuple[str, ...]:
-    """Its base classes, nearest first, then the classes of its parts and of the cause by which it was judged.
+    """The classes by which it was judged (its own, or those of a part or of its cause), then its bases and its parts.
 
     So a rule for a class matches it inside a group, and what was judged by its cause is matched by it too.
     """
-    paths = [*classes_of(type(error)), *judged.classes]
+    own = classes_of(type(error))
+    paths = [*judged.classes, *own]
     for part in foreign.parts_of(error):
         paths += classes_of(type(part))
-    return tuple(dict.fromkeys(path for path in paths if path != paths[0]))[:_BASES]
+    return tuple(dict.fromkeys(path for path in paths if path != own[0]))[:_BASES]
 
 
 def _message(error: BaseException) -> tuple[str, int]:
     """The exception's text, its notes and the parts of a group, each with its own line; and how long it may be."""
     own = foreign.text(error, "(its message cannot be read)")
-    more = [*_notes(error), *_parts(error)]
+    links = list(_chain(error))
+    more = [*_notes(*links), *_parts(*links)]
     if not more:
         return own, MESSAGE_LIMIT
     return "\n".join([redact(own[:_MESSAGE_READ], limit=_OWN_LIMIT), *more]), LONG_MESSAGE_LIMIT
 
 
-def _notes(error: BaseException) -> list[str]:
-    """What was added with `add_note`."""
-    notes = foreign.get(error, "__notes__")
-    return _listed("note", [foreign.text(note) for note in notes], _NOTES) if isinstance(notes, list | tuple) else []
+def _notes(*links: BaseException) -> list[str]:
+    """What was added with `add_note`, to the exception and to those that led to it."""
+    lists = [notes for link in links if isinstance(notes := foreign.get(link, "__notes__"), list | tuple)]
+    return _listed("note", [foreign.text(note) for notes in lists for note in notes], _NOTES)
 
 
-def _parts(error: BaseException) -> list[str]:
-    return _listed("part", map(_part, foreign.parts_of(error)), _PARTS)
+def _parts(*links: BaseException) -> list[str]:
+    return _listed("part", [_part(part) for link in links for part in foreign.parts_of(link)], _PARTS)
 
 
 def _part(error: BaseException) -> str:
@@ -146,19 +149,20 @@ def _stored_form(stack: str) -> tuple[str, str]:
 
 def _stack(error: BaseException) -> str:
     """The frames and classes of the chain without their messages: those hold ids, and would make each stack unique."""
-    parts = [_link_stack(type(link), tb) for link in _chain(error) if (tb := foreign.frames_of(link))]
-    chain = "\n\nled to\n\n".join(reversed(parts))
-    for number, part in enumerate(foreign.parts_of(error), 1):
-        if number > _PARTS:
-            break
-        chain += f"\n\npart {number}\n\n{_stack(part)}"
-    return chain
+    parts = (part for link in _chain(error) for part in foreign.parts_of(link))
+    stacks = [f"part {number}\n\n{_chain_stack(part)}" for number, part in enumerate(islice(parts, _PARTS), 1)]
+    return "\n\n".join(stack for stack in (_chain_stack(error), *stacks) if stack)
+
+
+def _chain_stack(error: BaseException) -> str:
+    links = [_link_stack(type(link), tb) for link in _chain(error) if (tb := foreign.frames_of(link))]
+    return "\n\nled to\n\n".join(reversed(links))
 
 
 def _link_stack(cls: type, tb: TracebackType) -> str:
     """Remembered by its instructions, since a storm repeats few stacks and to find each frame's text takes long."""
     link: TracebackType | None = tb
-    steps: list[Hashable] = [cls]
+    steps: list[Hashable] = [class_path(cls)]
     while link is not None:
         steps += (link.tb_frame.f_code, link.tb_lasti)
         link = link.tb_next
@@ -187,10 +191,10 @@ def _where(tb: TracebackType | None) -> Where:
     frame, line = next((item for item in reversed(frames) if _is_own(item[0])), frames[-1])
     module = str(frame.f_globals.get("__name__", ""))
     return Where(
-        file=_short_file(frame.f_code.co_filename, module)[-255:],
+        file=foreign.storable(_short_file(frame.f_code.co_filename, module))[-255:],
         line=line,
-        module=module[-255:],
-        function=frame.f_code.co_qualname[-255:],
+        module=foreign.storable(module)[-255:],
+        function=foreign.storable(frame.f_code.co_qualname)[-255:],
     )
 
 

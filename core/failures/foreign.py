@@ -48,6 +48,16 @@ def text(of: object, otherwise: str = "") -> str:
         return otherwise
 
 
+def storable(of: str) -> str:
+    """Without what a database refuses: NUL and lone surrogates, as in the name of a file that is no UTF-8."""
+    return of if of.isascii() and "\0" not in of else of.encode(errors="replace").decode().replace("\0", "\ufffd")
+
+
+def of_class(cls: type, name: str) -> Any:
+    """A class's own `__mro__`, `__module__` or `__qualname__`, whatever its metaclass makes of the name."""
+    return type.__dict__[name].__get__(cls)
+
+
 def number(of: object) -> int:
     """An int, but no bool; else 0."""
     return int(of) if isinstance(of, int) and not isinstance(of, bool) else 0

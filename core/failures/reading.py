@@ -44,20 +44,31 @@ def read(error: BaseException, *, own_lock: bool = False) -> Facts:
 
 def classes_of(cls: type) -> tuple[str, ...]:
     """The paths of a class and its bases, nearest first, up to Exception."""
-    return _classes_of(cls)
+    try:
+        return _remembered(cls)
+    except Exception:  # noqa: BLE001 - a metaclass may forbid to hash its classes
+        return _paths(cls)
 
 
-@lru_cache(maxsize=256)
-def _classes_of(cls: type) -> tuple[str, ...]:
-    return tuple(class_path(base) for base in cls.__mro__ if base not in (BaseException, object))
+def _paths(cls: type) -> tuple[str, ...]:
+    return tuple(class_path(base) for base in foreign.of_class(cls, "__mro__") if not _is_root(base))
+
+
+_remembered = lru_cache(maxsize=256)(_paths)
+
+
+def _is_root(cls: type) -> bool:
+    return cls is BaseException or cls is object
 
 
 def class_path(cls: type) -> str:
     """A class by the name under which people know it: `KeyError`, `stripe.CardError`, `django.db.OperationalError`."""
-    module = str(cls.__module__).replace("django.db.utils", "django.db")
+    name = foreign.storable(foreign.text(foreign.of_class(cls, "__qualname__")))
+    module = foreign.storable(foreign.text(foreign.of_class(cls, "__module__")))
+    module = module.replace("django.db.utils", "django.db")
     root, *rest = module.split(".")
     public = [root, *(part for part in rest if not part.startswith("_"))]
-    path = cls.__qualname__ if module == "builtins" else ".".join([*public, cls.__qualname__])
+    path = name if module == "builtins" else ".".join([*public, name])
     return path[-255:]
 
 

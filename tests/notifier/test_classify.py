@@ -410,6 +410,15 @@ def test_a_deadlock_and_redis_are_not_the_databases_outage() -> None:
     assert by("database-unavailable") != by("redis-unavailable", peer="redis")
 
 
+def test_a_group_is_told_as_its_worst_part() -> None:
+    group = ("ExceptionGroup", "KeyError", "LookupError", "Exception", "BaseExceptionGroup", "TimeoutError")
+    failure = replace(FAILURE, exceptions=group, kind="code", transient=False)
+    other = replace(failure, exceptions=(group[0], "TypeError", *group[3:]))
+    assert verdict(failure).title == "a bug in the handler (KeyError)"
+    assert verdict(failure).fingerprint != verdict(other).fingerprint
+    assert verdict(failure, Rule("late", Matcher(exceptions=("TimeoutError",)))).rule == "late"
+
+
 def test_the_title_names_the_service() -> None:
     failure = replace(FAILURE, kind="network", transient=True)
     assert verdict(failure).title == "a service is unreachable (KeyError)"

@@ -19,6 +19,7 @@ from notifier.models import Alert, Notification, Occurrence
 from tests.notifier.conftest import Configure
 from tests.notifier.scene import HOUR, MINUTE, NOON, OUTAGE, SECOND, Scene, a_failure, reasons, row_of
 from webhooks import announcements, events, samples
+from webhooks.errors import describe
 from webhooks.models import Failure as FailureRow
 from webhooks.models import WebhookEvent
 from webhooks.signals import send_safely, webhook_post_process
@@ -304,6 +305,40 @@ def test_an_acknowledgement_holds_updates_and_what_it_held_is_told_when_it_runs_
     assert row_of(alert).held_by == "acknowledged"
     assert reasons(scene.pass_time(MINUTE)) == ["update"]
     assert row_of(alert).told_seq == 4
+
+
+def test_an_acknowledged_outage_never_hides_another_services(scene: Scene) -> None:
+    away = {"exceptions": ("requests.exceptions.ConnectionError", "OSError"), "kind": "network", "transient": True}
+    taxes = scene.alert(**away, peer="tax.example.com", attempt=2)
+    scene.deliver()
+    pipeline.acknowledge(taxes, "ada", scene.now)
+    scene.alert(**away, peer="tax.example.com", attempt=2)
+    assert scene.deliver() == []
+
+    scene.alert(**away, peer="crm.example.com", attempt=2)
+
+    (sent,) = scene.deliver()
+    assert "crm.example.com is unreachable" in sent.message.title
+
+
+def test_a_handlers_group_is_told_with_its_parts(scene: Scene) -> None:
+    def handler() -> None:
+        part = KeyError("amount")
+        part.add_note("for line 3")
+        raise ExceptionGroup("2 lines failed", [TimeoutError("no answer"), part])
+
+    try:
+        handler()
+    except ExceptionGroup as error:
+        found = describe(error)
+    scene.alert(
+        exceptions=(found.exception, *found.bases), message=found.message, kind=found.kind, transient=found.transient
+    )
+
+    (sent,) = scene.deliver()
+    assert "a bug in the handler (KeyError)" in sent.message.title
+    for said in ("TimeoutError: no answer", "KeyError: 'amount'", "note: for line 3"):
+        assert said in sent.message.text
 
 
 def test_worse_than_what_was_acknowledged_is_told_at_once(scene: Scene) -> None:

@@ -136,7 +136,7 @@ def test_the_parts_of_a_group_are_shown_each_with_its_own_line() -> None:
 
 def test_a_group_has_the_classes_of_its_parts_and_the_judgement_of_the_worst() -> None:
     facts = _facts(_group())
-    assert (facts.exception, facts.bases[0]) == ("ExceptionGroup", "BaseExceptionGroup")
+    assert (facts.exception, facts.bases[:2]) == ("ExceptionGroup", ("KeyError", "LookupError"))
     assert {"KeyError", "LookupError", "TimeoutError", "OSError"} < set(facts.bases)
     assert (facts.kind, facts.transient) == ("code", False)
 
@@ -195,3 +195,37 @@ def test_what_a_hostile_exception_does_is_no_failure_of_ours() -> None:
     hostile = type("HostileError", (ExceptionGroup,), {**dict.fromkeys(names, property(no)), "__str__": no})
     for error in (hostile("x", [KeyError()]), OrderError(hostile("x", [KeyError()]))):
         assert _facts(error).message.startswith("(its message cannot be read)")
+
+
+def test_a_group_that_led_to_it_is_shown_too() -> None:
+    def pay() -> None:
+        group = _group()
+        group.add_note("batch 7")
+        raise RuntimeError("payment failed") from group
+
+    facts = describe(_caught(pay))
+    assert facts.message.startswith("payment failed\nnote: batch 7\npart: KeyError: 'amount' in tests/webhooks/")
+    assert "raise KeyError" in facts.stack
+    assert facts.kind == "code"
+
+
+def test_a_class_whose_metaclass_is_odd_has_a_path_all_the_same() -> None:
+    class OddMeta(type):
+        __hash__ = None  # type: ignore[assignment] # nobody can hash its classes
+
+        @property
+        def __mro__(cls) -> tuple[type, ...]:
+            raise RuntimeError("no")
+
+    odd = OddMeta("OddError", (Exception,), {"__module__": "bill\ud800ing"})
+    facts = _facts(odd())
+    assert facts.exception == "bill?ing.OddError"
+    facts.exception.encode()
+
+
+def test_a_file_that_is_no_utf8_can_be_stored() -> None:
+    code = compile("raise KeyError('x')", "/srv/caf\udce9/handlers.py", "exec")
+    with pytest.raises(KeyError) as raised:
+        exec(code, {"__name__": "caf\udce9.handlers"})  # noqa: S102 - how else would a file be called that
+    facts = describe(raised.value)
+    (facts.where.file + facts.where.module + facts.stack).encode()
