@@ -74,10 +74,10 @@ def _instance(model: type[Model], names: list[str], converters: Iterable[tuple[i
 
 
 @cache
-def columns(model: type[Model]) -> str:
+def columns(model: type[Model], known_as: str = "") -> str:
     """All by name: a statement that the server has prepared must not change when a migration adds one."""
     fields: tuple[Any, ...] = model._meta.concrete_fields
-    return ", ".join(f"{table(model)}.{connection.ops.quote_name(field.column)}" for field in fields)
+    return ", ".join(f"{known_as or table(model)}.{connection.ops.quote_name(field.column)}" for field in fields)
 
 
 @cache

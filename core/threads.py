@@ -9,7 +9,7 @@ import traceback
 from collections.abc import Callable, Iterable
 
 import structlog
-from django.db import close_old_connections, connections
+from django.db import close_old_connections, connection, connections
 
 log = structlog.get_logger(__name__)
 CHECK_EVERY = 5.0  # seconds
@@ -46,10 +46,22 @@ def check_connection() -> None:
         close_old_connections()
 
 
+def database_answers() -> bool:
+    """Whether it takes a statement, on a new connection when the one there was broke."""
+    try:
+        if not connection.in_atomic_block:
+            close_old_connections()
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except Exception:  # noqa: BLE001 - whatever it is, it says no
+        return False
+    return True
+
+
 def close_connections() -> None:
     """Closes the calling thread's database connections, also broken ones."""
-    for connection in connections.all(initialized_only=True):
+    for one in connections.all(initialized_only=True):
         try:
-            connection.close()
+            one.close()
         except Exception:  # broken already; the next use opens another
             log.debug("a broken connection could not be closed", exc_info=True)

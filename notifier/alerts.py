@@ -24,6 +24,7 @@ class Recorded:
     severity: Severity  # of the alert, which is as bad as its worst occurrence
     opened: bool  # this occurrence opened the alert
     planned_for: str  # the targets for whom something is planned already (see outbox.plan)
+    reopened: bool = False  # it had been over, and is judged anew
     new: Alert | None = None  # the row, when it was not there before
 
 
@@ -154,7 +155,11 @@ def _count(failure: Failure, verdict: Verdict, quiet_period: timedelta) -> Recor
                 "severity": int(verdict.severity),
                 "when": at(when),
                 "quiet_since": at(when - quiet_period),
-                "amount": failure.money.amount if failure.money else 0,
+                "transient": verdict.transient,
+                "title": verdict.title[:200],
+                "hint": verdict.hint,
+                "rule": verdict.rule[:100],
+                "amount": failure.money.amount if failure.money else None,
                 "currency": failure.money.currency if failure.money else "",
                 "attempt": failure.attempt,
                 "max_attempts": failure.max_attempts,
@@ -168,20 +173,35 @@ def _count(failure: Failure, verdict: Verdict, quiet_period: timedelta) -> Recor
     if not rows:
         return None
     alert_id, seq, severity, planned_for = rows[0]
-    return Recorded(alert_id, seq, Severity(severity), opened=False, planned_for=planned_for)
+    return Recorded(
+        alert_id, seq, Severity(severity), opened=False, planned_for=planned_for, reopened=planned_for == REOPENED
+    )
 
 
-_COUNT = """
+REOPENED = "reopened"  # in `planned_for`, until its plan is made: nobody has one
+# What opens again is judged anew: neither how bad it was, nor who had it, nor what explained it holds any more.
+_COUNT = f"""
     UPDATE notifier_alert SET
         count = count + 1,
-        severity = CASE WHEN severity < %(severity)s THEN %(severity)s ELSE severity END,
+        severity = CASE WHEN resolved_at IS NULL AND severity >= %(severity)s THEN severity ELSE %(severity)s END,
+        transient = CASE WHEN resolved_at IS NULL THEN transient ELSE %(transient)s END,
+        title = CASE WHEN resolved_at IS NULL THEN title ELSE %(title)s END,
+        hint = CASE WHEN resolved_at IS NULL THEN hint ELSE %(hint)s END,
+        rule = CASE WHEN resolved_at IS NULL THEN rule ELSE %(rule)s END,
+        acknowledged_at = CASE WHEN resolved_at IS NULL THEN acknowledged_at END,
+        acknowledged_until = CASE WHEN resolved_at IS NULL THEN acknowledged_until END,
+        acknowledged_by = CASE WHEN resolved_at IS NULL THEN acknowledged_by ELSE '' END,
+        acknowledged_severity = CASE WHEN resolved_at IS NULL THEN acknowledged_severity END,
+        inhibited_by_id = CASE WHEN resolved_at IS NULL THEN inhibited_by_id END,
         burst_at = CASE WHEN last_at < %(quiet_since)s THEN %(when)s ELSE burst_at END,
         last_at = CASE WHEN last_at < %(when)s THEN %(when)s ELSE last_at END,
         opened_at = CASE WHEN resolved_at IS NULL THEN opened_at ELSE %(when)s END,
-        planned_for = CASE WHEN resolved_at IS NULL THEN planned_for ELSE '' END,
+        planned_for = CASE WHEN resolved_at IS NULL THEN planned_for ELSE '{REOPENED}' END,
         resolved_at = NULL, resolved_how = '',
-        amount = CASE WHEN %(amount)s > COALESCE(amount, 0) THEN %(amount)s ELSE amount END,
-        currency = CASE WHEN %(amount)s > COALESCE(amount, 0) THEN %(currency)s ELSE currency END,
+        amount = CASE WHEN resolved_at IS NULL AND COALESCE(amount, 0) >= COALESCE(%(amount)s, 0) THEN amount
+                      ELSE %(amount)s END,
+        currency = CASE WHEN resolved_at IS NULL AND COALESCE(amount, 0) >= COALESCE(%(amount)s, 0) THEN currency
+                        ELSE %(currency)s END,
         attempt = %(attempt)s, max_attempts = %(max_attempts)s, will_retry = %(will_retry)s,
         next_attempt_at = %(next_attempt_at)s, gives_up_at = %(gives_up_at)s
     WHERE id = (
@@ -190,7 +210,7 @@ _COUNT = """
         ORDER BY resolved_at IS NOT NULL, resolved_at DESC LIMIT 1
     )
     RETURNING id, count, severity, planned_for
-"""
+"""  # noqa: S608 - the constant above
 
 
 def _open(failure: Failure, verdict: Verdict, resolve_after: timedelta | None) -> Recorded:

@@ -23,9 +23,9 @@ from core.retention import delete_some
 from core.statements import columns, select
 from notifier import targets, timing
 from notifier.alerts import state_of
-from notifier.facts import DeliveryError, Reason, Receipt, Result, Severity, Timing
+from notifier.facts import DeliveryError, Reason, Receipt, Result, Severity
 from notifier.models import Alert, Attempt, AttemptPart, Digest, Notification, Target
-from notifier.outbox import told_of, unplanned, urgency
+from notifier.outbox import DIVERTED, has_plan_for_news, next_for, told_of, unplanned, urgency
 from notifier.policy import Policy
 from notifier.throttle import Pending, fair_order
 
@@ -76,6 +76,25 @@ def _due() -> str:
         FROM notifier_notification JOIN notifier_alert ON notifier_alert.id = alert_id
         WHERE target_id = %(target)s AND due_at <= %(now)s AND sending_id IS NULL
         ORDER BY urgency, due_at LIMIT %(limit)s
+    """  # noqa: S608 - the models' own names
+
+
+def overdue_rows(target: Target, now: datetime, failover_after: timedelta, limit: int) -> list[Notification]:
+    """What could not be told for so long that others have to hear of it, while nothing may be sent to the target."""
+    asked = {"target": target.pk, "now": _at(now), "limit": limit}
+    rows = select([Notification, Alert], _overdue(), asked | {"overdue": _at(targets.before(now, failover_after))})
+    for row, row.alert in rows:
+        row.target = target
+    return [row for row, _ in rows]
+
+
+@cache
+def _overdue() -> str:
+    return f"""
+        SELECT {columns(Notification, "n")}, {columns(Alert)}
+        FROM notifier_notification n JOIN notifier_alert ON notifier_alert.id = n.alert_id
+        JOIN notifier_target ON notifier_target.id = n.target_id
+        WHERE n.target_id = %(target)s AND {targets.OVERDUE} ORDER BY n.urgency, n.due_at LIMIT %(limit)s
     """  # noqa: S608 - the models' own names
 
 
@@ -163,7 +182,10 @@ class Try:
 
 
 def start(target: Target, token: str, tries: Sequence[Try], now: datetime) -> list[Attempt]:
-    """Write down what is about to be said, in one commit; nothing when the target's lease is lost."""
+    """Write down what is about to be said, in one commit.
+
+    Nothing when the target's lease is lost, or a row has changed since it was judged: then it is judged again.
+    """
     with transaction.atomic():
         if not targets.renew(target.pk, token, now):
             return []
@@ -195,13 +217,38 @@ def start(target: Target, token: str, tries: Sequence[Try], now: datetime) -> li
                 for attempt, part in parts
             )
         )
-        for attempt, part in parts:
-            part.row.sending = attempt
-        statements.update([part.row for _, part in parts], "sending")
+        if not _take(parts):
+            transaction.set_rollback(True)
+            return []
         for attempt, one in started:
             if one.digest is not None:
                 Digest.objects.filter(pk=one.digest.pk).update(sending=attempt)
     return attempts
+
+
+def _take(parts: Sequence[tuple[Attempt, Part]]) -> bool:
+    """Mark the rows as being sent. False when any is no longer as it was when it was judged."""
+    if not parts:
+        return True
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            _TAKE,
+            [
+                (attempt.pk, part.row.pk, _at(part.row.due_at), part.row.reason, part.row.told_seq)
+                for attempt, part in parts
+                if part.row.due_at is not None
+            ],
+        )
+        taken = cursor.rowcount
+    for attempt, part in parts:
+        part.row.sending = attempt
+    return bool(taken == len(parts))
+
+
+_TAKE = """
+    UPDATE notifier_notification SET sending_id = %s
+    WHERE id = %s AND sending_id IS NULL AND due_at = %s AND reason = %s AND told_seq = %s
+"""
 
 
 def skip_digest(digest: Digest, why: str) -> None:
@@ -230,7 +277,8 @@ def finish(ended: Sequence[Ended], policy: Policy, now: datetime) -> int:
     if not ended:
         return 0
     with transaction.atomic():
-        locked = Attempt.objects.select_for_update().filter(pk__in=[one.attempt_id for one in ended]).order_by("pk")
+        locked = Attempt.objects.select_for_update(of=("self",)).select_related("target")
+        locked = locked.filter(pk__in=[one.attempt_id for one in ended]).order_by("pk")
         attempts = {attempt.pk: attempt for attempt in locked}
         still = [(attempts[one.attempt_id], one) for one in ended if _is_open(attempts.get(one.attempt_id))]
         for attempt, one in still:
@@ -263,22 +311,21 @@ def _is_open(attempt: Attempt | None) -> bool:
 def _finish_rows(still: Sequence[tuple[Attempt, Ended]], policy: Policy, now: datetime) -> None:
     attempts = [attempt for attempt, _ in still]
     rows: dict[int, list[Notification]] = defaultdict(list)
-    for row in Notification.objects.filter(sending__in=attempts).order_by("alert_id"):
+    # The locks, first of the alert, order this against a failure that is being counted and against a report that takes
+    # back what was told: one of the two sees the other.
+    locked = Notification.objects.select_for_update(of=("alert", "self")).select_related("alert")
+    for row in locked.filter(sending__in=attempts).order_by("alert_id"):
         rows[row.sending_id or 0].append(row)
     parts = {(part.attempt_id, part.notification_id): part for part in AttemptPart.objects.filter(attempt__in=attempts)}
-    told = [row for attempt, one in still if isinstance(one.outcome, Receipt) for row in rows[attempt.pk]]
-    # The lock orders this against a failure that is being counted: one of the two sees the other and plans it.
-    locked = Alert.objects.select_for_update().filter(pk__in={row.alert_id for row in told}).order_by("pk")
-    alerts = {alert.pk: alert for alert in locked}
     for attempt, one in still:
         if isinstance(one.outcome, Receipt):
             for row in rows[attempt.pk]:
-                part = parts[attempt.pk, row.pk]
-                _set_told(row, part, alerts[row.alert_id], one.outcome, policy.timing(row.route), now)
+                _set_told(row, parts[attempt.pk, row.pk], one.outcome, policy, now)
         else:
-            _set_failed(rows[attempt.pk], one.outcome, now)
-    unplanned(row.alert_id for row in told if row.due_at is None)
-    statements.update([row for some in rows.values() for row in some], *_AFTER)
+            _set_failed(rows[attempt.pk], one.outcome, attempt.target, policy, now)
+    finished = [row for some in rows.values() for row in some]
+    unplanned(row.alert_id for row in finished if not has_plan_for_news(row))
+    statements.update(finished, *_AFTER)
 
 
 def lost() -> list[Attempt]:
@@ -322,10 +369,8 @@ _AFTER = (
 )  # fmt: skip
 
 
-def _set_told(
-    row: Notification, part: AttemptPart, alert: Alert, receipt: Receipt, pace: Timing, now: datetime
-) -> None:
-    state, reason = state_of(alert), Reason(part.reason)
+def _set_told(row: Notification, part: AttemptPart, receipt: Receipt, policy: Policy, now: datetime) -> None:
+    state, reason = state_of(row.alert), Reason(part.reason)
     row.sending = None
     row.window = timing.window_after(reason, told_of(row), state)
     row.told_seq, row.told_severity, row.told_at = part.to_seq, part.severity, now
@@ -333,18 +378,22 @@ def _set_told(
     row.sent += 1
     row.thread = row.thread or receipt.thread[:300]
     row.tries, row.trying_since, row.last_error, row.held_by, row.held_since = 0, None, "", "", None
-    due = timing.next_due(told_of(row), state, pace, now)
+    due = next_for(row, state, policy, now)
     row.due_at = due.at if due else None
     if due is not None:
         row.reason, row.urgency = due.reason.value, urgency(due.reason, state.subject.severity, row.sent)
 
 
-def _set_failed(rows: Sequence[Notification], error: DeliveryError, now: datetime) -> None:
-    """What was one message is tried again as one."""
+def _set_failed(
+    rows: Sequence[Notification], error: DeliveryError, target: Target, policy: Policy, now: datetime
+) -> None:
+    """What was one message is tried again as one, at the latest when others are to stand in."""
+    failing = targets.is_failing(target)
     for row in rows:
         row.sending = None
         row.tries += 1
-        row.trying_since = row.trying_since or now
+        # Behind others that fail it has waited since it was due.
+        row.trying_since = row.trying_since or (min(row.due_at, now) if failing and row.due_at else now)
         row.last_error = f"{error.code}: {redact(error.detail, limit=300)}"[:500]
     tries = max((row.tries for row in rows), default=1)
     since = min((row.trying_since for row in rows if row.trying_since), default=now)
@@ -352,16 +401,21 @@ def _set_failed(rows: Sequence[Notification], error: DeliveryError, now: datetim
     for row in rows:
         # Rejected stays due: the guards send it another way, also when this worker dies right here.
         row.due_at, row.rejected = again or now, again is None
+    channel = policy.channels.get(target.channel)
+    if again and channel is not None and not any(row.held_by.startswith(DIVERTED) for row in rows):
+        for row in rows:
+            row.due_at = max(now, since + min(again - since, channel.failover_after))
 
 
 def next_try(error: DeliveryError, tries: int, since: datetime, now: datetime) -> datetime | None:
-    """When to send again, Retry-After honoured; None: never, another way must be found."""
+    """When to send again; None: never, another way must be found.
+
+    For how long the provider asks to wait concerns all that goes to its target, which waits (see targets.failed).
+    """
     if error.result is Result.REJECTED:
         return None
     decision = backoff.decide(RETRIES, error=error, attempt=tries, age=(now - since).total_seconds())
-    if decision.delay is None:
-        return None
-    return now + timedelta(seconds=max(decision.delay, error.retry_after or 0))
+    return None if decision.delay is None else now + timedelta(seconds=decision.delay)
 
 
 def _finish_digest(digest: Digest, outcome: Receipt | DeliveryError, now: datetime) -> None:

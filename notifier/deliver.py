@@ -10,18 +10,17 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 from django.utils import timezone
 
-from core.wake import wake, wake_here
-from notifier import attempts, budget, guards, outbox, resort, silences, targets, throttle, timing
-from notifier.alerts import state_of
+from core.wake import wake_here
+from notifier import attempts, judging, targets, throttle
 from notifier.channels import load
 from notifier.channels.base import Channel as Provider
 from notifier.conf import get_policy
-from notifier.facts import DeliveryError, Due, Message, Reason, Receipt, Result, Severity
+from notifier.facts import DeliveryError, Message, Reason, Receipt, Result, Severity
 from notifier.messages import compose
 from notifier.models import Attempt, Notification, Target
 from notifier.policy import Channel, Policy
@@ -72,7 +71,9 @@ class Courier:
         policy, now = get_policy(), self._now()
         self._finish(policy, now)
         self._renew(now)
-        found = targets.lease(self.alias, now) if len(self._calls) < SLOTS else []
+        channel = policy.channels.get(self.alias)
+        after = channel.failover_after if channel else timedelta.max
+        found = targets.lease(self.alias, now, after) if len(self._calls) < SLOTS else []
         taken = {held.target.pk: held for held in found}
         self._held.update((held.target.pk, held.target.token) for held in found)
         busy = False
@@ -123,8 +124,13 @@ class Courier:
             return False
         channel, next_at = policy.channels.get(self.alias), held.target.next_at
         more = False
-        if channel is not None and (held.alerts_due or held.digest_due) and (next_at is None or next_at <= now):
-            more = self._send_due(held, token, channel, policy, now)
+        if channel is not None and (next_at is None or next_at <= now):
+            more = (held.alerts_due or held.digest_due) and self._send_due(held, token, channel, policy, now)
+        elif channel is not None and held.alerts_due:
+            # Nothing may go to it now. Others must not hear later for that.
+            rows = attempts.overdue_rows(held.target, now, channel.failover_after, BATCH)
+            judging.judge(rows, held.target, channel, policy, now)
+            more = len(rows) == BATCH
         if not more and not self._under_way(target_id):
             targets.release(target_id, token)
             self._held.pop(target_id, None)
@@ -143,7 +149,7 @@ class Courier:
         # What takes turns or makes one message has to be seen together; of the rest, only what can go now.
         most = BATCH if limits.windows or self._folds() else free
         rows = attempts.due_rows(target, now, most, in_turn=bool(limits.windows)) if held.alerts_due else []
-        cleared = self._judge(rows, target, channel, policy, now)
+        cleared = judging.judge(rows, target, channel, policy, now)
         while cleared and len(self._calls) < SLOTS:
             if limits.windows:
                 sent = attempts.history(target.pk, throttle.prune_before(limits.windows, now))
@@ -180,56 +186,6 @@ class Courier:
                 return [one for one in together if one[0].pk in told], before
         return together, None
 
-    def _judge(
-        self, rows: list[Notification], target: Target, channel: Channel, policy: Policy, now: datetime
-    ) -> list[tuple[Notification, Reason]]:
-        """Judge what is due once more: the rows that may go. The others are held, diverted or have nothing to tell."""
-        if not rows:
-            return []
-        in_force = silences.in_force(now)
-        budget_until = budget.spent_until(channel, policy.tz, now)
-        failing = targets.is_failing(target)
-        cleared = []
-        for row in rows:
-            alert = state_of(row.alert)
-            told = outbox.told_of(row)
-            due = timing.next_due(told, alert, policy.timing(row.route), now)
-            if due is None and row.told_seq == 0 and alert.resolved_at is not None:
-                if attempts.last_uncertain(row) is None:
-                    outbox.drop(row, "resolved before it was told")
-                    continue
-                due = Due(Reason.RESOLVED, now)  # who may have heard of it hears of its end
-            if due is None or due.at > now:
-                outbox.postpone(row, due, row.alert)
-                continue
-            gate = guards.judge(
-                guards.Case(
-                    reason=due.reason,
-                    alert=alert,
-                    told=told,
-                    channel=channel,
-                    now=now,
-                    silences=in_force,
-                    dead=_why_undeliverable(row, target, channel),
-                    trying_since=row.trying_since or (row.due_at if failing else None),
-                    budget_until=budget_until,
-                )
-            )
-            if gate.action is guards.Action.SEND:
-                cleared.append((row, due.reason))
-            else:
-                self._turn_away(row, gate, policy, now)
-        return cleared
-
-    def _turn_away(self, row: Notification, gate: guards.Gate, policy: Policy, now: datetime) -> None:
-        if gate.action is guards.Action.HOLD:
-            outbox.hold(row, gate, now)
-        else:
-            other = policy.channels.get(gate.to)
-            if not outbox.divert(row, gate.name, other.targets if other else (), policy, now):
-                resort.cry(row.alert, gate.name)
-            wake(f"deliver-{gate.to}")
-
     def _tell(
         self,
         target: Target,
@@ -254,7 +210,7 @@ class Courier:
             return
         before = attempts.last_uncertain(digest)
         message = compose.digest_message(digest, policy, now, before=before)
-        if message is None or _why_undeliverable(None, target, channel):
+        if message is None or judging.why_undeliverable(None, target, channel):
             attempts.skip_digest(digest, "nothing happened" if message is None else "target cannot be reached")
             return
         one = attempts.Try(Reason.DIGEST, message.reference, self._connect().words(message), digest=digest)
@@ -300,11 +256,3 @@ def _taken(provider: Provider, address: str, before: Attempt | None, thread: str
     if before is None or not provider.can_find:
         return None
     return provider.find(address, before.reference, before.started_at, thread)
-
-
-def _why_undeliverable(row: Notification | None, target: Target, channel: Channel) -> str:
-    if channel.unconfigured:
-        return channel.unconfigured
-    if target.dead_since is not None:
-        return f"set aside: {target.dead_detail}"
-    return f"rejected: {row.last_error}" if row is not None and row.rejected else ""

@@ -6,6 +6,7 @@ nothing that an earlier one decided. All times are aware datetimes in UTC; local
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -239,11 +240,23 @@ class Receipt:
     note: str = ""  # e.g. addresses that were refused while others were taken
 
 
+LONGEST_WAIT = 3600.0  # seconds
+
+
+def seconds_to_wait(asked: object) -> float | None:
+    """What was asked for as seconds that can be waited; None when it is no number. Never more than an hour."""
+    try:
+        seconds = float(str(asked))
+    except ValueError:  # also for the digits of a number that Python does not print
+        return LONGEST_WAIT if isinstance(asked, int) and asked > 0 else None
+    return None if math.isnan(seconds) else min(max(seconds, 0.0), LONGEST_WAIT)
+
+
 class DeliveryError(Exception):
     """A message was not (or perhaps not) taken. `result` is RETRY, REJECTED or UNCERTAIN.
 
-    `detail` is for people and has been redacted. `retry_after` is in seconds, as the provider asked. `target_dead`
-    says that no other message to this target can succeed either (revoked token, unsubscribed number).
+    `detail` is for people and has been redacted. `retry_after` is in seconds, as the provider asked, an hour at most.
+    `target_dead` says that no other message to this target can succeed either (revoked token, unsubscribed number).
     """
 
     def __init__(
@@ -259,5 +272,5 @@ class DeliveryError(Exception):
         self.result = result
         self.code = code
         self.detail = detail
-        self.retry_after = retry_after
+        self.retry_after = seconds_to_wait(retry_after)
         self.target_dead = target_dead

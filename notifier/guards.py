@@ -19,6 +19,10 @@ from notifier.policy import Channel
 LOOK_AGAIN = timedelta(minutes=5)
 
 
+UNREACHED = "could not be delivered"
+ACKNOWLEDGED = "acknowledged"
+
+
 class Action(StrEnum):
     SEND = "send"
     HOLD = "hold"  # judge again at `until`
@@ -56,6 +60,7 @@ class Case:
     silences: tuple[Silenced, ...] = ()
     dead: str = ""  # why nothing can be delivered to the target
     trying_since: datetime | None = None  # since when this message could not be delivered
+    told_elsewhere: bool = False  # others have heard of it meanwhile, or the last resort has
     budget_until: datetime | None = None  # spent: when the next day's begins
 
 
@@ -93,7 +98,7 @@ def acknowledged(case: Case) -> Gate | None:
     until, seen = case.alert.acknowledged_until, case.alert.acknowledged_severity
     if seen is not None and case.alert.subject.severity > seen:
         return None  # it is worse than what somebody took on, also for a target that hears of it only now
-    return Gate(Action.HOLD, "acknowledged", until) if until and case.now < until else None
+    return Gate(Action.HOLD, ACKNOWLEDGED, until) if until and case.now < until else None
 
 
 def quiet(case: Case) -> Gate | None:
@@ -115,12 +120,15 @@ def quiet(case: Case) -> Gate | None:
 
 
 def undeliverable(case: Case) -> Gate | None:
-    """A dead target's messages go to the failover at once; those of a failing one when it has failed too long."""
+    """A dead target's messages go to the failover at once; those of a failing one when it has failed too long.
+
+    Without a failover it is the last resort that hears of them then.
+    """
     if case.dead:
         return Gate(Action.DIVERT, case.dead, to=case.channel.failover)
     since = case.trying_since
-    if since and case.channel.failover and case.now - since >= case.channel.failover_after:
-        return Gate(Action.DIVERT, "could not be delivered", to=case.channel.failover)
+    if since and not case.told_elsewhere and case.now - since >= case.channel.failover_after:
+        return Gate(Action.DIVERT, UNREACHED, to=case.channel.failover)
     return None
 
 

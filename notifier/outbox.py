@@ -9,17 +9,20 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from functools import cache
 
 import structlog
+from django.db import connection, transaction
 from django.db.models import F, Q
 
 from core.clock import brought_forward
-from core.statements import create, update
-from notifier import targets, timing
+from core.redact import redact
+from core.statements import columns, create, select, update
+from notifier import resort, targets, timing
 from notifier.alerts import state_of
-from notifier.facts import Due, Reason, Severity, Told
+from notifier.facts import AlertState, Due, Reason, Severity, Told
 from notifier.facts import Target as To
-from notifier.guards import Gate
+from notifier.guards import UNREACHED, Gate
 from notifier.models import Alert, Digest, Notification, Target
 from notifier.policy import Policy
 from notifier.route import Routed
@@ -29,17 +32,28 @@ log = structlog.get_logger(__name__)
 DIVERTED = "diverted"  # how `held_by` begins while others stand in for a target
 # Between two looks whether a target can be told itself again; grows with the time that it could not.
 LOOK_AGAIN = timedelta(minutes=30)
+FIRST_PAUSE = timedelta(seconds=10)  # after a row raised; doubles
+LONGEST_HOLD = timedelta(days=1)  # whatever holds it is asked once more by then: settings and clocks change
+LOOK_BACK = timedelta(days=1)  # for ends that were never planned
 
 # Reasons that tell something new, in the order in which they go when not all may go at once.
 _URGENT = {Reason.RAISED, Reason.FIRST, Reason.REOPENED}
 
 
-def plan(alert: Alert, routed: Iterable[Routed], policy: Policy, now: datetime, *, new: bool = False) -> bool:
-    """Set when each target hears of an alert next; True when something is due now.
+def plan(
+    alert: Alert,
+    routed: Iterable[Routed],
+    policy: Policy,
+    now: datetime,
+    *,
+    new: bool = False,
+    reopened: bool = False,
+) -> bool:
+    """Set when each target hears of an alert next; True when something is due now. The caller holds the alert's lock.
 
     A row that is being sent, retried or held is left alone: whoever ends that judges it again. Only worse news
-    breaks in. When every row has its plan the alert says so (`planned_for`), and the storm's further failures ask
-    nobody; whoever leaves a row without a plan takes that back (`unplanned`).
+    breaks in. When every row has its plan for news the alert says so (`planned_for`), and the storm's further
+    failures ask nobody; whoever leaves a row without one takes that back (`unplanned`).
     """
     routed = tuple(routed)
     known = [] if new else Notification.objects.filter(alert=alert).select_related("target")
@@ -55,15 +69,36 @@ def plan(alert: Alert, routed: Iterable[Routed], policy: Policy, now: datetime, 
                 _set_due(row, due, alert)
                 create(row)
                 anything_due |= due.at <= now
-        elif row.route != one.route.name and (row.told_severity or 0) < alert.severity:
+        elif row.route != one.route.name and (not row.route or (row.told_severity or 0) < alert.severity):
             # It got worse: the target hears of it as the route says that the worse takes, also when it is over.
-            row.route = one.route.name
-            Notification.objects.filter(pk=row.pk).update(route=row.route)
+            _update(row, route=one.route.name)
+    if reopened:
+        chosen = {one.target.key for one in routed}
+        _leave_out([row for key, row in rows.items() if key not in chosen])
     for row in rows.values():
         anything_due |= replan(row, alert, policy, now)
-    alert.planned_for = plan_key(routed, Severity(alert.severity))
+    planned = all(map(has_plan_for_news, rows.values()))
+    alert.planned_for = plan_key(routed, Severity(alert.severity)) if planned else ""
     update([alert], "planned_for")
     return anything_due
+
+
+def has_plan_for_news(row: Notification) -> bool:
+    """Whether the next failure needs no plan: a reminder is none, for news does not wait that long."""
+    if row.sending_id is not None or not row.route:
+        return True  # whoever sends it judges it again; what no route takes waits for one that does
+    return row.due_at is not None and row.reason != Reason.REPEAT
+
+
+def _leave_out(rows: Iterable[Notification]) -> None:
+    """What has opened again no route takes to them: who has heard the end, or never heard of it, hears nothing.
+
+    They stay out until a route takes it to them again.
+    """
+    for row in rows:
+        untold = row.told_seq == 0 and row.tries == 0
+        if row.sending_id is None and (row.told_resolved or untold):
+            _update(row, route="", due_at=None)
 
 
 def plan_key(routed: Iterable[Routed], severity: Severity) -> str:
@@ -73,10 +108,10 @@ def plan_key(routed: Iterable[Routed], severity: Severity) -> str:
 
 
 def replan(row: Notification, alert: Alert, policy: Policy, now: datetime) -> bool:
-    """Judge one row again after something changed; True when it is due now."""
+    """Judge one row again after something changed; True when it is due now. The caller holds the alert's lock."""
     if row.sending_id is not None:
         return False
-    due = timing.next_due(told_of(row), state_of(alert), policy.timing(row.route), now)
+    due = next_for(row, state_of(alert), policy, now)
     waits = bool(row.held_by) or row.tries > 0
     if due is None:
         if row.due_at is not None and not waits:
@@ -99,9 +134,15 @@ def replan_all(alert: Alert, policy: Policy, now: datetime) -> bool:
     return anything_due
 
 
-def release_held(held_by: str, now: datetime) -> int:
+def next_for(row: Notification, alert: AlertState, policy: Policy, now: datetime) -> Due | None:
+    """What the row's target is to hear next; nothing when the alert opened again and no route takes it there."""
+    return timing.next_due(told_of(row), alert, policy.timing(row.route), now) if row.route else None
+
+
+def release_held(held_by: str, now: datetime, alert: Alert | None = None) -> int:
     """What a guard held is judged again at once, since the guard has ended early."""
-    return Notification.objects.filter(held_by=held_by, due_at__isnull=False).update(due_at=now)
+    held = Notification.objects.filter(held_by=held_by, due_at__isnull=False)
+    return (held.filter(alert=alert) if alert else held).update(due_at=now)
 
 
 def bring_forward(by: timedelta, now: datetime) -> None:
@@ -113,28 +154,60 @@ def bring_forward(by: timedelta, now: datetime) -> None:
 
 
 def revive(target: Target, now: datetime) -> None:
-    """A test message went through: the target hears of alerts again, at once of what went elsewhere meanwhile."""
+    """A test message went through: the target hears of alerts again, at once of what could not be told meanwhile."""
     targets.mended(target.pk)
-    elsewhere = Notification.objects.filter(target=target, due_at__isnull=False, held_by__startswith=DIVERTED)
-    elsewhere.update(due_at=now)
+    waiting = Notification.objects.filter(target=target, due_at__isnull=False, sending__isnull=True)
+    waiting.filter(Q(held_by__startswith=DIVERTED) | Q(tries__gt=0)).update(due_at=now)
 
 
 def forgotten(policy: Policy, now: datetime, limit: int = 100) -> int:
-    """Plan what has news and no plan. There is none unless something was lost; nothing lost may stay lost."""
-    lost = Notification.objects.filter(
-        Q(alert__resolved_at__isnull=True, told_seq__lt=F("alert__count"), held_by=""),
-        due_at__isnull=True,
-        sending__isnull=True,
-        last_error="",
-    ).select_related("alert")[:limit]
-    return sum(replan(row, row.alert, policy, now) for row in lost)
+    """Plan what has news and no plan; how many. There is none unless something was lost; nothing may stay lost."""
+    idle = Notification.objects.filter(due_at__isnull=True, sending__isnull=True).exclude(route="")
+    news = idle.filter(alert__resolved_at__isnull=True, told_seq__lt=F("alert__count"))
+    silent = [route.name for route in policy.routes if not route.timing.resolved]
+    # What was told elsewhere has ended there as well.
+    ends = idle.filter(alert__resolved_at__gte=now - LOOK_BACK, told_seq__gt=0, told_resolved=False)
+    ends = ends.exclude(Q(route__in=silent) | Q(last_error__startswith=DIVERTED))
+    found = 0
+    for lost in (news, ends):
+        for pk in list(lost.values_list("pk", flat=True)[:limit]):
+            with transaction.atomic():
+                row = locked(pk)
+                if row is not None and row.due_at is None:
+                    replan(row, row.alert, policy, now)
+                    found += row.due_at is not None
+    return found
 
 
-def hold(row: Notification, gate: Gate, now: datetime) -> None:
-    """Judge it again at `gate.until`. Why it is held is stored and shown."""
+def locked(pk: int) -> Notification | None:
+    """A row that nobody is sending, with its alert, as both are now; nobody changes them before the transaction ends.
+
+    The alert is locked first, as by whoever counts a failure on it.
+    """
+    rows = select([Notification, Alert], _locked(connection.vendor), {"id": pk})
+    for row, alert in rows:
+        row.alert = alert
+        return row  # type: ignore[no-any-return]  # an instance of the first model
+    return None
+
+
+@cache
+def _locked(vendor: str) -> str:
+    lock = "FOR UPDATE OF notifier_alert, notifier_notification" if vendor == "postgresql" else ""
+    return f"""
+        SELECT {columns(Notification)}, {columns(Alert)}
+        FROM notifier_notification JOIN notifier_alert ON notifier_alert.id = alert_id
+        WHERE notifier_notification.id = %(id)s AND sending_id IS NULL {lock}
+    """  # noqa: S608 - the models' own names
+
+
+def hold(row: Notification, gate: Gate, reason: Reason, now: datetime) -> None:
+    """Judge it again at `gate.until`, or within a day. Why it is held is stored and shown."""
     since = row.held_since if row.held_by == gate.name else now
-    _update(row, due_at=gate.until, held_by=gate.name[:100], held_since=since)
-    log.info("notification held", notification=row.pk, alert=row.alert_id, by=gate.name, until=str(gate.until))
+    until = min(gate.until or now + LOOK_AGAIN, now + LONGEST_HOLD)
+    # While it is held nobody tries: others are not to stand in at once when that ends.
+    _update(row, due_at=until, reason=reason.value, held_by=gate.name[:100], held_since=since, trying_since=None)
+    log.info("notification held", notification=row.pk, alert=row.alert_id, by=gate.name, until=str(until))
 
 
 def drop(row: Notification, why: str) -> None:
@@ -157,6 +230,27 @@ def divert(row: Notification, why: str, to: Iterable[To], policy: Policy, now: d
 
     What is still open is judged again later, for the target may be back by then, or have a new day's budget.
     """
+    told = _stand_in(row, why, to, policy, now)
+    since = row.held_since if row.held_since and row.held_by.startswith(DIVERTED) else now
+    if not told and why == UNREACHED:
+        # Nobody stands in: the last resort has heard, and the target is tried as often as before.
+        _update(row, held_by=f"{DIVERTED}: {why}", held_since=since)
+        return 0
+    over = row.alert.resolved_at is not None
+    _update(
+        row,
+        due_at=None if over else now + min(max(LOOK_AGAIN, now - since), LONGEST_HOLD),
+        held_by="" if over else f"{DIVERTED}: {why}"[:100],
+        held_since=None if over else since,
+        last_error=f"{DIVERTED}: {why}"[:500],
+        rejected=False,
+        tries=0,
+        trying_since=None,
+    )
+    return told
+
+
+def _stand_in(row: Notification, why: str, to: Iterable[To], policy: Policy, now: datetime) -> int:
     alert = row.alert
     told = 0
     for target in to:
@@ -174,21 +268,41 @@ def divert(row: Notification, why: str, to: Iterable[To], policy: Policy, now: d
         if not created and stand_in.last_error and stand_in.sending_id is None:
             continue  # it could not be told either: two channels that stand in for each other must not go in circles
         told += 1
+        if not stand_in.route:
+            _update(stand_in, route=row.route)
         replan(stand_in, alert, policy, now)
         log.warning("notification diverted", alert=alert.pk, to_channel=target.channel, because=why, new=created)
-    since = row.held_since if row.held_since and row.held_by.startswith(DIVERTED) else now
-    over = alert.resolved_at is not None
-    _update(
-        row,
-        due_at=None if over else now + max(LOOK_AGAIN, now - since),
-        held_by="" if over else f"{DIVERTED}: {why}"[:100],
-        held_since=None if over else since,
-        last_error=f"diverted: {why}"[:500],
-        rejected=False,
-        tries=0,
-        trying_since=None,
-    )
     return told
+
+
+def trouble(pk: int, error: BaseException, now: datetime) -> None:
+    """A row that raised: it is marked, told of, and tried again with a growing pause. The others go on.
+
+    Raises only what says that the database is away, which is no row's trouble.
+    """
+    log.exception("a notification cannot be handled", notification=pk, exc_info=error)
+    what = f"{type(error).__name__}: {redact(_words(error), limit=300)}"
+    with transaction.atomic():
+        row = locked(pk)
+        if row is None:
+            return
+        pause = min(FIRST_PAUSE * 2 ** min(row.tries, 20), LOOK_AGAIN)
+        _update(
+            row,
+            due_at=now + pause,
+            tries=row.tries + 1,
+            trying_since=row.trying_since or now,
+            last_error=f"internal error: {what}"[:500],
+        )
+    if row.tries == 1 or pause == LOOK_AGAIN:
+        resort.cry(row.alert, f"internal error: {what}")
+
+
+def _words(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001 - an exception whose text raises is somebody's mistake, not ours to pass on
+        return "its text cannot be read"
 
 
 def ensure_digest(name: str, target: To, starts_at: datetime, ends_at: datetime, now: datetime) -> bool:
@@ -257,7 +371,7 @@ def _set_due(row: Notification, due: Due, alert: Alert) -> None:
 def _update(row: Notification, **changes: object) -> None:
     """Change a row that nobody is sending: whoever sends it decides what comes next."""
     Notification.objects.filter(pk=row.pk, sending__isnull=True).update(**changes)
-    if changes.get("due_at", row) is None:
-        unplanned([row.alert_id])
     for name, value in changes.items():
         setattr(row, name, value)
+    if not has_plan_for_news(row):
+        unplanned([row.alert_id])

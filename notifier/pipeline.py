@@ -10,7 +10,7 @@ import structlog
 from django.db import IntegrityError, transaction
 
 from core.wake import wake
-from notifier import alerts, inhibit, outbox
+from notifier import alerts, guards, inhibit, outbox
 from notifier.alerts import Recorded
 from notifier.classify import classify, subject_of
 from notifier.conf import get_policy
@@ -80,7 +80,7 @@ def _plan(recorded: Recorded, routed: tuple[Routed, ...], policy: Policy, now: d
         return False
     alert = recorded.new or Alert.objects.get(pk=recorded.alert_id)
     inhibit.look(alert, policy)
-    return outbox.plan(alert, routed, policy, now, new=recorded.opened)
+    return outbox.plan(alert, routed, policy, now, new=recorded.opened, reopened=recorded.reopened)
 
 
 def recovered(event_id: str, how: str, now: datetime) -> list[Alert]:
@@ -104,7 +104,11 @@ def resolve(alert: Alert, how: str, now: datetime) -> bool:
 
 def acknowledge(alert: Alert, by: str, now: datetime, until: datetime | None = None) -> bool:
     """Somebody has it: updates and reminders wait until then."""
-    return alerts.acknowledge(alert, by, now, until or now + get_policy().acknowledge_for)
+    with transaction.atomic():
+        done = alerts.acknowledge(alert, by, now, until or now + get_policy().acknowledge_for)
+        if done:
+            outbox.release_held(guards.ACKNOWLEDGED, now, alert)  # until another moment than the one before
+    return done
 
 
 def _over(alert: Alert, policy: Policy, now: datetime) -> None:

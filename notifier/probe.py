@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from django.utils import timezone
 
-from notifier import api, outbox
+from core.wake import wake
+from notifier import api, outbox, targets
 from notifier.channels import load
 from notifier.facts import DeliveryError, Target
 from notifier.messages.compose import new_reference
@@ -22,7 +23,7 @@ class Outcome:
 
 
 def send_test(channel: Channel, target: Target, tz: str, site: str = "") -> Outcome:
-    """Send a test message; a target that was set aside is used again when it arrives."""
+    """Send a test message; a target that was set aside, or is waited for, is used again when it arrives."""
     if channel.unconfigured:
         return Outcome(False, f"not configured: set {', '.join(channel.missing)}")
     where = f"channel {channel.alias}" + (f" of {site}" if site else "")
@@ -32,9 +33,10 @@ def send_test(channel: Channel, target: Target, tz: str, site: str = "") -> Outc
         receipt = load(channel.backend)(channel.options).deliver(target.address, message)
     except DeliveryError as error:
         return Outcome(False, str(error))
-    if row is not None and row.dead_since is not None:
+    if row is not None and (row.dead_since is not None or targets.is_failing(row)):
         outbox.revive(row, timezone.now())
         api.resolve(f"delivery.{row.pk}", "a test message arrived", timezone.now())
+        wake(f"deliver-{channel.alias}")
         return Outcome(True, f"delivered ({receipt.provider_id}); alerts go there again")
     return Outcome(True, f"delivered ({receipt.provider_id or channel.backend})")
 

@@ -54,8 +54,9 @@ def write(row: Silence, now: datetime) -> int:
 
 def end(row: Silence, now: datetime) -> int:
     """End a silence now; how many held notifications are judged again."""
-    Silence.objects.filter(pk=row.pk, ends_at__gt=now).update(ends_at=now)
-    return _release(row.pk, now)
+    with transaction.atomic():
+        Silence.objects.filter(pk=row.pk, ends_at__gt=now).update(ends_at=now)
+        return _release(row.pk, now)
 
 
 def mistakes(match: object, starts_at: datetime | None, ends_at: datetime | None, now: datetime) -> dict[str, str]:
@@ -114,11 +115,14 @@ def release_outdated(now: datetime) -> int:
     return sum(outbox.release_held(name, now) for name in outdated)
 
 
-def in_force(now: datetime) -> tuple[Silenced, ...]:
-    """The silences in force, for the guards. One that cannot be read silences nothing: see `unreadable`."""
+def in_force(now: datetime, *, lock: bool = False) -> tuple[Silenced, ...]:
+    """The silences in force, for the guards. One that cannot be read silences nothing: see `unreadable`.
+
+    With `lock` none of them changes before the transaction ends.
+    """
     return tuple(
         Silenced(row.pk, matcher, row.starts_at, min(row.ends_at, now + LONGEST), row.comment)
-        for row, matcher in _rows(now)
+        for row, matcher in _rows(now, lock=lock)
         if matcher is not None
     )
 
@@ -128,10 +132,11 @@ def unreadable(now: datetime) -> list[Silence]:
     return [row for row, matcher in _rows(now) if matcher is None]
 
 
-def _rows(now: datetime) -> Iterator[tuple[Silence, Matcher | None]]:
+def _rows(now: datetime, *, lock: bool = False) -> Iterator[tuple[Silence, Matcher | None]]:
     at = connection.ops.adapt_datetimefield_value(now)
     try:
-        rows = [row for (row,) in select([Silence], _in_force(), [at, at])]
+        shared = " FOR SHARE" if lock and connection.vendor == "postgresql" else ""
+        rows = [row for (row,) in select([Silence], _in_force() + shared, [at, at])]
     except ValueError:  # some row's matcher is no JSON: each is read by itself
         rows = list(Silence.objects.filter(starts_at__lte=now, ends_at__gt=now).defer("matcher"))
     for row in rows:

@@ -14,20 +14,22 @@ from functools import cache
 from typing import Any
 
 from django.db import connection
+from django.db.models import Exists, OuterRef, Q
 
 from core.clock import brought_forward
 from core.leases import Seen
 from core.redact import redact
 from core.statements import columns, select
-from notifier.facts import DeliveryError
+from notifier.facts import DeliveryError, Result
 from notifier.facts import Target as To
-from notifier.models import Target
+from notifier.models import Attempt, Target
 
 LEASE = timedelta(seconds=45)  # longer than any channel's deadline; renewed while it is held
 # Seconds for which a lease that is over by the wall clock must have been seen unchanged: a clock that jumps ahead ends
 # every lease at once, and their holders renew them within this time.
 PATIENCE = LEASE.total_seconds() / 4
 FAILING = "provider"  # how `held_by` begins from failed tries until something arrives: one is tried at a time
+ASKS_TO_WAIT = f"{FAILING} asks to wait"
 LONGEST_PAUSE = 30.0  # seconds; by so much a message is late at most when its provider is back
 
 _seen: Seen[tuple[int, str, datetime | None]] = Seen()
@@ -69,10 +71,17 @@ _DIGEST_DUE = """
 """
 
 
-# Something is due, nobody holds it and nothing holds it back.
+# What could not be told for so long that others have to hear of it, although nothing may be sent to the target now.
+OVERDUE = f"""
+    n.due_at <= %(now)s AND n.sending_id IS NULL AND n.held_by NOT LIKE 'diverted%%' AND (
+        n.trying_since <= %(overdue)s OR (notifier_target.held_by LIKE '{FAILING}%%' AND n.due_at <= %(overdue)s)
+    )
+"""
+_ANY_OVERDUE = f"EXISTS (SELECT 1 FROM notifier_notification n WHERE n.target_id = notifier_target.id AND {OVERDUE})"  # noqa: S608 - the text above
+# Something is due, nobody holds it and nothing holds it back, or not any longer.
 _READY = f"""
-    channel = %(channel)s AND lease_until IS NULL AND (next_at IS NULL OR next_at <= %(now)s)
-    AND ({_ALERTS_DUE} OR {_DIGEST_DUE})
+    channel = %(channel)s AND lease_until IS NULL
+    AND (next_at IS NULL OR next_at <= %(now)s OR {_ANY_OVERDUE}) AND ({_ALERTS_DUE} OR {_DIGEST_DUE})
 """
 _IS_ANY_READY = f"SELECT 1 FROM notifier_target WHERE {_READY} LIMIT 1"  # noqa: S608 - the texts above
 
@@ -93,9 +102,12 @@ def _held() -> str:
     """  # noqa: S608 - the texts above
 
 
-def lease(channel: str, now: datetime) -> list[Held]:
-    """Claim what is ready on a channel. One statement, so that two can never claim one target; tokens are in them."""
-    asked = {"channel": channel, "now": _at(now)}
+def lease(channel: str, now: datetime, failover_after: timedelta = timedelta.max) -> list[Held]:
+    """Claim what is ready on a channel. One statement, so that two can never claim one target; tokens are in them.
+
+    A target that waits is claimed as well when something could not be told for `failover_after`.
+    """
+    asked = {"channel": channel, "now": _at(now), "overdue": _at(before(now, failover_after))}
     if connection.vendor == "sqlite" and not select([], _IS_ANY_READY, asked):
         return []  # to claim nothing would still take SQLite's one write lock
     return _all_held(_lease(), token=secrets.token_hex(16), until=_at(now + LEASE), **asked)
@@ -140,6 +152,12 @@ def _did(statement: str, **values: Any) -> bool:
         return bool(cursor.rowcount)
 
 
+def before(now: datetime, span: timedelta) -> datetime:
+    """So long before now, or as long as there is."""
+    beginning = datetime.min.replace(tzinfo=now.tzinfo)
+    return now - span if span < now - beginning else beginning
+
+
 def _at(moment: datetime) -> Any:
     return connection.ops.adapt_datetimefield_value(moment)
 
@@ -163,7 +181,8 @@ def set_aside(target_id: int, error: DeliveryError, now: datetime) -> None:
     """Nothing reaches it any more: its messages go to the failover until a test message arrives."""
     detail = f"{error.code}: {redact(error.detail, limit=300)}"[:500]
     alive = Target.objects.filter(pk=target_id, dead_since__isnull=True)
-    alive.update(dead_since=now, dead_detail=detail, dead_told=False)
+    # It is waited for no longer: others hear what would have gone to it.
+    alive.update(dead_since=now, dead_detail=detail, dead_told=False, next_at=None, held_by="")
 
 
 def mended(target_id: int) -> None:
@@ -184,15 +203,24 @@ def failed(target_id: int, error: DeliveryError, in_a_row: int, now: datetime) -
     """What a failed try says of its target: that nothing reaches it, or when to try again, whatever waits for it."""
     if error.target_dead:
         set_aside(target_id, error, now)
+        return
     # The first failure may be the message's own; the second is the provider's.
     pause = min(2.0 ** (in_a_row - 1), LONGEST_PAUSE) if in_a_row > 1 else 0.0
     if error.retry_after or pause:
         until = now + timedelta(seconds=max(error.retry_after or 0.0, pause))
-        why = "asks to wait" if error.retry_after else "cannot be reached"
-        Target.objects.filter(pk=target_id).update(next_at=until, held_by=f"{FAILING} {why}: {error.code}"[:100])
+        why = ASKS_TO_WAIT if error.retry_after else f"{FAILING} cannot be reached"
+        Target.objects.filter(pk=target_id).update(next_at=until, held_by=f"{why}: {error.code}"[:100])
 
 
 def arrived(target_ids: Iterable[int], now: datetime) -> None:
-    """Something reached them. What another try was asked to wait for stands."""
-    failing = Target.objects.filter(held_by__startswith=FAILING, next_at__lte=now)
-    failing.filter(pk__in=set(target_ids)).update(held_by="")
+    """Something reached them. What another try was asked to wait for stands, unless this one began after it."""
+    failing = Target.objects.filter(held_by__startswith=FAILING, pk__in=set(target_ids))
+    recent = Attempt.objects.filter(target=OuterRef("pk"), started_at__gte=now - timedelta(hours=1))
+    later = Attempt.objects.filter(
+        target=OuterRef("target"),
+        result__in=(Result.RETRY, Result.UNCERTAIN),
+        started_at__gte=now - timedelta(hours=2),
+        finished_at__gte=OuterRef("started_at"),
+    )
+    since_then = recent.filter(result=Result.DELIVERED).exclude(Exists(later))
+    failing.filter(Q(next_at__lte=now) | Q(Exists(since_then))).update(held_by="", next_at=None)

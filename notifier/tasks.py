@@ -7,12 +7,14 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 
 import structlog
-from django.db.models import Min
+from django.db.models import Case, Min, Q, When
 from django.db.models.functions import Coalesce, Greatest
 from django.utils import timezone
 
+from core import last_resort
 from core.clock import SteppedBack
 from core.retention import Pruner
+from core.threads import database_answers
 from core.wake import wake
 from core.worker import Loop
 from notifier import (
@@ -36,6 +38,9 @@ from notifier.models import Digest, Notification, Target
 
 log = structlog.get_logger(__name__)
 
+LONGEST_PAUSE = 60.0  # seconds, after a part of tick that failed
+TELL_AFTER = 5  # failures in a row, after which the last resort hears of it
+
 
 def loops() -> Iterator[Loop]:
     """A thread for each channel, so that a hung one delays no other, and one for tick."""
@@ -58,9 +63,13 @@ def oldest_due(alias: str) -> Callable[[datetime], datetime | None]:
     def oldest(now: datetime) -> datetime | None:
         free = Notification.objects.filter(target__channel=alias, due_at__lte=now, sending__isnull=True)
         digests = Digest.objects.filter(target__channel=alias, due_at__lte=now, sending__isnull=True)
-        # What waited for its target (a throttle, a provider that is away) could have gone out since that wait ended.
-        since = Greatest("due_at", Coalesce("target__next_at", "due_at"))
-        found = [rows.exclude(target__next_at__gt=now).aggregate(at=Min(since))["at"] for rows in (free, digests)]
+        # What a provider makes wait is late, unless others have heard of it. What waited for anything else of its
+        # target (a throttle) could have gone out since that wait ended.
+        asked = Q(target__held_by__startswith=targets.ASKS_TO_WAIT)
+        waits = Q(target__next_at__gt=now) & ~asked
+        since = Case(When(asked, then="due_at"), default=Greatest("due_at", Coalesce("target__next_at", "due_at")))
+        alerts_due = free.exclude(held_by__startswith=outbox.DIVERTED)
+        found = [rows.exclude(waits).aggregate(at=Min(since))["at"] for rows in (alerts_due, digests)]
         return min((at for at in found if at), default=None)
 
     return oldest
@@ -88,13 +97,39 @@ class Tick:
             (1.0, Pruner(prune).step),
         ]
         self._next = [0.0] * len(self._parts)
+        self._failed = [0] * len(self._parts)
 
     def step(self) -> float:
+        """Each part on its own: one that raises is said, and tried again with a growing pause.
+
+        Raises what it raised when the database is away: that is no part's own trouble.
+        """
         for number, (every, part) in enumerate(self._parts):
-            if time.monotonic() >= self._next[number]:
+            if time.monotonic() < self._next[number]:
+                continue
+            try:
                 part(self._now())
-                self._next[number] = time.monotonic() + every
+            except Exception as error:
+                if not database_answers():
+                    raise
+                self._failed[number] += 1
+                pause = min(every * 2 ** min(self._failed[number], 10), max(every, LONGEST_PAUSE))
+                self._say(part, error, self._failed[number], pause)
+            else:
+                self._failed[number], pause = 0, every
+            self._next[number] = time.monotonic() + pause
         return 1.0
+
+    def _say(self, part: Callable[[datetime], object], error: Exception, times: int, pause: float) -> None:
+        name = getattr(part, "__name__", type(part).__name__)
+        log.error("a part of tick failed", part=name, times=times, retry_in=pause, exc_info=error)
+        if times == TELL_AFTER:
+            last_resort.say(
+                f"tick {name}",
+                f"A part of the notifier's tick fails: {name}",
+                f"It has failed {times} times in a row, now with {type(error).__name__}. The log has the traceback. "
+                "Everything else goes on, and it is tried again.",
+            )
 
     def _mind_the_clock(self, now: datetime) -> None:
         if back := self._stepped_back.since(now):

@@ -14,7 +14,7 @@ from http.client import HTTPException
 from typing import TYPE_CHECKING
 from urllib.error import URLError
 
-from notifier.facts import DeliveryError, Result
+from notifier.facts import DeliveryError, Result, seconds_to_wait
 
 if TYPE_CHECKING:
     from requests import RequestException
@@ -50,18 +50,19 @@ def by_status(status: int, headers: Mapping[str, str], detail: str) -> DeliveryE
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """The seconds that the provider asks to wait, never negative; None when it does not say, or not legibly.
+    """The seconds that the provider asks to wait, an hour at most; None when it does not say, or not legibly.
 
-    Retry-After holds seconds or a date: RFC 9110, 10.2.3.
+    Retry-After holds seconds or a date: RFC 9110, 10.2.3. A date without a zone is in GMT (5.6.7).
     """
     text = next((value for name, value in headers.items() if name.lower() == "retry-after"), "").strip()
     if text.isascii() and text.replace(".", "", 1).isdigit():
-        return float(text)
+        return seconds_to_wait(text)
     try:
         date = parsedate_to_datetime(text)
-        return max(0.0, (date - datetime.now(UTC)).total_seconds())
-    except (TypeError, ValueError):  # no date, or one without a zone
+        left = (date if date.tzinfo else date.replace(tzinfo=UTC)) - datetime.now(UTC)
+    except (TypeError, ValueError, OverflowError):  # no date, or one that no calendar has
         return None
+    return seconds_to_wait(left.total_seconds())
 
 
 def of_urllib(error: BaseException) -> DeliveryError:

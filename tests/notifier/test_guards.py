@@ -284,9 +284,14 @@ LAST_RESORT = ""
             id="the channel is given an hour",
         ),
         pytest.param(
-            replace(CASE, trying_since=NOW - 48 * HOUR, channel=replace(CHANNEL, failover="")),
+            replace(CASE, trying_since=NOW - 15 * MINUTE, channel=replace(CHANNEL, failover="")),
+            Gate(Action.DIVERT, "could not be delivered", to=LAST_RESORT),
+            id="failing, no failover: the last resort",
+        ),
+        pytest.param(
+            replace(CASE, trying_since=NOW - 48 * HOUR, told_elsewhere=True),
             CLEAR,
-            id="failing, no failover: it is tried on",
+            id="failing, and others have heard: it is tried on",
         ),
         pytest.param(replace(CASE, budget_until=NOW + TICK), Gate(Action.HOLD, "budget spent", NOW + TICK), id="spent"),
         pytest.param(replace(CASE, budget_until=NOW), CLEAR, id="the next day's budget begins"),
