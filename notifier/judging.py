@@ -99,7 +99,7 @@ def _answer(row: Notification, look: Look) -> Reason | Callable[[], Then | None]
     if gate.action is guards.Action.SEND:
         return reason
     if gate.action is guards.Action.HOLD:
-        return lambda: outbox.hold(row, gate, reason, look.now)
+        return lambda: outbox.hold(row, gate, look.now, reason)
     return lambda: _divert(row, gate, look)
 
 

@@ -201,12 +201,19 @@ def _locked(vendor: str) -> str:
     """  # noqa: S608 - the models' own names
 
 
-def hold(row: Notification, gate: Gate, reason: Reason, now: datetime) -> None:
+def hold(row: Notification, gate: Gate, now: datetime, reason: Reason | None = None) -> None:
     """Judge it again at `gate.until`, or within a day. Why it is held is stored and shown."""
     since = row.held_since if row.held_by == gate.name else now
     until = min(gate.until or now + LOOK_AGAIN, now + LONGEST_HOLD)
     # While it is held nobody tries: others are not to stand in at once when that ends.
-    _update(row, due_at=until, reason=reason.value, held_by=gate.name[:100], held_since=since, trying_since=None)
+    _update(
+        row,
+        due_at=until,
+        reason=reason.value if reason else row.reason,
+        held_by=gate.name[:100],
+        held_since=since,
+        trying_since=None,
+    )
     log.info("notification held", notification=row.pk, alert=row.alert_id, by=gate.name, until=str(until))
 
 
