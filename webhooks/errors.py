@@ -88,8 +88,13 @@ def describe(error: BaseException, duration_ms: int = 0, judgement: Judgement | 
         duration_ms=duration_ms,
         kind=judged.kind.name,
         transient=judged.transient,
-        peer=redact(judged.peer, limit=255),
+        peer=_stored_peer(judged.peer),
     )
+
+
+@lru_cache(maxsize=256)
+def _stored_peer(peer: str) -> str:
+    return redact(peer, limit=255)
 
 
 def _bases(error: BaseException, judged: Judgement) -> tuple[str, ...]:

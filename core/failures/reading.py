@@ -51,7 +51,7 @@ def classes_of(cls: type) -> tuple[str, ...]:
 
 
 def _paths(cls: type) -> tuple[str, ...]:
-    return tuple(class_path(base) for base in foreign.of_class(cls, "__mro__") if not _is_root(base))
+    return tuple(_path(base) for base in foreign.of_class(cls, "__mro__") if not _is_root(base))
 
 
 _remembered = lru_cache(maxsize=256)(_paths)
@@ -63,6 +63,11 @@ def _is_root(cls: type) -> bool:
 
 def class_path(cls: type) -> str:
     """A class by the name under which people know it: `KeyError`, `stripe.CardError`, `django.db.OperationalError`."""
+    known = classes_of(cls)
+    return known[0] if known else _path(cls)
+
+
+def _path(cls: type) -> str:
     name = foreign.storable(foreign.text(foreign.of_class(cls, "__qualname__")))
     module = foreign.storable(foreign.text(foreign.of_class(cls, "__module__")))
     module = module.replace("django.db.utils", "django.db")
