@@ -22,6 +22,7 @@ from django.views.decorators.http import require_safe
 
 from core import metrics, watchdog
 from core.deadline import deadline
+from core.trials import trials
 from core.watchdog import Verdict
 
 log = structlog.get_logger(__name__)
@@ -47,6 +48,11 @@ DATABASE = Reason(
     "database",
     "The database cannot be reached.",
     "Check that it runs and that DATABASE_URL is right. Stripe delivers again what is refused meanwhile.",
+)
+STORING = Reason(
+    "storing",
+    "The database takes no events: a trial write failed.",
+    "Look in this process's log for its error; check the disk's room, the rights, and that it is no read-only standby.",
 )
 
 
@@ -98,7 +104,10 @@ def why_not_ready() -> Iterator[Reason]:
             if missing := migrations.missing():
                 todo = "Run `manage.py migrate`, then restart the workers."
                 yield Reason("migrations", f"{missing} migrations have not been applied.", todo)
-                return  # the tables that the next question needs may not be there
+                return  # the tables that the next questions need may not be there
+            if failure := trials.failure():
+                log.error("not ready: nothing can be stored", error=type(failure).__name__)
+                yield STORING
             found = watchdog.inspect(timezone.now())
     except AWAY as error:
         log.error("not ready: the database cannot be reached", error=type(error).__name__)

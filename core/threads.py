@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable
 import structlog
 from django.db import close_old_connections, connection, connections
 
+from core.sqlite import FileReplaced, check_file
+
 log = structlog.get_logger(__name__)
 CHECK_EVERY = 5.0  # seconds
 _this_thread = threading.local()
@@ -40,6 +42,11 @@ def check_connection() -> None:
 
     One that breaks in between makes what uses it fail: who catches that calls `close_connections`.
     """
+    try:
+        check_file()
+    except FileReplaced as replaced:
+        log.critical("the database's file was replaced; it is opened anew", error=str(replaced))
+        close_connections()
     now = time.monotonic()
     if now - getattr(_this_thread, "checked_at", -CHECK_EVERY) >= CHECK_EVERY:
         _this_thread.checked_at = now

@@ -6,10 +6,11 @@ class WebhooksConfig(AppConfig):
     verbose_name = "Stripe webhooks"
 
     def ready(self) -> None:
-        from core import metrics, worker
-        from webhooks import checks, handlers, tasks  # noqa: F401 - importing checks registers them
+        from core import metrics, trials, worker
+        from webhooks import checks, handlers, inbox, tasks  # noqa: F401 - importing checks registers them
         from webhooks.metrics import collect
 
         handlers.autodiscover()
         worker.register(tasks.loops)
         metrics.register(collect)
+        trials.register(inbox.try_to_store)

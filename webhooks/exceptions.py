@@ -36,12 +36,20 @@ class Unreadable(Refused):
     reason = "unreadable"
 
 
+class EmptyBody(Refused):
+    reason = "empty_body"
+
+
 class BadSignature(Refused):
     reason = "no_match"
 
 
 class MalformedEvent(Refused, ValueError):  # noqa: N818 - as Refused
     reason = "malformed_event"
+
+
+class NotStored(Exception):  # noqa: N818 - control flow
+    """A good delivery that could not be kept; its cause says why. Stripe is asked to deliver it again."""
 
 
 class RejectDelivery(Exception):  # noqa: N818 - it is an order

@@ -6,18 +6,17 @@ from datetime import datetime
 
 import structlog
 from django.contrib.auth.decorators import login_not_required
-from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
-from django.http.request import UnreadablePostError
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 
 from core import wake, watchdog
-from webhooks import events, inbox, processing, refusals, signals
+from webhooks import body, events, inbox, processing, refusals, signals
 from webhooks.conf import Config, Endpoint, config
+from webhooks.errors import class_path
 from webhooks.events import StripeEvent
-from webhooks.exceptions import Refused, RejectDelivery, TooLarge, UnknownEndpoint, Unreadable
-from webhooks.inbox import Stored
+from webhooks.exceptions import NotStored, Refused, RejectDelivery, UnknownEndpoint
 from webhooks.processing import Result
 from webhooks.signals import Delivery
 from webhooks.verify import verify
@@ -49,21 +48,31 @@ def receive(request: HttpRequest, endpoint: str) -> HttpResponse:
         refusals.count(known, refused.reason, now)
         logger.warning("delivery.refused", endpoint=known, reason=refused.reason, status=refused.status)
         return _answer(refused.status, refused.detail)
-    except (OperationalError, InterfaceError) as error:
-        logger.error("delivery.database_unavailable", endpoint=endpoint, error=type(error).__name__)
-        return _answer(503, "The database is not available. Please deliver it again.")
+    except NotStored as lost:
+        cause = lost.__cause__ or lost
+        logger.error("delivery.not_stored", endpoint=endpoint, error=class_path(type(cause)))
+        return _answer(503, "It could not be stored. Please deliver it again.")
+    finally:
+        watchdog.look()  # in every mode: alerts and refusals need a worker too
 
 
 def _receive(request: HttpRequest, settings: Config, endpoint: Endpoint, now: datetime) -> HttpResponse:
     delivery = Delivery(
         endpoint=endpoint.name,
-        body=_read(request, settings.max_body),
+        body=body.read(request, settings.max_body),
         signature=request.META.get("HTTP_STRIPE_SIGNATURE", ""),
         received_at=now,
         remote_addr=request.META.get("REMOTE_ADDR", ""),
     )
     event = _validate(delivery, endpoint)
-    stored = _store(event, delivery.body.decode(), now)
+    try:
+        return _take(event, delivery.body.decode(), endpoint, now)
+    except Exception as error:  # whatever the database raises, and however: Stripe has to come again
+        raise NotStored from error
+
+
+def _take(event: StripeEvent, text: str, endpoint: Endpoint, now: datetime) -> HttpResponse:
+    stored = inbox.store(event, text, now)
     if stored.arrival is not inbox.Arrival.DUPLICATE and not endpoint.inline:
         wake.wake("events")
     logger.info(
@@ -75,23 +84,7 @@ def _receive(request: HttpRequest, settings: Config, endpoint: Endpoint, now: da
     )
     if endpoint.inline:
         return _answer(*_INLINE_ANSWERS[processing.process_inline(stored.pk, now)])
-    watchdog.look()
     return _answer(200, "Stored.")
-
-
-def _store(event: StripeEvent, body: str, now: datetime) -> Stored:
-    """Whether a kept connection still works is found out by using it: Django asks first, a round trip per event.
-
-    Storing twice is harmless: the second time finds a duplicate.
-    """
-    connection.health_check_done = True  # type: ignore[attr-defined]  # django-stubs does not know it
-    try:
-        return inbox.store(event, body, now)
-    except (OperationalError, InterfaceError):
-        if connection.connection is None or connection.is_usable():
-            raise
-        connection.close()
-        return inbox.store(event, body, now)
 
 
 def _endpoint(settings: Config, name: str) -> Endpoint:
@@ -99,21 +92,6 @@ def _endpoint(settings: Config, name: str) -> Endpoint:
         return settings.endpoints[name]
     except KeyError:
         raise UnknownEndpoint("There is no such endpoint here.") from None
-
-
-def _read(request: HttpRequest, limit: int) -> bytes:
-    """The body, past Django's own limit on it, but never more of it than ours, whatever Content-Length says."""
-    too_large = TooLarge(f"The body is larger than {limit} bytes.")
-    length = request.META.get("CONTENT_LENGTH") or ""
-    if length.isdecimal() and (len(length) > 15 or int(length) > limit):
-        raise too_large
-    try:
-        body: bytes = request.read(limit + 1)
-    except UnreadablePostError:
-        raise Unreadable("The connection broke before the whole body had arrived.") from None
-    if len(body) > limit:
-        raise too_large
-    return body
 
 
 def _validate(delivery: Delivery, endpoint: Endpoint) -> StripeEvent:
