@@ -66,7 +66,15 @@ def is_transient(error: BaseException, more: frozenset[str] = frozenset()) -> bo
 
 
 def retry_after(error: BaseException) -> float | None:
-    """The seconds that an HTTP error asks for, in the errors of stripe, requests, httpx, urllib, aiohttp and AWS."""
+    """The seconds that an HTTP error asks for, in the errors of stripe, requests, httpx, urllib, aiohttp and AWS.
+
+    The longest that it, a part of it or what led to it asks for.
+    """
+    asked = [seconds for one in foreign.chain_of(error) if (seconds := _asked(one)) is not None]
+    return max(asked, default=None)
+
+
+def _asked(error: BaseException) -> float | None:
     response = foreign.get(error, "response")
     aws = foreign.item(foreign.item(response, "ResponseMetadata"), "HTTPHeaders")
     found = (

@@ -155,6 +155,7 @@ ROWS: tuple[tuple[str, tuple[str, ...]], ...] = (
                 "MetadataRetrievalError CredentialRetrievalError",
             ),
             "ConnectionError",
+            "asyncio.exceptions.IncompleteReadError",
             "socket.gaierror",
             "socket.herror",
             "ssl.SSLError",

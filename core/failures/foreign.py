@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import Any
 
+LINKS = 5  # of a chain
 PARTS = 100  # of a group, its groups' included
 
 
@@ -93,6 +94,17 @@ def parts_of(error: BaseException) -> Iterator[BaseException]:
             elif found < PARTS:
                 found += 1
                 yield part
+
+
+def chain_of(error: BaseException) -> Iterator[BaseException]:
+    """The exception, what led to it, nearest first, and the parts of each."""
+    link: BaseException | None = error
+    for _ in range(LINKS):
+        if link is None:
+            return
+        yield link
+        yield from parts_of(link)
+        link = cause_of(link) or context_of(link)
 
 
 def _slot(error: BaseException, name: str) -> Any:

@@ -8,7 +8,6 @@ from functools import lru_cache
 from core.failures import codes, foreign, peers
 from core.failures.foreign import get, item, number
 
-_CHAIN = 5
 _DATABASES = frozenset({"django.db.Error", "psycopg.Error", "psycopg2.Error", "sqlite3.Error", "MySQLdb.Error"})
 # They say what a web framework is to answer to a client of ours, not what a service answered to us.
 _ANSWERS_OF_OURS = ("rest_framework.", "starlette.", "fastapi.", "werkzeug.", "ninja.", "django.", "webhooks.")
@@ -39,7 +38,7 @@ class Facts:
 
 def read(error: BaseException, *, own_lock: bool = False) -> Facts:
     """Never raises, whatever the exception's own code does."""
-    return _read(error, own_lock, _CHAIN)
+    return _read(error, own_lock, foreign.LINKS)
 
 
 def classes_of(cls: type) -> tuple[str, ...]:

@@ -163,6 +163,14 @@ def test_retry_after_is_heard(error: BaseException, seconds: float | None) -> No
         assert plan.due_at == NOW + timedelta(seconds=seconds)
 
 
+def test_retry_after_is_heard_of_what_led_to_it_and_of_a_part() -> None:
+    slow, slower = AnsweredError(429, **{"Retry-After": "90"}), AnsweredError(429, **{"Retry-After": "120"})
+    wrapped = RuntimeError("payment failed")
+    wrapped.__cause__ = slow
+    assert retry.retry_after(wrapped) == 90
+    assert retry.retry_after(ExceptionGroup("both", [slow, slower])) == 120
+
+
 def test_in_inline_mode_stripe_retries_and_the_worker_tries_last() -> None:
     last_try_at = NOW + timedelta(hours=73)
     early = retry.plan_inline(last_try_at=last_try_at, now=NOW)
