@@ -46,9 +46,14 @@ def is_known(failure: Failure) -> bool:
     return Occurrence.objects.filter(key=failure.key).exists()
 
 
-def recover(event_id: str, how: str, now: datetime) -> list[Alert]:
-    """Mark what failed for this event as recovered; the alerts that this resolved."""
+def recover(event_id: str, how: str, now: datetime, *, after_commit: bool = True) -> list[Alert]:
+    """Mark what failed for this event as recovered; the alerts that this resolved.
+
+    Without `after_commit` not what failed after an earlier commit: only a further one can end that.
+    """
     waiting = Occurrence.objects.filter(event_id=event_id, recovered_at__isnull=True)
+    if not after_commit:
+        waiting = waiting.filter(after_commit=False)
     alert_ids = set(waiting.values_list("alert_id", flat=True))
     if not alert_ids:
         return []
@@ -235,6 +240,7 @@ def _open(failure: Failure, verdict: Verdict, resolve_after: timedelta | None) -
         else {},
         traceback=failure.traceback,
         context=dict(failure.context),
+        after_commit=failure.after_commit,
         amount=failure.money.amount if failure.money else None,
         currency=failure.money.currency if failure.money else "",
         attempt=failure.attempt,
@@ -268,7 +274,8 @@ def _remember(failure: Failure, recorded: Recorded) -> None:
                 "amount": failure.money.amount if failure.money else None,
                 "currency": failure.money.currency if failure.money else "",
                 "attempt": failure.attempt,
-                "dead": bool(failure.event_id) and not failure.will_retry,
+                "after_commit": failure.after_commit,
+                "dead": bool(failure.event_id) and not failure.will_retry and not failure.after_commit,
                 "occurred_at": connection.ops.adapt_datetimefield_value(failure.occurred_at),
             },
         )
@@ -276,11 +283,11 @@ def _remember(failure: Failure, recorded: Recorded) -> None:
 
 _REMEMBER = """
     INSERT INTO notifier_occurrence
-        (alert_id, seq, key, event_id, event_type, object_id, customer, amount, currency, attempt, dead, occurred_at,
-         recovered_how)
+        (alert_id, seq, key, event_id, event_type, object_id, customer, amount, currency, attempt, after_commit, dead,
+         occurred_at, recovered_how)
     VALUES
         (%(alert_id)s, %(seq)s, %(key)s, %(event_id)s, %(event_type)s, %(object_id)s, %(customer)s, %(amount)s,
-         %(currency)s, %(attempt)s, %(dead)s, %(occurred_at)s, '')
+         %(currency)s, %(attempt)s, %(after_commit)s, %(dead)s, %(occurred_at)s, '')
 """
 
 

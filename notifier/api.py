@@ -10,8 +10,9 @@ from django.db import connection, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from core import later
 from core.redact import redact
-from notifier import arguments, later, pipeline
+from notifier import arguments, pipeline
 from notifier.alerts import Recorded
 from notifier.classify import fingerprint
 from notifier.conf import get_policy

@@ -24,10 +24,22 @@ _ONE_EACH = frozenset({Category.DATABASE, Category.NETWORK, Category.RATE_LIMIT}
 def classify(failure: Failure, rules: Iterable[Rule]) -> Verdict | None:
     """The built-in verdict, changed by the first rule that matches; None when that rule says `ignore`."""
     verdict = _builtin_verdict(failure)
-    for rule in rules:
-        if matches(rule.matcher, subject_of(failure, verdict)):
-            return None if rule.ignore else _apply(rule, verdict, failure)
-    return verdict
+    rule = next((rule for rule in rules if matches(rule.matcher, subject_of(failure, verdict))), None)
+    if rule is not None:
+        if rule.ignore:
+            return None
+        verdict = _apply(rule, verdict, failure)
+    return _after_commit(verdict, failure) if failure.after_commit else verdict
+
+
+def _after_commit(verdict: Verdict, failure: Failure) -> Verdict:
+    """Whatever broke, nothing is retried, and what there is to do is another thing than for a failed attempt."""
+    left = f" Did not run: {', '.join(failure.not_run)}." if failure.not_run else ""
+    hint = (
+        f"What the event did is committed; only what was to follow the commit failed.{left} Do that by hand and "
+        f"resolve this alert, or `manage.py replay {failure.event_id}`, which runs the handlers again with all their effects."
+    )
+    return replace(verdict, transient=False, hint=hint)
 
 
 def subject_of(failure: Failure, verdict: Verdict) -> Subject:
@@ -76,11 +88,13 @@ def fingerprint(failure: Failure, category: Category, fields: tuple[str, ...] = 
     values = _fields(failure, category)
     if not fields:
         fields = ("source", "livemode", "account", "category")
-        if category not in INFRASTRUCTURE:
+        if category not in INFRASTRUCTURE or failure.after_commit:
             # No line number: a deploy moves lines and must not open every alert again.
             fields += ("event_type", "exception", "module", "function")
         elif category in _ONE_EACH:
             fields += ("peer",)
+    if failure.after_commit:  # never one with what a retry ends
+        fields += ("after_commit",)
     text = "\x1f".join(
         f"{name}={values[name] if name in values else failure.context.get(name.removeprefix('context.'), '')}"
         for name in fields
@@ -103,6 +117,7 @@ def _fields(failure: Failure, category: Category) -> dict[str, str]:
         "endpoint": failure.endpoint,
         "object_id": failure.object_id,
         "customer": failure.customer,
+        "after_commit": str(failure.after_commit),
     }
 
 

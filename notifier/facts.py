@@ -101,6 +101,8 @@ class Failure:
     money: Money | None = None
     traceback: str = ""
     context: Mapping[str, str] = field(default_factory=dict)
+    after_commit: bool = False  # what the event did is committed; a callback of on_commit failed
+    not_run: tuple[str, ...] = ()  # by name: the callbacks that did not run then
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,9 @@ from webhooks.models import Refusal, WebhookEvent
 
 State = WebhookEvent.State
 CHUNK = 500
+# For so long a callback of an event's commit may still be at work, and fail.
+CALLBACKS = timedelta(minutes=1)
+_DONE = (State.PROCESSED, State.INCOMPLETE)
 BASELINE = timedelta(days=30)  # further back an endpoint is not looked at
 
 
@@ -31,9 +34,11 @@ def reconcile(after: int, now: datetime) -> int:
     """
     waiting = Occurrence.objects.filter(recovered_at__isnull=True, pk__gt=after).exclude(event_id="")
     chunk = list(waiting.order_by("pk").values_list("pk", "event_id")[:CHUNK])
-    processed = WebhookEvent.objects.filter(event_id__in={event for _, event in chunk}, state=State.PROCESSED)
-    for event_id, earlier in processed.values_list("event_id", "earlier_attempts"):
-        pipeline.recovered(event_id, "replay" if earlier else "retry", now)
+    ended = WebhookEvent.objects.filter(event_id__in={event for _, event in chunk}, state__in=_DONE)
+    for row in ended.only("event_id", "earlier_attempts", "state", "processed_at"):
+        complete = row.state == State.PROCESSED and (row.processed_at is None or row.processed_at < now - CALLBACKS)
+        how = "replay" if row.earlier_attempts else "retry"
+        pipeline.recovered(row.event_id, how, now, after_commit=complete)
     return chunk[-1][0] if len(chunk) == CHUNK else 0
 
 
@@ -42,8 +47,8 @@ def event_counts(start: datetime, end: datetime) -> EventCounts:
     received = WebhookEvent.objects.filter(received_at__gte=start, received_at__lt=end)
     row = received.aggregate(
         received=Count("pk"),
-        first_time=Count("pk", filter=Q(state=State.PROCESSED, how_processed="first")),
-        recovered=Count("pk", filter=Q(state=State.PROCESSED) & ~Q(how_processed="first")),
+        first_time=Count("pk", filter=Q(state__in=_DONE, how_processed="first")),
+        recovered=Count("pk", filter=Q(state__in=_DONE) & ~Q(how_processed="first")),
         dead=Count("pk", filter=Q(state=State.DEAD)),
         open=Count("pk", filter=Q(state__in=[State.PENDING, State.PROCESSING])),
     )

@@ -28,7 +28,7 @@ class Alert(models.Model):
     rule = models.CharField(max_length=100, blank=True)
 
     event_type = models.CharField(max_length=255, blank=True)
-    endpoint = models.CharField(max_length=64, blank=True)
+    endpoint = models.CharField(max_length=100, blank=True)
     account = models.CharField(max_length=255, blank=True)
     livemode = models.BooleanField(default=False)
     exceptions = models.JSONField(default=list)
@@ -36,6 +36,8 @@ class Alert(models.Model):
     frame = models.JSONField(default=dict)
     traceback = models.TextField(blank=True)
     context = models.JSONField(default=dict)
+
+    after_commit = models.BooleanField(default=False, db_default=False)  # its events are processed; what follows failed
 
     # The largest single amount, for matching; sums are made of occurrences when a message is rendered.
     amount = models.BigIntegerField(null=True)
@@ -83,7 +85,8 @@ class Alert(models.Model):
 
     @property
     def headline(self) -> str:
-        return f"{self.event_type} cannot be processed: {self.title}" if self.event_type else self.title
+        wrong = "is processed, but what follows its commit failed" if self.after_commit else "cannot be processed"
+        return f"{self.event_type} {wrong}: {self.title}" if self.event_type else self.title
 
 
 class Occurrence(models.Model):
@@ -99,6 +102,7 @@ class Occurrence(models.Model):
     amount = models.BigIntegerField(null=True)
     currency = models.CharField(max_length=3, blank=True)
     attempt = models.PositiveIntegerField(default=1)
+    after_commit = models.BooleanField(default=False, db_default=False)  # the event's own end says nothing of it
     dead = models.BooleanField(default=False)  # nobody will retry this event by itself
     occurred_at = models.DateTimeField()
     recovered_at = models.DateTimeField(null=True)

@@ -83,11 +83,11 @@ def _plan(recorded: Recorded, routed: tuple[Routed, ...], policy: Policy, now: d
     return outbox.plan(alert, routed, policy, now, new=recorded.opened, reopened=recorded.reopened)
 
 
-def recovered(event_id: str, how: str, now: datetime) -> list[Alert]:
-    """An event that had failed is processed: its occurrences are recovered and alerts may be over."""
+def recovered(event_id: str, how: str, now: datetime, *, after_commit: bool = True) -> list[Alert]:
+    """An event that had failed is processed: its occurrences are recovered and alerts may be over (alerts.recover)."""
     policy = get_policy()
     with transaction.atomic():
-        resolved = alerts.recover(event_id, how, now)
+        resolved = alerts.recover(event_id, how, now, after_commit=after_commit)
         for alert in resolved:
             _over(alert, policy, now)
     return resolved

@@ -65,4 +65,6 @@ def facts_of(instance: WebhookEvent, event: StripeEvent, failure: FailureRow) ->
         customer=event.customer,
         money=Money(event.amount, event.currency) if has_money and event.amount is not None else None,
         traceback=failure.traceback.text if failure.traceback else "",
+        after_commit=failure.after_commit,
+        not_run=tuple(failure.callbacks.splitlines()),
     )

@@ -73,7 +73,7 @@ class WebhookEventAdmin(ReadOnly, Listed):
         if left := queryset.count() - len(armed):
             self.message_user(
                 request,
-                f"{left} left alone: only events that were given up are processed again here. "
+                f"{left} left alone: only events that were given up or are incomplete are processed again here. "
                 "For processed ones there is `manage.py replay --include-processed`.",
                 messages.WARNING,
             )

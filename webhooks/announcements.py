@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import structlog
 from django.db import Error as AnyDatabaseError
-from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
+from core import last_resort
 from webhooks import events, failures, signals
 from webhooks.errors import class_path
 from webhooks.events import StripeEvent
@@ -17,13 +19,18 @@ logger = structlog.stdlib.get_logger(__name__)
 
 
 def announce(failure: Failure, error: BaseException, event: StripeEvent | None = None) -> None:
-    """Send webhook_processing_error for a failure that has been committed, and write down that it was sent."""
+    """Send webhook_processing_error for a failure that has been committed, and write down that it was heard.
+
+    Who raises is called again later, and nobody else is: a receiver of somebody else's that is broken neither doubles
+    nor delays what the others do.
+    """
     row = failure.event
     event = event or _event(row)
     try:
         with failures.announcing(failure):
-            raised = signals.send_safely(
+            raised = signals.send_to(
                 signals.webhook_processing_error,
+                failure.unheard.split(),
                 instance=row,
                 event=event,
                 data=event.payload,
@@ -33,11 +40,28 @@ def announce(failure: Failure, error: BaseException, event: StripeEvent | None =
                 next_attempt_at=failure.next_attempt_at,
                 failure=failure,
             )
-            # That is no bug of the receiver's: tick calls it again.
-            if not any(isinstance(item, OperationalError | InterfaceError) for item in raised):
+            if not raised:
                 failures.announced(failure, timezone.now())
+            elif failure.announcements < failures.MAX_ANNOUNCEMENTS:
+                failures.not_heard(failure, raised)
+            else:
+                _give_up(failure, raised)
     except AnyDatabaseError as lost:
         logger.warning("failure.announcement_not_recorded", event_id=row.event_id, error=class_path(type(lost)))
+
+
+def _give_up(failure: Failure, receivers: Iterable[str]) -> None:
+    """Nobody calls them again, so people hear of it here; once, whichever worker finds it."""
+    if not failures.begin_again(failure, timezone.now()):
+        return
+    row, names = failure.event, ", ".join(receivers) or "unknown, since its process died each time"
+    last_resort.say(
+        f"announcement {names}",
+        f"A failure of {row.type} could not be announced: {failure.exception}",
+        f"Event {row.event_id}, failure {failure.pk}: {failure.message}\n"
+        f"Called {failures.MAX_ANNOUNCEMENTS} times and raised: {names}. See the log for what they raised, and the "
+        "event's page in the admin for the failure. Nobody may have been alerted.",
+    )
 
 
 def worker_lost(row: WebhookEvent, failure: Failure) -> None:
@@ -46,8 +70,13 @@ def worker_lost(row: WebhookEvent, failure: Failure) -> None:
 
 
 def again(failure: Failure) -> None:
-    """For a failure whose announcement was lost with its process: only the row remembers the exception."""
-    if failures.begin_again(failure):
+    """For a failure whose announcement was lost with its process, or which a receiver could not take.
+
+    Only the row remembers the exception.
+    """
+    if failure.announcements >= failures.MAX_ANNOUNCEMENTS:
+        _give_up(failure, failure.unheard.split())
+    elif failures.begin_again(failure, timezone.now()):
         logger.warning("failure.announced_again", event_id=failure.event.event_id, failure=failure.pk)
         announce(failure, RecordedError(failure.exception, failure.bases, failure.message))
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 from django.db import Error as AnyDatabaseError
 from django.db import IntegrityError
-from django.db.models import F, Q
+from django.db.models import Q
 
 from core.statements import create, update
 from webhooks.errors import ErrorFacts
@@ -17,7 +17,7 @@ from webhooks.models import Failure, Traceback, WebhookEvent
 from webhooks.retry import Plan
 
 MAX_ANNOUNCEMENTS = 5
-_PATIENCE = timedelta(seconds=5)  # before an announcement counts as lost; four times longer after each
+_PATIENCE = timedelta(seconds=5)  # before an announcement counts as lost
 _BATCH = 100
 _TRACEBACKS = 10
 _STORED_MAX = 1000
@@ -29,8 +29,13 @@ _announced: list[Failure] = []  # failures whose receivers were called, which is
 _this_thread = threading.local()
 
 
-def record(row: WebhookEvent, facts: ErrorFacts, plan: Plan, now: datetime) -> Failure:
-    """Belongs into the transaction that sets the event's state. Its first announcement is counted already."""
+def record(
+    row: WebhookEvent, facts: ErrorFacts, plan: Plan, now: datetime, *, callbacks: Sequence[str] | None = None
+) -> Failure:
+    """Belongs into the transaction that sets the event's state. Its first announcement is counted already.
+
+    `callbacks` are those of on_commit that did not run, for a failure after the commit.
+    """
     _store_traceback(facts)
     failure = Failure(
         event=row,
@@ -53,6 +58,8 @@ def record(row: WebhookEvent, facts: ErrorFacts, plan: Plan, now: datetime) -> F
         next_attempt_at=plan.next_attempt_at,
         gives_up_at=plan.gives_up_at,
         announcements=1,
+        after_commit=callbacks is not None,
+        callbacks="\n".join(callbacks or ()),
     )
     create(failure)
     return failure
@@ -75,14 +82,18 @@ def _store_traceback(facts: ErrorFacts) -> None:
 
 
 def unannounced(now: datetime) -> list[Failure]:
-    """Failures whose announcement was lost: its process died between the commit and the receivers' return."""
-    overdue = Q()
-    for count in range(MAX_ANNOUNCEMENTS):
-        patience = _PATIENCE * 4 ** max(count - 1, 0)
-        overdue |= Q(announcements=count, occurred_at__lt=now - patience)
-    lost = Failure.objects.filter(overdue, announced_at__isnull=True, occurred_at__lt=now - _PATIENCE)
+    """Failures whose announcement was lost, or which a receiver could not take: their next try is due."""
+    due = Q(announce_at__isnull=True) | Q(announce_at__lte=now)
+    lost = Failure.objects.filter(
+        due, announced_at__isnull=True, occurred_at__lt=now - pause_after(1), announcements__lte=MAX_ANNOUNCEMENTS
+    )
     rows = lost.select_related("event").order_by("occurred_at")[:_BATCH]
     return [failure for failure in rows if failure.pk not in _under_way]
+
+
+def pause_after(announcements: int) -> timedelta:
+    """How long receivers have before the next announcement: 5 s, 20 s, 80 s and so on."""
+    return _PATIENCE * int(4 ** max(announcements - 1, 0))
 
 
 @contextmanager
@@ -96,10 +107,20 @@ def announcing(failure: Failure) -> Iterator[None]:
             _under_way.discard(failure.pk)
 
 
-def begin_again(failure: Failure) -> bool:
+def begin_again(failure: Failure, now: datetime) -> bool:
     """Count another announcement before it is made, so that one which kills its process ends too."""
     unchanged = Failure.objects.filter(pk=failure.pk, announced_at__isnull=True, announcements=failure.announcements)
-    return unchanged.update(announcements=F("announcements") + 1) == 1
+    again = failure.announcements + 1
+    if not unchanged.update(announcements=again, announce_at=now + pause_after(again)):
+        return False
+    failure.announcements = again
+    return True
+
+
+def not_heard(failure: Failure, receivers: Iterable[str]) -> None:
+    """Only these are called again."""
+    failure.unheard = "\n".join(receivers)
+    update([failure], "unheard")
 
 
 def announced(failure: Failure, now: datetime) -> None:

@@ -6,7 +6,7 @@ Whoever claims an event gets a token; every later write asks for it, so a worker
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -35,6 +35,7 @@ from webhooks.models import Failure, WebhookEvent
 
 PENDING, PROCESSING = WebhookEvent.State.PENDING, WebhookEvent.State.PROCESSING
 PROCESSED, DEAD = WebhookEvent.State.PROCESSED, WebhookEvent.State.DEAD
+INCOMPLETE = WebhookEvent.State.INCOMPLETE
 # Stripe retries for three days; in inline mode the worker makes the last try after that.
 INLINE_PATIENCE = timedelta(hours=73)
 _BATCH = 500
@@ -244,10 +245,24 @@ def _fail(claimed: Claimed, facts: ErrorFacts, plan: retry.Plan, now: datetime) 
         return failures.record(claimed.row, facts, plan, now) if _write(claimed, outcome) else None
 
 
-def note(row: WebhookEvent, facts: ErrorFacts, now: datetime) -> Failure:
-    """A failure after the commit (a callback of transaction.on_commit): the event stays processed."""
+def note(row: WebhookEvent, facts: ErrorFacts, callbacks: Sequence[str], now: datetime) -> Failure:
+    """A failure after the commit (a callback of transaction.on_commit): what the event did stays, and is incomplete."""
+    try:
+        return _note(row, facts, callbacks, now)
+    except IntegrityError:
+        failures.forget_tracebacks()  # as in `fail`
+        return _note(row, facts, callbacks, now)
+
+
+def _note(row: WebhookEvent, facts: ErrorFacts, callbacks: Sequence[str], now: datetime) -> Failure:
     with transaction.atomic():
-        return failures.record(row, facts, retry.Plan(), now)
+        last_error = f"{facts.exception}: {facts.message}"[:255]
+        # Unless somebody has armed it again by now.
+        processed = WebhookEvent.objects.filter(pk=row.pk, state=PROCESSED)
+        processed.update(state=INCOMPLETE, last_error=last_error)
+        failure = failures.record(row, facts, retry.Plan(), now, callbacks=callbacks)
+    row.state, row.last_error = INCOMPLETE, last_error
+    return failure
 
 
 def hand_back(tokens: list[str], now: datetime) -> int:
@@ -350,8 +365,8 @@ def bring_forward(by: timedelta, now: datetime) -> int:
 
 
 def rearm(row: WebhookEvent, now: datetime, *, include_processed: bool = False) -> bool:
-    """Process a dead event (or a processed one) again, with all its attempts; False: it is not in such a state."""
-    states = [DEAD, PROCESSED] if include_processed else [DEAD]
+    """Process a dead or incomplete event (or a processed one) again, with all its attempts; False: it is neither."""
+    states = [DEAD, INCOMPLETE, PROCESSED] if include_processed else [DEAD, INCOMPLETE]
     again = WebhookEvent.objects.filter(pk=row.pk, state__in=states)
     return (
         again.update(
@@ -379,8 +394,11 @@ def next_due() -> datetime | None:
 
 
 def prune(before: datetime, *, dead: bool = False) -> tuple[int, int]:
-    """Delete a batch of the events received before then which are processed (or dead): how many, and their failures."""
-    states = [PROCESSED, DEAD] if dead else [PROCESSED]
+    """Delete a batch of the events received before then which are processed: how many, and their failures.
+
+    With `dead` also those that were given up or are incomplete, which wait for a person.
+    """
+    states = [PROCESSED, DEAD, INCOMPLETE] if dead else [PROCESSED]
     old = WebhookEvent.objects.filter(state__in=states, received_at__lt=before)
     pks = list(old.order_by("received_at").values_list("pk", flat=True)[: retention.BATCH])
     deleted = old.filter(pk__in=pks).delete()[1] if pks else {}

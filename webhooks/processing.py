@@ -15,17 +15,18 @@ from django.db import Error as AnyDatabaseError
 from django.db import connection, transaction
 from django.utils import timezone
 
-from core import wake
+from core import later, wake
 from core.failures.judging import Judgement
 from webhooks import announcements, events, inbox, retry, signals
+from webhooks.callbacks import Callbacks
 from webhooks.conf import config
-from webhooks.errors import describe, judgement_of
+from webhooks.errors import ErrorFacts, describe, judgement_of
 from webhooks.events import StripeEvent
 from webhooks.exceptions import LeaseLost
 from webhooks.handlers import Handler, matching
 from webhooks.inbox import Claimed
 from webhooks.leases import held
-from webhooks.models import WebhookEvent
+from webhooks.models import Failure, WebhookEvent
 from webhooks.own_lock import is_own_lock
 
 logger = structlog.stdlib.get_logger(__name__)
@@ -64,7 +65,7 @@ def process_inline(pk: int, now: datetime) -> Result:
         announcements.worker_lost(*lost)
     if claimed := inbox.claim_inline(pk, now):
         return process(claimed)
-    done = WebhookEvent.objects.filter(pk=pk, state=inbox.PROCESSED).exists()
+    done = WebhookEvent.objects.filter(pk=pk, state__in=[inbox.PROCESSED, inbox.INCOMPLETE]).exists()
     return Result.PROCESSED if done else Result.BUSY
 
 
@@ -101,6 +102,7 @@ class _Work:
         self.committed = False
         self.locked = False  # its transaction has begun to write
         self.next: Claimed | None = None  # ours once this attempt is committed
+        self.callbacks = Callbacks()
         self._until = until
         self.log = logger.bind(event_id=row.event_id, type=row.type, attempt=row.attempt, endpoint=row.endpoint)
         self._started = time.monotonic()
@@ -139,6 +141,7 @@ def _run_inside(work: _Work, event: StripeEvent, handlers: tuple[Handler, ...]) 
         if not inbox.finish(work.claimed, timezone.now()):
             raise LeaseLost
         work.claim_next()
+        work.callbacks.watch(work.set_committed)
     _warn_of_long_lock(work, atomic_handlers, time.monotonic() - locked_at)
 
 
@@ -159,14 +162,13 @@ def _failed(work: _Work, error: BaseException) -> Result:
     row, now = work.row, timezone.now()
     judgement = judgement_of(error, own_lock=work.locked and not work.committed and is_own_lock(error))
     facts = describe(error, work.duration_ms(), judgement)
+    if work.committed:
+        _failed_after_commit(work, error, facts, now)
+        return Result.PROCESSED
     try:
         if connection.errors_occurred:  # else it costs a round trip
             connection.close_if_unusable_or_obsolete()
-        failure = (
-            inbox.note(row, facts, now)
-            if work.committed
-            else inbox.fail(work.claimed, facts, _plan(row, error, judgement, now), now)
-        )
+        failure = inbox.fail(work.claimed, facts, _plan(row, error, judgement, now), now)
     except AnyDatabaseError:
         # Nothing is lost: the lease runs out, and that is a failure too.
         work.log.exception("event.failure_not_recorded", error=facts.exception, duration_ms=work.duration_ms())
@@ -175,14 +177,35 @@ def _failed(work: _Work, error: BaseException) -> Result:
         work.log.warning("event.lease_lost", error=facts.exception, duration_ms=work.duration_ms())
         return Result.BUSY
     work.log.error(
-        "event.failed_after_commit" if work.committed else "event.failed" if failure.will_retry else "event.dead",
+        "event.failed" if failure.will_retry else "event.dead",
         error=facts.exception,
         where=f"{failure.file}:{failure.line} {failure.function}",
         next_attempt_at=failure.next_attempt_at,
         duration_ms=facts.duration_ms,
     )
     announcements.announce(failure, error, work.event)
-    return Result.PROCESSED if work.committed else Result.FAILED
+    return Result.FAILED
+
+
+def _failed_after_commit(work: _Work, error: BaseException, facts: ErrorFacts, now: datetime) -> None:
+    """Nothing else remembers it, since the event is processed: so it is written until it is written."""
+    row, event, left = work.row, work.event, work.callbacks.left()
+
+    def record() -> Failure:
+        return inbox.note(row, facts, left, now)
+
+    where = f"{facts.where.file}:{facts.where.line} {facts.where.function}"
+    work.log.error("event.failed_after_commit", error=facts.exception, where=where, not_run=left)
+    try:
+        if connection.errors_occurred:
+            connection.close_if_unusable_or_obsolete()
+        failure = record()
+    except Exception:  # whatever the database says
+        work.log.critical("event.failure_not_recorded", error=facts.exception, message=facts.message, exc_info=True)
+        what = f"{row.type} {row.event_id} failed after its commit: {facts.exception}"
+        later.write(row.event_id, what, lambda: announcements.announce(record(), error, event))
+    else:
+        announcements.announce(failure, error, event)
 
 
 def _plan(row: WebhookEvent, error: BaseException, judgement: Judgement, now: datetime) -> retry.Plan:

@@ -6,6 +6,8 @@ def handle_webhook_error(sender, event, data, exception, **kwargs): ...
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -33,8 +35,9 @@ webhook_post_process = Signal()
 # instance: WebhookEvent, event: StripeEvent, data: the event's payload, exception: what was raised (or RecordedError,
 # or WorkerLost), attempt: int, will_retry: bool, next_attempt_at: datetime or None, failure: Failure. After the
 # rollback, when the failure has been committed, outside a transaction. A receiver that raises is logged, the others
-# still run. Sent again (at most five times in all) when the process died on the way, or a receiver could not reach the
-# database: be idempotent by failure.pk.
+# still run, and it alone is called again, with a growing pause and at most five times in all; then the log and ADMINS
+# hear of it. All are called again when the process died on the way: be idempotent by failure.pk.
+# failure.after_commit: the handlers' effects are committed, and a callback of transaction.on_commit raised.
 webhook_processing_error = Signal()
 
 
@@ -53,3 +56,25 @@ def send_safely(signal: Signal, **arguments: Any) -> list[Exception]:
     """Call every receiver whatever the others do, and return what they raised; Django logs it (django.dispatch)."""
     responses = signal.send_robust(sender=WebhookEvent, **arguments)
     return [response for _, response in responses if isinstance(response, Exception)]
+
+
+def send_to(signal: Signal, names: Collection[str], **arguments: Any) -> dict[str, Exception]:
+    """Call the receivers of these names, or all when there are none; who raised, and what. Django logs it."""
+    if names:
+        signal = _only(signal, names)
+    responses = signal.send_robust(sender=WebhookEvent, **arguments)
+    return {_name(receiver): response for receiver, response in responses if isinstance(response, Exception)}
+
+
+def _only(signal: Signal, names: Collection[str]) -> Signal:
+    only = Signal()
+    # Django has no other way to ask whom a signal would call.
+    for receiver in itertools.chain(*signal._live_receivers(WebhookEvent)):
+        if _name(receiver) in names:
+            only.connect(receiver, sender=WebhookEvent, weak=False)
+    return only
+
+
+def _name(receiver: Any) -> str:
+    known = receiver if hasattr(receiver, "__qualname__") else type(receiver)
+    return f"{known.__module__}.{known.__qualname__}"

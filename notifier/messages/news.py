@@ -51,6 +51,8 @@ def over(story: Story) -> str:
     if done == totals.events:
         which = "Its event is" if done == 1 else f"All {done:,} events are"
         return f"{which} processed ({ways(story)}).{recovered}"
+    if story.after_commit:
+        return f"It is over{_how(story)}.{recovered}"
     some = f"; {done:,} processed ({ways(story)})" if done else ""
     missing = f"{totals.events - done:,} of {counted(totals.events, 'event')} not processed{some}"
     at_risk = f" {sums(totals.at_risk)} not recovered." if sums(totals.at_risk) else ""

@@ -37,7 +37,8 @@ def headline(story: Story) -> str:
     if story.resolved_at:
         return f"Resolved after {about(story.resolved_at - began(story))}: {what(story)}"
     title = shorten(story.title, TITLE)
-    wrong = f"{kinds(story)} cannot be processed: {title}" if story.event_type else title
+    how = "is processed, but what follows its commit failed" if story.after_commit else "cannot be processed"
+    wrong = f"{kinds(story)} {how}: {title}" if story.event_type else title
     return f"Test: {wrong}" if story.reason is Reason.TEST else wrong
 
 

@@ -102,6 +102,7 @@ def tell(
         attempt=alert.attempt,
         max_attempts=alert.max_attempts,
         will_retry=alert.will_retry,
+        after_commit=alert.after_commit,
         next_attempt_at=alert.next_attempt_at,
         gives_up_at=alert.gives_up_at,
         acknowledged_by=alert.acknowledged_by,

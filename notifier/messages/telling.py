@@ -75,6 +75,7 @@ class Story:
     attempt: int = 1
     max_attempts: int | None = None
     will_retry: bool = False
+    after_commit: bool = False  # its events are processed; what follows their commit failed
     next_attempt_at: datetime | None = None
     gives_up_at: datetime | None = None
     acknowledged_by: str = ""

@@ -13,8 +13,8 @@ from django.db import OperationalError, connection, transaction
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core import last_resort
-from notifier import api, arguments, later, pipeline, tasks
+from core import last_resort, later
+from notifier import api, arguments, pipeline, tasks
 from notifier.facts import Money
 from notifier.models import Alert, Occurrence
 from tests.notifier.scene import HOUR, NOON, Scene
@@ -297,4 +297,4 @@ def test_an_alert_that_can_never_be_written_is_said_at_the_last_resort(
     assert api.alert("Payout is late", key="k", now=scene.now) is None
     assert later.settle(10)
     [(_, headline, _)] = said
-    assert headline == "An alert could not be recorded: Payout is late"
+    assert headline == "This could not be recorded: Payout is late"

@@ -38,9 +38,10 @@ def age(text: str) -> timedelta:
 
 class Command(BaseCommand):
     help = (
-        "Process events again: those named, or all that match. Without --state or ids: those that were given up. "
-        "Events that wait or are being processed are left alone, so it may be run twice. --pending also hurries the "
-        "retries that are planned, as after a fix was deployed."
+        "Process events again: those named, or all that match. Without --state or ids: those that were given up, and "
+        "those of which a callback after the commit failed (all that their handlers do is done again). Events that "
+        "wait or are being processed are left alone, so it may be run twice. --pending also hurries the retries that "
+        "are planned, as after a fix was deployed."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -109,4 +110,4 @@ def _hurry(row: WebhookEvent, now: datetime, options: Mapping[str, Any]) -> tupl
 
 def _runnable(options: Mapping[str, Any]) -> list[str]:
     more = {State.PROCESSED: options["include_processed"], State.PENDING: options["pending"]}
-    return [State.DEAD, *(state for state, wanted in more.items() if wanted)]
+    return [State.DEAD, State.INCOMPLETE, *(state for state, wanted in more.items() if wanted)]

@@ -116,7 +116,7 @@ def _try(one: _Waiting) -> bool:
 
 
 def _give_up(one: _Waiting) -> None:
-    last_resort.say("not written", f"An alert could not be recorded: {one.what}", "See the log for the reason.")
+    last_resort.say("not written", f"This could not be recorded: {one.what}", "See the log for the reason.")
 
 
 def _after_fork() -> None:
