@@ -20,6 +20,8 @@ OUTAGE_ATTEMPT = 2
 _GROUPS = frozenset({"ExceptionGroup", "BaseExceptionGroup", "Exception"})
 _ONE_EACH = frozenset({Category.DATABASE, Category.NETWORK, Category.RATE_LIMIT})
 
+_NAMED = 3  # of the callbacks that did not run; the admin has all
+
 
 def classify(failure: Failure, rules: Iterable[Rule]) -> Verdict | None:
     """The built-in verdict, changed by the first rule that matches; None when that rule says `ignore`."""
@@ -34,11 +36,13 @@ def classify(failure: Failure, rules: Iterable[Rule]) -> Verdict | None:
 
 def _after_commit(verdict: Verdict, failure: Failure) -> Verdict:
     """Whatever broke, nothing is retried, and what there is to do is another thing than for a failed attempt."""
-    left = f" Did not run: {', '.join(failure.not_run)}." if failure.not_run else ""
+    more = len(failure.not_run) - _NAMED
+    names = ", ".join(failure.not_run[:_NAMED]) + (f" and {more} more" if more > 0 else "")
     hint = (
-        f"What the event did is committed; only what was to follow the commit failed.{left} Do that by hand and "
-        f"resolve this alert, or `manage.py replay {failure.event_id}`, which runs the handlers again with all their effects."
+        "What the event did is committed; only what was to follow the commit failed. Do that by hand and resolve this "
+        f"alert, or `manage.py replay {failure.event_id}`, which runs the handlers again with all their effects."
     )
+    hint += f" Did not run: {names}." if names else ""
     return replace(verdict, transient=False, hint=hint)
 
 

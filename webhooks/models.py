@@ -110,9 +110,13 @@ class Failure(models.Model):
     announced_at = models.DateTimeField(null=True)
     announcements = models.PositiveSmallIntegerField(default=0, help_text="How often receivers were called.")
     announce_at = models.DateTimeField(null=True, help_text="Not to be announced again before.")
-    unheard = models.TextField(blank=True, db_default="", help_text="The receivers that raised; empty: call all.")
+    unheard = models.TextField(
+        blank=True, default="", db_default="", help_text="The receivers that raised; empty: call all."
+    )
     after_commit = models.BooleanField(default=False, db_default=False, help_text="What the event did is committed.")
-    callbacks = models.TextField(blank=True, db_default="", help_text="Those of on_commit that did not run.")
+    callbacks = models.TextField(
+        blank=True, default="", db_default="", help_text="Those of on_commit that did not run."
+    )
 
     class Meta:
         ordering: ClassVar = ["-pk"]

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
+import time_machine
 from django.db import OperationalError
 from django.utils import timezone
 
 import core.leases
+from core import last_resort
 from tests.webhooks.conftest import Connect
 from tests.webhooks.stripe_side import received
 from webhooks import announcements, failures, inbox, leases, processing, signals, tasks
@@ -26,6 +29,14 @@ def told(connect: Connect) -> list[dict[str, Any]]:
     calls: list[dict[str, Any]] = []
     connect(signals.webhook_processing_error, lambda **kwargs: calls.append(kwargs))
     return calls
+
+
+@pytest.fixture
+def said(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
+    """What was said at the last resort."""
+    words: list[tuple[str, ...]] = []
+    monkeypatch.setattr(last_resort, "say", lambda *said: words.append(said))
+    return words
 
 
 class Killed(BaseException):
@@ -51,7 +62,11 @@ def _fail_and_die(monkeypatch: pytest.MonkeyPatch) -> Failure:
 
 
 def _age(failure: Failure, **age: float) -> None:
-    Failure.objects.filter(pk=failure.pk).update(occurred_at=timezone.now() - timedelta(**age))
+    """As if it had happened, and been tried last, so much earlier."""
+    failure.refresh_from_db()
+    earlier = timezone.now() - timedelta(**age)
+    again_at = None if failure.announce_at is None else failure.announce_at - timedelta(**age)
+    Failure.objects.filter(pk=failure.pk).update(occurred_at=earlier, announce_at=again_at)
 
 
 def test_tick_announces_what_a_dead_worker_could_not(
@@ -79,7 +94,7 @@ def test_tick_announces_what_a_dead_worker_could_not(
 
 
 def test_an_announcement_that_kills_its_process_ends_after_five(
-    monkeypatch: pytest.MonkeyPatch, connect: Connect
+    monkeypatch: pytest.MonkeyPatch, connect: Connect, said: list[tuple[str, ...]]
 ) -> None:
     failure = _fail_and_die(monkeypatch)
     deaths: list[int] = []
@@ -96,22 +111,80 @@ def test_an_announcement_that_kills_its_process_ends_after_five(
         except Killed:
             continue
     failure.refresh_from_db()
-    assert failure.announcements == failures.MAX_ANNOUNCEMENTS == 5
+    assert failures.MAX_ANNOUNCEMENTS == 5
     assert len(deaths) == 4  # the first announcement died before it called anybody
     assert failure.announced_at is None
+    [(_, headline, text)] = said
+    assert headline == "A failure of invoice.paid could not be announced: KeyError"
+    assert "unknown, since its process died each time" in text
 
 
-@pytest.mark.parametrize(
-    ("announcements_made", "seconds", "is_due"),
-    [(1, 4, False), (1, 6, True), (2, 6, False), (2, 21, True), (3, 81, True), (4, 321, True), (5, 99_999, False)],
-)
-def test_announcements_are_spaced_out(
-    announcements_made: int, seconds: int, is_due: bool, monkeypatch: pytest.MonkeyPatch
+def test_announcements_are_spaced_out_however_late_the_first_one_is(connect: Connect) -> None:
+    """Also after an hour in which nothing ran, each pause is four times longer than the one before."""
+    calls: list[datetime] = []
+
+    def broken(**_: Any) -> None:
+        calls.append(timezone.now())
+        raise RuntimeError
+
+    connect(signals.webhook_processing_error, broken)
+    on("*")(lambda event: 1 / 0)
+    with time_machine.travel(timezone.now(), tick=False) as clock:
+        received()
+        processing.process_due()
+        clock.shift(3600)
+        for _ in range(500):
+            tasks.tick()
+            clock.shift(1)
+    pauses = [(after - before).total_seconds() for before, after in pairwise(calls)]
+    assert pauses == [3600, 20, 80, 320]
+
+
+@pytest.mark.parametrize("error", [RuntimeError("broken"), ValueError("value too long for type"), OperationalError()])
+def test_only_the_receiver_that_raised_is_called_again_and_in_the_end_people_hear_of_it(
+    error: Exception, connect: Connect, said: list[tuple[str, ...]], told: list[dict[str, Any]]
 ) -> None:
-    failure = _fail_and_die(monkeypatch)
-    now = timezone.now()
-    Failure.objects.update(announcements=announcements_made, occurred_at=now - timedelta(seconds=seconds))
-    assert (failures.unannounced(now) == [failure]) is is_due
+    calls: list[int] = []
+
+    def broken(**_: Any) -> None:
+        calls.append(1)
+        raise error
+
+    connect(signals.webhook_processing_error, broken)
+    on("*")(lambda event: 1 / 0)
+    row = received("invoice.paid")
+    processing.process_due()
+    failure = Failure.objects.get()
+    assert failure.announced_at is None
+    for _ in range(10):
+        _age(failure, days=1)
+        tasks.tick()
+    assert (len(calls), len(told)) == (5, 1)
+    [(_, headline, text)] = said
+    assert headline == "A failure of invoice.paid could not be announced: ZeroDivisionError"
+    assert row.event_id in text
+    assert "broken" in text
+
+
+def test_a_receiver_that_recovers_ends_it(
+    connect: Connect, said: list[tuple[str, ...]], told: list[dict[str, Any]]
+) -> None:
+    calls: list[int] = []
+
+    def shaky(**_: Any) -> None:
+        calls.append(1)
+        if len(calls) < 3:
+            raise RuntimeError
+
+    connect(signals.webhook_processing_error, shaky)
+    on("*")(lambda event: 1 / 0)
+    received()
+    processing.process_due()
+    for _ in range(10):
+        _age(Failure.objects.get(), days=1)
+        tasks.tick()
+    assert (len(calls), len(told), said) == (3, 1, [])
+    assert Failure.objects.get().announced_at
 
 
 def test_a_receiver_that_cannot_reach_the_database_is_told_again(connect: Connect) -> None:

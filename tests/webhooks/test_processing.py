@@ -343,7 +343,7 @@ def test_a_callback_that_fails_after_the_commit_is_told_and_not_retried(connect:
     row = received()
     assert work()
     row.refresh_from_db()
-    assert row.state == "processed"
+    assert row.state == "incomplete"
     assert [(call["will_retry"], repr(call["exception"])) for call in told] == [(False, "KeyError('missing')")]
 
 
@@ -562,7 +562,9 @@ def test_an_error_receiver_that_raises_is_logged_and_the_others_run(
     work()
     assert told == ["invoice.paid"]
     assert "receiver is broken" in caplog.text
-    assert Failure.objects.get().announced_at
+    failure = Failure.objects.get()
+    assert failure.announced_at is None
+    assert failure.unheard.endswith("<locals>.broken")
 
 
 @pytest.mark.parametrize("name", ["webhook_pre_validate", "webhook_post_validate"])
