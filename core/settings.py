@@ -47,6 +47,7 @@ INSTALLED_APPS = [
     *env.list("SITE_APPS", default=[]),  # the site's own apps: their stripe_handlers.py are found by themselves
 ]
 MIDDLEWARE = [
+    "webhooks.middleware.CountRefusedBefore",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -151,12 +152,23 @@ else:
 
 STRIPE_API_KEY = env.str("STRIPE_API_KEY", "")
 # More endpoints: STRIPE_WEBHOOK_ENDPOINTS=connect and their secrets in STRIPE_WEBHOOK_SECRET_CONNECT.
-_endpoints = {"default": env.list("STRIPE_WEBHOOK_SECRET", default=[])} | {
-    _name: env.list(f"STRIPE_WEBHOOK_SECRET_{_name.upper()}", default=[])
-    for _name in env.list("STRIPE_WEBHOOK_ENDPOINTS", default=[])
-}
+# What STRIPE_WEBHOOK_LIVEMODE and STRIPE_WEBHOOK_API_VERSION say is per endpoint as well.
+
+
+def _endpoint(suffix: str) -> dict[str, Any]:
+    found: dict[str, Any] = {"SECRETS": env.list(f"STRIPE_WEBHOOK_SECRET{suffix}", default=[])}
+    if env.str(f"STRIPE_WEBHOOK_LIVEMODE{suffix}", ""):
+        found["LIVEMODE"] = env.bool(f"STRIPE_WEBHOOK_LIVEMODE{suffix}")
+    if version := env.str(f"STRIPE_WEBHOOK_API_VERSION{suffix}", ""):
+        found["API_VERSION"] = version
+    return found
+
+
 WEBHOOKS: dict[str, Any] = {
-    "ENDPOINTS": {_name: {"SECRETS": _secrets} for _name, _secrets in _endpoints.items()},
+    "ENDPOINTS": {
+        "default": _endpoint(""),
+        **{_name: _endpoint(f"_{_name.upper()}") for _name in env.list("STRIPE_WEBHOOK_ENDPOINTS", default=[])},
+    },
     "TOLERANCE": env.int("WEBHOOK_TOLERANCE", 300),
     "MAX_BODY": env.int("WEBHOOK_MAX_BODY", 1_048_576),
     "MODE": env.str("WEBHOOK_MODE", "worker"),

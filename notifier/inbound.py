@@ -44,7 +44,7 @@ def reconcile(after: int, now: datetime) -> int:
 
 def event_counts(start: datetime, end: datetime) -> EventCounts:
     """What became of the events received in a time."""
-    received = WebhookEvent.objects.filter(received_at__gte=start, received_at__lt=end)
+    received = WebhookEvent.objects.filter(received_at__gte=start, received_at__lt=end).exclude(state=State.IGNORED)
     row = received.aggregate(
         received=Count("pk"),
         first_time=Count("pk", filter=Q(state__in=_DONE, how_processed="first")),

@@ -70,6 +70,38 @@ _REFUSALS = {
         "bodies are not UTF-8",
         "Something other than Stripe posts to this URL, or a proxy changes the body.",
     ),
+    "empty_body": (
+        "bodies are empty",
+        "Something other than Stripe posts to this URL, or a proxy drops bodies that come in chunks.",
+    ),
+    "too_large": (
+        "bodies are too large",
+        "Raise WEBHOOK_MAX_BODY if these are Stripe's; else something other than Stripe posts to this URL.",
+    ),
+    "unreadable": (
+        "connections break before the whole body has arrived",
+        "Look in the log of the proxy in front of this site: its limits on time and size, and its connections.",
+    ),
+    "unknown_endpoint": (
+        "requests come for endpoints that this site does not have",
+        "Compare the URLs of the endpoints in the Stripe dashboard with STRIPE_WEBHOOK_ENDPOINTS.",
+    ),
+    "disallowed_host": (
+        "requests name a host that is not allowed, and are refused before they are read",
+        "Add the host of the URL in the Stripe dashboard to ALLOWED_HOSTS.",
+    ),
+    "redirected": (
+        "requests are redirected, which Stripe does not follow",
+        "Set BEHIND_PROXY=true behind a proxy that speaks HTTPS, and give Stripe the https:// address.",
+    ),
+    "wrong_path": (
+        "requests of Stripe's form come to a path where there is nothing",
+        "Compare the URL in the Stripe dashboard with /stripe/<endpoint>/.",
+    ),
+    "answered_before": (
+        "something answers requests before the receiver sees them",
+        "Look for a middleware that does (a maintenance page, a login, a limit of rates).",
+    ),
     "malformed_event": (
         "signed bodies are not events that can be read",
         "Compare a delivery in the Stripe dashboard with what arrives here; the format may be one not known yet.",

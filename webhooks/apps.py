@@ -7,7 +7,7 @@ class WebhooksConfig(AppConfig):
 
     def ready(self) -> None:
         from core import metrics, trials, worker
-        from webhooks import checks, handlers, inbox, tasks  # noqa: F401 - importing checks registers them
+        from webhooks import checks, deploy_checks, handlers, inbox, tasks  # noqa: F401 - importing checks registers them
         from webhooks.metrics import collect
 
         handlers.autodiscover()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any
 
@@ -71,6 +71,7 @@ def _endpoint(name: Any, options: Any, path: str) -> Iterator[CheckMessage]:
     yield from _unknown_keys(path, options, ENDPOINT_KEYS)
     yield from _numbers(path, options, {"TOLERANCE": 0})
     yield from _mode(path, options)
+    yield from _bindings(path, options)
     yield from _secrets(name, strings(options.get("SECRETS")), path)
 
 
@@ -85,12 +86,46 @@ def _secrets(name: str, secrets: tuple[str, ...], path: str) -> Iterator[CheckMe
             id="webhooks.E004",
         )
     for number, secret in enumerate(secrets):
+        if odd := _odd_characters(secret):
+            yield Error(
+                f'{path}["SECRETS"][{number}] has {odd} in it, so no signature would ever match.',
+                hint="Copy it again from Stripe's dashboard, without quotes.",
+                id="webhooks.E009",
+            )
         if not secret.startswith("whsec_"):
             yield CheckWarning(
                 f'{path}["SECRETS"][{number}] does not start with whsec_.',
                 hint="An endpoint's signing secret does; an API key (sk_...) is something else.",
                 id="webhooks.W002",
             )
+
+
+def _odd_characters(secret: str) -> str:
+    """What is surely not part of a signing secret, named so that the secret stays unsaid."""
+    for name, is_one in _ODD.items():
+        if any(is_one(character) for character in secret):
+            return name
+    return ""
+
+
+_ODD: Mapping[str, Callable[[str], bool]] = {
+    "a line break": lambda character: character in "\r\n\v\f\x1c\x1d\x1e\x85\u2028\u2029",
+    "a quote": lambda character: character in "\"'`\u00b4\u2018\u2019\u201a\u201c\u201d\u201e\u00ab\u00bb",
+    "a blank": str.isspace,
+    "an invisible character": lambda character: not character.isprintable(),
+    "a character outside ASCII": lambda character: not character.isascii(),
+}
+
+
+def _bindings(path: str, options: Mapping[str, Any]) -> Iterator[CheckMessage]:
+    if not isinstance(options.get("LIVEMODE"), bool | None):
+        yield Error(
+            f'{path}["LIVEMODE"] is neither True nor False.',
+            hint="True: live events only. False: test events only. Leave it out for both.",
+            id="webhooks.E008",
+        )
+    if not isinstance(options.get("API_VERSION", ""), str):
+        yield Error(f'{path}["API_VERSION"] is no text such as "2026-10-28.endive".', id="webhooks.E008")
 
 
 def _retry(retry: Any) -> Iterator[CheckMessage]:

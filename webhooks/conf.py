@@ -27,7 +27,7 @@ RETRY_NUMBERS: Mapping[str, int] = {
 }
 KEYS = ("ENDPOINTS", "MODE", "RETRY", *NUMBERS)
 RETRY_KEYS = ("TRANSIENT", *RETRY_NUMBERS)
-ENDPOINT_KEYS = ("SECRETS", "TOLERANCE", "MODE")
+ENDPOINT_KEYS = ("SECRETS", "TOLERANCE", "MODE", "LIVEMODE", "API_VERSION")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,15 @@ class Endpoint:
     secrets: tuple[str, ...] = field(repr=False)
     tolerance: int
     inline: bool
+    livemode: bool | None = None  # the one mode whose events it handles; None: both
+    api_version: str = ""  # the one version whose events it stores; empty: any
+
+    def takes_mode(self, livemode: bool) -> bool:
+        return self.livemode is None or self.livemode == livemode
+
+    def takes_version(self, api_version: str) -> bool:
+        """Thin events have none."""
+        return not self.api_version or not api_version or api_version == self.api_version
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +101,7 @@ def config() -> Config:
 
 
 def strings(value: Any) -> tuple[str, ...]:
-    """One string or a list of them, without the empty ones."""
+    """One string or a list of them, without the empty ones and the blanks around them."""
     values = (value,) if isinstance(value, str) else value if isinstance(value, list | tuple | set) else ()
     return tuple(item.strip() for item in values if isinstance(item, str) and item.strip())
 
@@ -108,6 +117,8 @@ def _endpoint(name: str, options: Mapping[str, Any], defaults: Mapping[str, Any]
         secrets=strings(options.get("SECRETS")),
         tolerance=_number(options, "TOLERANCE", {"TOLERANCE": default_tolerance}),
         inline=options.get("MODE", defaults.get("MODE")) == INLINE,
+        livemode=livemode if isinstance(livemode := options.get("LIVEMODE"), bool) else None,
+        api_version=version if isinstance(version := options.get("API_VERSION"), str) else "",
     )
 
 

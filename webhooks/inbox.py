@@ -34,7 +34,7 @@ from webhooks.leases import grace, overdue
 from webhooks.models import Failure, WebhookEvent
 
 PENDING, PROCESSING = WebhookEvent.State.PENDING, WebhookEvent.State.PROCESSING
-PROCESSED, DEAD = WebhookEvent.State.PROCESSED, WebhookEvent.State.DEAD
+PROCESSED, DEAD, IGNORED = WebhookEvent.State.PROCESSED, WebhookEvent.State.DEAD, WebhookEvent.State.IGNORED
 INCOMPLETE = WebhookEvent.State.INCOMPLETE
 # Stripe retries for three days; in inline mode the worker makes the last try after that.
 INLINE_PATIENCE = timedelta(hours=73)
@@ -46,6 +46,7 @@ class Arrival(StrEnum):
     CREATED = "created"
     DUPLICATE = "duplicate"
     REARMED = "rearmed"
+    IGNORED = "ignored"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,16 +67,22 @@ class Claimed:
 # --- Receiving ----------------------------------------------------------------------------------------------------
 
 
-def store(event: StripeEvent, body: str, now: datetime) -> Stored:
+def store(event: StripeEvent, body: str, now: datetime, *, ignored: bool = False) -> Stored:
     """Keep an event: one statement, two for a duplicate. A duplicate of a dead event arms it again.
+
+    One that is ignored is kept and never handled, and gives way to one of the same id that is not.
 
     Raw SQL in autocommit: the ORM's way takes a savepoint and twice the time.
     """
     due_at = _first_due_at(event.endpoint, now)
     row = _new_row(event, body, now, due_at)
+    if ignored:
+        row |= {"state": IGNORED.value, "due_at": None}
     # Nobody else's row into a transaction of ours, which may end otherwise.
     alone = connection.vendor != "sqlite" or connection.in_atomic_block
     pk = _insert([row])[0] if alone else _insert_together(row)
+    if ignored:
+        return Stored(Arrival.IGNORED, pk or 0)  # it must not arm another's event again
     if pk is not None:
         return Stored(Arrival.CREATED, pk)
     # None: it was pruned in between.
@@ -394,11 +401,11 @@ def next_due() -> datetime | None:
 
 
 def prune(before: datetime, *, dead: bool = False) -> tuple[int, int]:
-    """Delete a batch of the events received before then which are processed: how many, and their failures.
+    """Delete a batch of the events received before then which are processed or ignored: how many, and their failures.
 
     With `dead` also those that were given up or are incomplete, which wait for a person.
     """
-    states = [PROCESSED, DEAD, INCOMPLETE] if dead else [PROCESSED]
+    states = [PROCESSED, IGNORED, DEAD, INCOMPLETE] if dead else [PROCESSED, IGNORED]
     old = WebhookEvent.objects.filter(state__in=states, received_at__lt=before)
     pks = list(old.order_by("received_at").values_list("pk", flat=True)[: retention.BATCH])
     deleted = old.filter(pk__in=pks).delete()[1] if pks else {}

@@ -20,6 +20,7 @@ class WebhookEvent(models.Model):
         PROCESSED = "processed"
         DEAD = "dead", "given up"
         INCOMPLETE = "incomplete", "processed, but a callback after its commit failed"
+        IGNORED = "ignored", "of the mode that its endpoint does not handle"
 
     class How(models.TextChoices):
         FIRST = "first", "at the first attempt"

@@ -65,6 +65,9 @@ def _receive(request: HttpRequest, settings: Config, endpoint: Endpoint, now: da
         remote_addr=request.META.get("REMOTE_ADDR", ""),
     )
     event = _validate(delivery, endpoint)
+    if not endpoint.takes_version(event.api_version):
+        refusals.count(endpoint.name, "other_version", now)
+        return _answer(200, "Not stored: this endpoint takes another API version.")
     try:
         return _take(event, delivery.body.decode(), endpoint, now)
     except Exception as error:  # whatever the database raises, and however: Stripe has to come again
@@ -72,8 +75,8 @@ def _receive(request: HttpRequest, settings: Config, endpoint: Endpoint, now: da
 
 
 def _take(event: StripeEvent, text: str, endpoint: Endpoint, now: datetime) -> HttpResponse:
-    stored = inbox.store(event, text, now)
-    if stored.arrival is not inbox.Arrival.DUPLICATE and not endpoint.inline:
+    stored = inbox.store(event, text, now, ignored=not endpoint.takes_mode(event.livemode))
+    if stored.arrival in (inbox.Arrival.CREATED, inbox.Arrival.REARMED) and not endpoint.inline:
         wake.wake("events")
     logger.info(
         "delivery.stored",
@@ -82,6 +85,9 @@ def _take(event: StripeEvent, text: str, endpoint: Endpoint, now: datetime) -> H
         endpoint=endpoint.name,
         arrival=stored.arrival.value,
     )
+    if stored.arrival is inbox.Arrival.IGNORED:
+        refusals.count(endpoint.name, "other_mode", now)
+        return _answer(200, "Ignored: this endpoint handles the other mode.")
     if endpoint.inline:
         return _answer(*_INLINE_ANSWERS[processing.process_inline(stored.pk, now)])
     return _answer(200, "Stored.")

@@ -11,6 +11,7 @@ from django.contrib.auth.models import Group
 from django.db import connection
 from django.utils import timezone
 
+from core import watchdog
 from tests.webhooks.conftest import Change, Connect
 from tests.webhooks.stripe_side import deliver, make_due
 from webhooks import inbox, processing, samples, signals
@@ -37,6 +38,17 @@ def test_handlers_run_in_the_request() -> None:
     assert (row.state, row.attempts, row.how_processed) == ("processed", 1, "first")
     assert deliver(event).status_code == 200
     assert Group.objects.count() == 1
+
+
+def test_somebody_watches_although_no_worker_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Handlers need none here; what tells of their failures does."""
+    looks: list[str] = []
+    monkeypatch.setattr(watchdog, "look", lambda: looks.append("look"))
+    assert deliver(samples.snapshot("invoice.paid")).status_code == 200
+    on("*")(lambda event: event.payload["no such key"])
+    assert deliver(samples.snapshot("invoice.paid")).status_code == 500
+    assert deliver(samples.snapshot("invoice.paid"), secret="whsec_x").status_code == 400
+    assert looks == ["look"] * 3
 
 
 def test_a_failure_answers_500_and_stripes_retry_processes_it(connect: Connect) -> None:

@@ -46,6 +46,33 @@ SECRET = "sk_live_not_for_anybodys_eyes"
         ({"ENDPOINTS": GOOD, "RETRY": {"ATTEMPTS": -1}}, [("webhooks.E006", 'WEBHOOKS["RETRY"]["ATTEMPTS"]')]),
         ({"ENDPOINTS": GOOD, "RETRY": 3}, [("webhooks.E001", 'WEBHOOKS["RETRY"] is no dict')]),
         ({"ENDPOINTS": {"a/b": {"SECRETS": ["whsec_1"]}}}, [("webhooks.E007", "no URL can have this name")]),
+        ({"ENDPOINTS": {"default": {"SECRETS": ["whsec_1"], "LIVEMODE": False, "API_VERSION": "2026-10-28"}}}, []),
+        ({"ENDPOINTS": {"default": {"SECRETS": ["whsec_1"], "LIVEMODE": "yes"}}}, [("webhooks.E008", "neither True")]),
+        ({"ENDPOINTS": {"default": {"SECRETS": ["whsec_1"], "LIVEMODE": 1}}}, [("webhooks.E008", "neither True")]),
+        ({"ENDPOINTS": {"default": {"SECRETS": ["whsec_1"], "API_VERSION": 2026}}}, [("webhooks.E008", "is no text")]),
+        *[
+            ({"ENDPOINTS": {"default": {"SECRETS": [f"whsec_{odd}x"]}}}, [("webhooks.E009", says)])
+            for odd, says in [
+                (" ", "a blank"),
+                ("\t", "a blank"),
+                ("\u00a0", "a blank"),
+                ("\n", "a line break"),
+                ("\r\n", "a line break"),
+                ("\u2028", "a line break"),
+                ('"', "a quote"),
+                ("'", "a quote"),
+                ("\u201d", "a quote"),
+                ("\u200b", "an invisible character"),
+                ("\ufeff", "an invisible character"),
+                ("\x00", "an invisible character"),
+                ("\u202e", "an invisible character"),
+                ("\u0430", "a character outside ASCII"),
+            ]
+        ],
+        (
+            {"ENDPOINTS": {"default": {"SECRETS": ['"whsec_1"']}}},
+            [("webhooks.E009", "a quote"), ("webhooks.W002", "does not start")],
+        ),
         ({"ENDPOINTS": {"default": {"SECRETS": [SECRET]}}}, [("webhooks.W002", "does not start with whsec_")]),
     ],
 )

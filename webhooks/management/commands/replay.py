@@ -24,6 +24,7 @@ _WHY: Mapping[str, str] = {
     State.PENDING: "it waits for its next attempt already; --pending makes that due now",
     State.PROCESSING: "it is being processed",
     State.PROCESSED: "it is processed; --include-processed runs it again, with all its effects",
+    State.IGNORED: "it is of the mode that its endpoint does not handle (LIVEMODE)",
 }
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 

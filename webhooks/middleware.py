@@ -1,0 +1,71 @@
+"""Counts the deliveries that are answered before the receiver sees them: nobody would know of them otherwise.
+
+Stripe sees an error for each, and disables an endpoint that answers none of its deliveries for days.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+from django.core.exceptions import DisallowedHost
+from django.http import HttpRequest, HttpResponseBase
+from django.urls import Resolver404, resolve, reverse
+from django.utils import timezone
+from django.utils.deprecation import MiddlewareMixin
+
+from webhooks import refusals
+from webhooks.conf import config
+from webhooks.views import UNKNOWN, receive
+
+logger = structlog.stdlib.get_logger(__name__)
+_ANY = "any"
+
+
+class CountRefusedBefore(MiddlewareMixin):
+    """Belongs first in MIDDLEWARE, so that it sees what every other one answers."""
+
+    def process_view(self, request: HttpRequest, view: Callable[..., Any], *_: Any) -> None:
+        request.was_received = view is receive  # type: ignore[attr-defined]  # ours
+
+    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        if request.method == "POST" and not getattr(request, "was_received", False) and _is_delivery(request):
+            endpoint, reason = _endpoint(request), _reason(request, response)
+            refusals.count(endpoint, reason, timezone.now())
+            logger.warning("delivery.refused", endpoint=endpoint, reason=reason, status=response.status_code)
+        return response
+
+
+def _is_delivery(request: HttpRequest) -> bool:
+    """On the receiver's paths, or signed by Stripe and on a path where there is nothing."""
+    if request.path_info.startswith(_prefix()):
+        return True
+    return "HTTP_STRIPE_SIGNATURE" in request.META and not _is_a_path(request.path_info)
+
+
+def _prefix() -> str:
+    return reverse("webhooks:receive", args=[_ANY]).removesuffix(f"{_ANY}/")
+
+
+def _is_a_path(path: str) -> bool:
+    try:
+        resolve(path)
+    except Resolver404:
+        return False
+    return True
+
+
+def _endpoint(request: HttpRequest) -> str:
+    name = request.path_info.removeprefix(_prefix()).strip("/")
+    return name if name in config().endpoints else UNKNOWN
+
+
+def _reason(request: HttpRequest, response: HttpResponseBase) -> str:
+    try:
+        request.get_host()
+    except DisallowedHost:
+        return "disallowed_host"
+    if 300 <= response.status_code < 400:
+        return "redirected"
+    return "wrong_path" if not _is_a_path(request.path_info) else "answered_before"
