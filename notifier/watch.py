@@ -110,6 +110,9 @@ _REFUSALS = {
 # These come after the signature has been found right, so only Stripe causes them; anybody who finds the URL causes the
 # others.
 _STRIPES_OWN = frozenset({"too_old", "in_future", "malformed_event"})
+_CONFIGURATION = frozenset(
+    {"no_secret", "unknown_endpoint", "disallowed_host", "redirected", "wrong_path", "answered_before"}
+)
 # At most one endpoint in 150 is as silent as that by chance, when its events come independently of each other.
 STOPPED = 5
 
@@ -133,7 +136,7 @@ def _refused(seen: Seen, watch: Watch, now: datetime) -> Iterator[Finding]:
         yield Finding(
             f"watch.refused.{endpoint}.{reason}",
             _severity(reason, lost=bool(missing), any_valid=bool(seen.stored.get(endpoint))),
-            Category.CONFIGURATION if reason == "no_secret" else Category.SIGNATURE,
+            Category.CONFIGURATION if reason in _CONFIGURATION else Category.SIGNATURE,
             f"Endpoint {endpoint}: {what} ({count} of {total} requests in {human(watch.window)}{silence})",
             hint,
         )

@@ -59,10 +59,10 @@ def test_a_share_of_refusals_is_a_finding_when_there_are_enough(count: int, stor
 
 def test_the_share_is_of_all_requests_to_the_endpoint() -> None:
     """Other refusals are requests too; other endpoints' are not."""
-    counted = {("default", "no_match"): 5, ("default", "too_large"): 20, ("connect", "missing"): 4}
+    counted = {("default", "no_match"): 5, ("default", "rejected"): 20, ("connect", "missing"): 4}
     seen = replace(NOTHING, refused=counted, stored={"connect": 1000})
     assert one(findings(seen, WATCH, NOW)).title.endswith("(5 of 25 requests in 15 min)")
-    counted[("default", "too_large")] += 1
+    counted[("default", "rejected")] += 1
     assert findings(seen, WATCH, NOW) == ()
 
 
@@ -156,9 +156,27 @@ def test_every_reason_that_verifying_gives_means_something(reason: str, severity
     assert with_valid_ones is min(severity, Severity.ERROR)
 
 
-@pytest.mark.parametrize("reason", ["unknown_endpoint", "too_large", "unreadable", "rejected"])
-def test_what_only_strangers_cause_is_no_finding(reason: str) -> None:
+@pytest.mark.parametrize("reason", ["rejected", "other_mode", "other_version"])
+def test_what_the_site_itself_asked_for_is_no_finding(reason: str) -> None:
     assert findings(refused(reason, 1000), WATCH, NOW) == ()
+
+
+@pytest.mark.parametrize(
+    ("reason", "category"),
+    [
+        ("disallowed_host", Category.CONFIGURATION),
+        ("redirected", Category.CONFIGURATION),
+        ("wrong_path", Category.CONFIGURATION),
+        ("answered_before", Category.CONFIGURATION),
+        ("unknown_endpoint", Category.CONFIGURATION),
+        ("too_large", Category.SIGNATURE),
+        ("unreadable", Category.SIGNATURE),
+        ("empty_body", Category.SIGNATURE),
+    ],
+)
+def test_what_is_refused_before_it_is_read_is_a_finding_that_wakes_nobody(reason: str, category: Category) -> None:
+    found = one(findings(refused(reason, 9), WATCH, NOW))
+    assert (found.severity, found.category) == (Severity.WARNING, category)
 
 
 # --- events that stay away
