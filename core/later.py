@@ -6,6 +6,7 @@ the process ends, is said at the last resort. Until it is written it lives in th
 
 from __future__ import annotations
 
+import asyncio
 import os
 import threading
 import time
@@ -38,6 +39,15 @@ class _Waiting:
 _changed = threading.Condition()
 _waiting: list[_Waiting] = []
 _thread: threading.Thread | None = None
+
+
+def in_event_loop() -> bool:
+    """Whether this is asynchronous code, in which Django lets nobody use the database."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 def in_callers_transaction() -> bool:
@@ -102,7 +112,7 @@ def _due(now: float) -> list[_Waiting]:
 def _try(one: _Waiting) -> bool:
     try:
         one.write()
-    except Exception:  # whatever it is, it is this one's trouble
+    except BaseException:  # whatever it is, it is this one's trouble, and the thread goes on with the others
         close_connections()
         log.warning("not written yet", what=one.what, exc_info=True)
     else:

@@ -52,7 +52,7 @@ def alert(
     when this `once` was counted before. Inside one, also a handler's, it outlives a rollback: a thread writes it on a
     connection of its own, and None is returned. It is durable moments later on PostgreSQL, and when the block ends on
     SQLite, which has one writer; a process that is killed before that loses it, one that ends waits for it. The same
-    is done when the database is away: for an hour, and then the log and ADMINS hear of it.
+    is done for asynchronous code, and when the database is away: for an hour, and then the log and ADMINS hear of it.
 
     Raises TypeError or ValueError for an argument that cannot be used, and nothing else.
     """
@@ -91,7 +91,8 @@ def alert(
 def resolve(key: str, how: str = "by the site", now: datetime | None = None) -> int:
     """End the open alerts that were raised with this key; how many there were.
 
-    Inside a transaction they end once it commits, and not when it is rolled back.
+    Inside a transaction they end once it commits, and not when it is rolled back; called by asynchronous code, moments
+    later, and nobody counts them.
     """
     arguments.check_texts(key=key, how=how)
     source, when = arguments.source_of(key), timezone.now() if now is None else now
@@ -99,6 +100,9 @@ def resolve(key: str, how: str = "by the site", now: datetime | None = None) -> 
     def write() -> int:
         return sum(pipeline.resolve(one, how, when) for one in _open(source))
 
+    if later.in_event_loop():
+        later.write(source, f"the end of {source}", write)
+        return 0
     if not later.in_callers_transaction():
         return write()
     number = _open(source).count()
@@ -112,7 +116,7 @@ def _open(source: str) -> QuerySet[Alert]:
 
 
 def _write(source: str, title: str, write: Callable[[], Recorded | None]) -> Recorded | None:
-    if not later.in_callers_transaction():
+    if not later.in_event_loop() and not later.in_callers_transaction():
         try:
             return write()
         except Exception:  # whatever it is, it must not break who raises an alert

@@ -12,7 +12,7 @@ from core import last_resort
 from webhooks import events, failures, signals
 from webhooks.errors import class_path
 from webhooks.events import StripeEvent
-from webhooks.exceptions import MalformedEvent, RecordedError, WorkerLost
+from webhooks.exceptions import RecordedError, WorkerLost
 from webhooks.models import Failure, WebhookEvent
 
 logger = structlog.stdlib.get_logger(__name__)
@@ -84,7 +84,7 @@ def again(failure: Failure) -> None:
 def _event(row: WebhookEvent) -> StripeEvent:
     try:
         return events.parse(row.body, row.endpoint)
-    except MalformedEvent:  # it could be read when it came: an older version was more lenient
+    except Exception:  # noqa: BLE001 - it could be read when it came, so people are told of it in any case
         return StripeEvent(
             id=row.event_id,
             type=row.type,

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -298,3 +301,34 @@ def test_an_alert_that_can_never_be_written_is_said_at_the_last_resort(
     assert later.settle(10)
     [(_, headline, _)] = said
     assert headline == "This could not be recorded: Payout is late"
+
+
+@pytest.mark.usefixtures("_written")
+@pytest.mark.django_db(transaction=True)
+def test_asynchronous_code_raises_and_resolves_as_any_other(scene: Scene) -> None:
+    async def handle() -> None:
+        api.alert("x", key="k", now=scene.now)
+        api.alert("x", key="open", now=scene.now)
+        api.resolve("k", now=scene.now)
+
+    asyncio.run(handle())
+    assert later.settle(10)
+    assert list(Alert.objects.filter(resolved_at=None).values_list("source", flat=True)) == ["open"]
+    assert Alert.objects.count() == 2
+
+
+def test_a_process_that_ends_waits_for_what_is_not_written_yet() -> None:
+    """The last statement of a script may be an alert in a transaction that is rolled back."""
+    script = """
+import time
+from core import later
+
+def slowly():
+    time.sleep(0.5)
+    print("written")
+
+later.write("k", "x", slowly)
+print("end")
+"""
+    found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=30, check=True)
+    assert found.stdout.split() == ["end", "written"]
