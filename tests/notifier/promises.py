@@ -324,7 +324,7 @@ def check(examples: int) -> None:
         Promises,
         settings=settings(
             max_examples=examples,
-            stateful_step_count=7,
+            stateful_step_count=6,
             deadline=None,
             database=None,
             suppress_health_check=list(HealthCheck),
