@@ -40,7 +40,7 @@ def reasons() -> list[str]:
 def test_whatever_is_raised_while_storing_stripe_is_asked_to_come_again(
     error: Exception, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise error
 
     monkeypatch.setattr(inbox, "store", fail)
