@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import threading
-import time
-from collections import Counter
+from functools import partial
 
 import structlog
 from django.core.mail import mail_admins
@@ -15,26 +14,43 @@ log = structlog.get_logger(__name__)
 MAIL_EVERY = 900.0  # seconds, for one cause in one process; the log has each
 
 _lock = threading.Lock()
-_mail_at: dict[str, float] = {}
-_unsaid: Counter[str] = Counter()
+_unsaid: dict[str, int] = {}  # how often since the mail, by causes of which there was one within the quarter of an hour
 
 
 def say(cause: str, headline: str, text: str) -> None:
     """Never raises and touches no database; the mail goes off this thread. `cause` groups what may be one mail."""
     log.critical(headline, cause=cause, todo=text)
+    mail(cause, headline, text)
+
+
+def mail(cause: str, headline: str, text: str) -> None:
+    """The mail alone: one for a cause and quarter of an hour, and at its end another that counts what came after it."""
     with _lock:
-        now = time.monotonic()
-        if now < _mail_at.get(cause, now):
+        if cause in _unsaid:
             _unsaid[cause] += 1
             return
-        _mail_at[cause] = now + MAIL_EVERY
+        _unsaid[cause] = 0
+    if not _begun(daemon("last-resort", partial(_mail, headline, text))):
+        _mail(headline, text)
+    rest = threading.Timer(MAIL_EVERY, _mail_rest, (cause, headline, text))
+    rest.daemon = True
+    _begun(rest)
+
+
+def _mail_rest(cause: str, headline: str, text: str) -> None:
+    with _lock:
         more = _unsaid.pop(cause, 0)
     if more:
-        text += f"\n\nSince the last mail of this kind it happened {more} more times; the log has each."
+        mail(cause, headline, f"{text}\n\n{more:,} more of this kind came since the last mail; the log has each.")
+
+
+def _begun(thread: threading.Thread) -> bool:
+    """False: no thread begins while the process ends."""
     try:
-        daemon("last-resort", lambda: _mail(headline, text)).start()
-    except RuntimeError:  # no thread begins while the process ends
-        _mail(headline, text)
+        thread.start()
+    except RuntimeError:
+        return False
+    return True
 
 
 def _mail(headline: str, text: str) -> None:

@@ -130,10 +130,15 @@ def due_digest(target_id: int, now: datetime) -> Digest | None:
     return due.select_related("target").order_by("ends_at").first()
 
 
+def sent_since(target_id: int, since: datetime) -> list[tuple[datetime, str]]:
+    """When messages went, or may have gone, to a target, and for which reason."""
+    sent = Attempt.objects.filter(target=target_id, started_at__gte=since, result__in=_COUNTED)
+    return list(sent.exclude(reason=Reason.TEST).order_by("started_at").values_list("started_at", "reason"))
+
+
 def history(target_id: int, since: datetime) -> list[datetime]:
     """When messages went, or may have gone, to a target."""
-    sent = Attempt.objects.filter(target=target_id, started_at__gte=since, result__in=_COUNTED)
-    return list(sent.exclude(reason=Reason.TEST).order_by("started_at").values_list("started_at", flat=True))
+    return [at for at, _ in sent_since(target_id, since)]
 
 
 def spent(target_channel: str, since: datetime) -> tuple[int, int]:
@@ -321,6 +326,7 @@ def _finish_rows(still: Sequence[tuple[Attempt, Ended]], policy: Policy, now: da
         if isinstance(one.outcome, Receipt):
             for row in rows[attempt.pk]:
                 _set_told(row, parts[attempt.pk, row.pk], one.outcome, policy, now)
+                row.listed |= len(rows[attempt.pk]) > 1
         else:
             _set_failed(rows[attempt.pk], one.outcome, attempt.target, policy, now)
     finished = [row for some in rows.values() for row in some]
@@ -364,7 +370,7 @@ def _tell_as(attempt: Attempt, taken: Attempt) -> None:
 
 
 _AFTER = (
-    "sending", "window", "told_seq", "told_severity", "told_at", "told_resolved", "sent", "thread", "tries",
+    "sending", "window", "told_seq", "told_severity", "told_at", "told_resolved", "sent", "thread", "listed", "tries",
     "trying_since", "last_error", "held_by", "held_since", "due_at", "reason", "urgency", "rejected",
 )  # fmt: skip
 

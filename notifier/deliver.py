@@ -16,7 +16,7 @@ import structlog
 from django.utils import timezone
 
 from core.wake import wake_here
-from notifier import attempts, judging, targets, throttle
+from notifier import attempts, batches, judging, targets, throttle
 from notifier.channels import load
 from notifier.channels.base import Channel as Provider
 from notifier.conf import get_policy
@@ -30,6 +30,7 @@ log = structlog.get_logger(__name__)
 SLOTS = 32  # calls under way at once on one channel
 TOGETHER = 8  # messages written down in one commit before they are sent
 BATCH = 200  # rows judged in one step
+LISTED = 2000  # the same where many alerts make one message
 IDLE = 1.0  # seconds; a wake-up comes sooner
 
 
@@ -147,23 +148,23 @@ class Courier:
         if free <= 0:
             return True
         # What takes turns or makes one message has to be seen together; of the rest, only what can go now.
-        most = BATCH if limits.windows or self._folds() else free
+        provider = self._connect()
+        most = LISTED if provider.can_fold else BATCH if limits.windows else free
         rows = attempts.due_rows(target, now, most, in_turn=bool(limits.windows)) if held.alerts_due else []
         cleared = judging.judge(rows, target, channel, policy, now)
         while cleared and len(self._calls) < SLOTS:
-            if limits.windows:
-                sent = attempts.history(target.pk, throttle.prune_before(limits.windows, now))
-                allowed = throttle.next_allowed(limits.windows, sent, now)
-                if allowed.at > now:
-                    name = f"throttle: {allowed.window.count} in {allowed.window.per}" if allowed.window else "throttle"
-                    targets.hold(target.pk, token, allowed.at, name)
-                    return False
+            history = batches.History.of(target.pk, limits, provider, now) if limits.windows else None
+            if history is not None:
                 cleared = attempts.in_turn(target.pk, cleared, throttle.prune_before(limits.windows, now))
             together = 1 if one_by_one or limits.windows else min(TOGETHER, SLOTS - len(self._calls))
             tellings: list[tuple[list[attempts.Part], Attempt | None]] = []
             while cleared and len(tellings) < together:
-                batch, before = self._batch(cleared)
-                cleared = [one for one in cleared if one not in batch]
+                batch, full = batches.next_batch(cleared, provider, limits, history, now)
+                if full is not None:
+                    return _full(target, token, full)
+                batch, before = batches.as_before(batch)
+                going = {row.pk for row, _ in batch}
+                cleared = [one for one in cleared if one[0].pk not in going]
                 tellings.append(([_part(row, reason) for row, reason in batch], before))
             self._tell(target, token, tellings, policy, now)
             if failing:
@@ -173,18 +174,6 @@ class Courier:
         if held.digest_due and not cleared and len(self._calls) < SLOTS:
             self._send_digest(target, token, channel, policy, now)
         return bool(cleared) or len(rows) >= most
-
-    def _batch(
-        self, cleared: list[tuple[Notification, Reason]]
-    ) -> tuple[list[tuple[Notification, Reason]], Attempt | None]:
-        """What goes as one message. Of a try of which nobody knows only that goes again which was in it."""
-        together = cleared if self._folds() else cleared[:1]
-        for row, _ in together:
-            before = attempts.last_uncertain(row)
-            if before is not None:
-                told = attempts.rows_told(before)
-                return [one for one in together if one[0].pk in told], before
-        return together, None
 
     def _tell(
         self,
@@ -240,11 +229,15 @@ class Courier:
             self._provider = load(channel.backend)(channel.options)
         return self._provider
 
-    def _folds(self) -> bool:
-        return self._connect().can_fold
-
     def _under_way(self, target_id: int) -> bool:
         return any(call.target_id == target_id for call in self._calls)
+
+
+def _full(target: Target, token: str, allowed: throttle.Allowed) -> bool:
+    """Nothing goes to a target before then; False: there is nothing more to do now."""
+    name = f"throttle: {allowed.window.count} in {allowed.window.per}" if allowed.window else "throttle"
+    targets.hold(target.pk, token, allowed.at, name)
+    return False
 
 
 def _part(row: Notification, reason: Reason) -> attempts.Part:

@@ -162,6 +162,8 @@ class Notification(models.Model):
     window = models.PositiveSmallIntegerField(default=0)
     sent = models.PositiveIntegerField(default=0)  # messages so far
     thread = models.CharField(max_length=300, blank=True)  # the channel's own handle for the first message
+    # That message lists several alerts. The database knows the default, for a version that does not know the column.
+    listed = models.BooleanField(default=False, db_default=False)
     tries = models.PositiveIntegerField(default=0)  # of the message that is due
     trying_since = models.DateTimeField(null=True)
     sending = models.ForeignKey("Attempt", null=True, on_delete=models.SET_NULL, related_name="+")

@@ -26,6 +26,7 @@ class Quiet:
 @dataclass(frozen=True, slots=True)
 class Limits:
     windows: tuple[Window, ...] = ()
+    critical: tuple[Window, ...] = ()  # of what is new and critical, when `windows` are full
     messages_per_day: int | None = None
     money_per_day: Decimal | None = None
     price_per_part: Decimal = Decimal(0)

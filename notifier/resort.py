@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import threading
-
 import structlog
-from django.core.mail import mail_admins
 
+from core import last_resort
 from notifier.builtin import while_it_holds
 from notifier.facts import Severity
 from notifier.models import Alert
@@ -24,14 +22,6 @@ def cry(alert: Alert, why: str) -> None:
         headline=alert.headline,
         because=why,
     )
-    subject = f"[{severity}] {alert.headline}"
     hint = while_it_holds(alert.hint, waits=alert.will_retry)
     text = f"Alert {alert.pk} could not be delivered ({why}) and no other channel stands in.\n\n{hint}"
-    threading.Thread(target=_mail, args=(subject, text), name="last-resort", daemon=True).start()
-
-
-def _mail(subject: str, text: str) -> None:
-    try:
-        mail_admins(subject.replace("\n", " "), text)
-    except Exception:  # the log has it already; this thread has nobody to tell
-        log.exception("the admins could not be mailed")
+    last_resort.mail(f"not delivered: {why}", f"[{severity}] {alert.headline}", text)

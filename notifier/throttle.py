@@ -42,6 +42,27 @@ SMS = (
 SLACK = (Window(1, timedelta(seconds=1)),)
 
 
+# What people still read one by one; what comes beyond makes one message that lists it.
+HANDFUL = Window(5, timedelta(minutes=1))
+MAIL = (Window(5, timedelta(minutes=15)),)
+# New and critical: does not wait for a slot of MAIL, in which it would come as one of many.
+MAIL_CRITICAL = (Window(1, timedelta(minutes=1)), Window(10, timedelta(minutes=15)), Window(20, timedelta(hours=1)))
+
+
+def folds(waiting: int, history: Sequence[datetime], handful: Window, now: datetime) -> bool:
+    """Whether so many that wait go as one message: with those sent lately they are more than a handful."""
+    lately = sum(1 for sent in history if now - handful.per < sent <= now)
+    return waiting > 1 and waiting + lately > handful.count
+
+
+def next_post(history: Sequence[datetime], handful: Window, now: datetime) -> Allowed:
+    """When the next message may begin where a handful go one by one: beyond, one list a minute, or what `per` is.
+
+    `history` holds what was begun, not what was edited.
+    """
+    return next_allowed((Window(handful.count + 1, handful.per),), history, now)
+
+
 @dataclass(frozen=True, slots=True)
 class Allowed:
     """When the next message may go, and which window it has to wait for (None when it may go at once)."""

@@ -14,6 +14,7 @@ from core.patterns import SECRET
 from core.redact import redact
 from notifier.channels.text import one_line, printable_message
 from notifier.facts import DeliveryError, Message, Receipt, Result
+from notifier.throttle import Window
 
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
@@ -36,6 +37,8 @@ class Channel(ABC):
     can_edit: ClassVar[bool] = False  # news changes the first message in place
     can_find: ClassVar[bool] = False  # the provider can be asked whether it took a message
     can_fold: ClassVar[bool] = False  # several alerts make one message
+    # With `can_fold`: so many messages within that time go one by one first. None: whatever waits goes together.
+    HANDFUL: ClassVar[Window | None] = None
     wants_html: ClassVar[bool] = True  # reads `Message.html`, which is not made otherwise
 
     def __init__(self, options: Mapping[str, object]) -> None:

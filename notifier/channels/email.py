@@ -15,6 +15,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.utils.encoding import punycode
 
+from notifier import throttle
 from notifier.channels import mail_failures
 from notifier.channels.base import Channel
 from notifier.channels.text import one_line, plain
@@ -28,6 +29,8 @@ class Email(Channel):
     """Sends as `from_email`, by the mailer `using` (Django 6.1) or by the backend `backend` (before)."""
 
     kind = "email"
+    can_fold = True
+    HANDFUL = throttle.MAIL[0]
     SETTINGS: ClassVar[Mapping[str, str]] = {"from_email": "DEFAULT_FROM_EMAIL", "backend": "EMAIL_BACKEND_PATH"}
     OPTIONS = Channel.OPTIONS | {"using"}
     REQUIRED = frozenset({"backend", "from_email"})

@@ -10,6 +10,7 @@ from functools import cached_property
 from http.client import HTTPException
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
+from notifier import throttle
 from notifier.channels import blocks, failures
 from notifier.channels.base import Channel
 from notifier.channels.slack_errors import CONTENT, refusal
@@ -45,6 +46,8 @@ class Slack(Channel):
     WAITS = 4  # an edit and a post, each once more as plain text
     can_edit = True
     can_find = True
+    can_fold = True
+    HANDFUL = throttle.HANDFUL
 
     def __init__(self, options: Mapping[str, object]) -> None:
         super().__init__(options)

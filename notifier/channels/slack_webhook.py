@@ -7,6 +7,7 @@ from functools import cached_property
 from http.client import HTTPException
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from notifier import throttle
 from notifier.channels import blocks, failures
 from notifier.channels.base import Channel
 from notifier.facts import DeliveryError, Message, Receipt, Result
@@ -38,6 +39,8 @@ class SlackWebhook(Channel):
 
     kind = "slack_webhook"
     wants_html = False
+    can_fold = True
+    HANDFUL = throttle.HANDFUL
     SETTINGS: ClassVar[Mapping[str, str]] = {"url": "SLACK_WEBHOOK_URL"}
     REQUIRED = frozenset({"url"})
     SECRETS = frozenset({"url"})

@@ -43,7 +43,13 @@ HOW_TO_WRITE = {
 }
 NUMBERS = ("timeout", "validity_period")
 # A provider's own limit, or what a person can bear; for channels without RATES.
-RATES = {"sms": throttle.SMS, "slack": throttle.SLACK, "slack_webhook": throttle.SLACK}
+RATES = {
+    "sms": throttle.SMS,
+    "slack": throttle.SLACK,
+    "slack_webhook": throttle.SLACK,
+    "email": throttle.MAIL,
+}
+CRITICAL_RATES = {"email": throttle.MAIL_CRITICAL}
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +105,7 @@ def _quiet(alias: str, written: Written, tz: str) -> Iterator[Quiet]:
 def _limits(kind: str, entry: LimitEntry) -> Limits:
     return Limits(
         windows=RATES.get(kind, ()) if entry.rates is None else entry.rates,
+        critical=CRITICAL_RATES.get(kind, ()) if entry.rates is None else (),
         messages_per_day=entry.messages_per_day,
         money_per_day=entry.money_per_day,
         price_per_part=entry.price_per_part or Decimal(0),

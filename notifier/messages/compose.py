@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
 
 import structlog
 from django.conf import settings
@@ -14,9 +15,11 @@ from django.utils.html import escape
 from notifier import budget, inbound
 from notifier.attempts import Part
 from notifier.builtin import while_it_holds
-from notifier.facts import Message
+from notifier.facts import Message, Reason
 from notifier.messages import digest, render, story
-from notifier.models import Attempt, Digest
+from notifier.messages.sms_text import Rest
+from notifier.messages.telling import Story
+from notifier.models import Alert, Attempt, Digest, Notification
 from notifier.policy import Policy
 
 log = structlog.get_logger(__name__)
@@ -25,42 +28,89 @@ log = structlog.get_logger(__name__)
 def alert_messages(
     tellings: Sequence[tuple[Sequence[Part], Attempt | None]], policy: Policy, now: datetime, *, html: bool = True
 ) -> list[Message]:
-    """A message for each telling: on one alert, or on several folded into one.
+    """A message for each telling: on one alert, or a list of several.
 
     With a try before it a telling is a possible repeat, and carries the reference of the first.
     """
-    known = story.look_up([part.row.alert for parts, _ in tellings for part in parts])
-    return [_alert_message(parts, policy, now, before, known, html=html) for parts, before in tellings]
+    named = [_worst(parts) for parts, _ in tellings]
+    known = story.look_up([part.row.alert for parts in named for part in parts])
+    return [
+        _alert_message(parts, worst, policy, now, before, known, html=html)
+        for (parts, before), worst in zip(tellings, named, strict=True)
+    ]
 
 
 def _alert_message(
-    parts: Sequence[Part], policy: Policy, now: datetime, before: Attempt | None, known: story.Known, *, html: bool
+    parts: Sequence[Part],
+    worst: Sequence[Part],
+    policy: Policy,
+    now: datetime,
+    before: Attempt | None,
+    known: story.Known,
+    *,
+    html: bool,
 ) -> Message:
     reference = before.reference if before else new_reference()
     note = _budget_note(parts[0].row.target.channel, policy, now)
+    tell = partial(
+        story.tell,
+        now=now,
+        policy=policy,
+        site_url=_site_url(),
+        reference=reference,
+        possible_repeat=before is not None,
+    )
     try:
-        stories = [
-            story.tell(
-                part.row,
-                part.reason,
-                now,
-                policy=policy,
-                site_url=_site_url(),
-                reference=reference,
-                possible_repeat=before is not None,
-                known=known,
-            )
-            for part in parts
-        ]
-        if len(stories) == 1:
+        stories = [tell(part.row, part.reason, known=known) for part in worst]
+        row = parts[0].row
+        if row.listed and row.thread:
+            return _list_that_stands(row, stories, tell, note)
+        if len(parts) == 1:
             return render.render(stories[0], note=note, html=html)
-        return render.fold(stories, at_risk=story.at_risk_together(stories), note=note, html=html)
+        rest = _rest([part.row for part in parts], stories)
+        at_risk = story.at_risk_together(part.row.alert_id for part in parts)
+        return render.fold(stories, rest=rest, at_risk=at_risk, note=note, html=html)
     except DatabaseError:
         raise
     except Exception:
         # A fault in a template must not keep an alert from people, nor those that wait behind it.
         log.exception("message could not be rendered", alerts=[part.row.alert_id for part in parts])
         return _plain(parts, reference)
+
+
+def _list_that_stands(row: Notification, changed: list[Story], tell: Callable[..., Story], note: str) -> Message:
+    """A list as it is now, with all that it listed before, for the message that stands in its channel."""
+    listed = story.listed_with(row)
+    told = {one.id: one for one in changed}
+    stories = [
+        told.get(one.alert_id) or tell(one, Reason.UPDATE)
+        for one in sorted(listed, key=lambda one: _rank(one.alert))[: render.NAMED]
+    ]
+    return render.fold(
+        stories,
+        rest=_rest(listed, stories),
+        at_risk=story.at_risk_together(one.alert_id for one in listed),
+        note=note,
+        changed=changed,
+        thread=row.thread,
+        html=False,
+    )
+
+
+def _worst(parts: Sequence[Part]) -> list[Part]:
+    """Those of a list that have a line of their own."""
+    return sorted(parts, key=lambda part: _rank(part.row.alert))[: render.NAMED]
+
+
+def _rank(alert: Alert) -> tuple[int, ...]:
+    """As sms_text.worst_first has it of stories."""
+    return alert.resolved_at is not None, -alert.severity, not alert.livemode, -alert.count, alert.pk
+
+
+def _rest(rows: Sequence[Notification], named: Sequence[Story]) -> Rest:
+    lines = {one.id for one in named}
+    left = [row.alert for row in rows if row.alert_id not in lines]
+    return Rest([alert.pk for alert in left], sum(1 for alert in left if alert.resolved_at is not None))
 
 
 def digest_message(row: Digest, policy: Policy, now: datetime, *, before: Attempt | None = None) -> Message | None:

@@ -12,11 +12,13 @@ from notifier.channels.text import POSSIBLE_REPEAT, plain
 from notifier.facts import Message, Money, Reason, Severity
 from notifier.messages import news, phrases, sms_text
 from notifier.messages.phrases import Fact
+from notifier.messages.sms_text import NO_REST, Rest
 from notifier.messages.telling import Story
 from notifier.messages.wording import clock, counted, end_of, shorten, sums
 
 TRACEBACK = 6000  # characters
 NAMED = 20  # alerts of those folded into one message
+CHANGED = 5  # alerts of a list whose change is told by name
 LINE = 600
 
 COLOURS = {
@@ -62,11 +64,20 @@ def render(story: Story, *, note: str = "", html: bool = True) -> Message:
 
 
 def fold(
-    stories: Sequence[Story], *, at_risk: Sequence[Money] | None = None, note: str = "", html: bool = True
+    stories: Sequence[Story],
+    *,
+    rest: Rest = NO_REST,
+    at_risk: Sequence[Money] | None = None,
+    note: str = "",
+    changed: Sequence[Story] = (),
+    thread: str = "",
+    html: bool = True,
 ) -> Message:
-    """One message on several alerts, the worst first. Raises ValueError when there are none.
+    """One message that lists several alerts, the worst first. Raises ValueError when there are none.
 
-    `at_risk` is their money together (see story.at_risk_together): an event that failed in two ways counts once.
+    `rest` are those without a line of their own. `at_risk` is the money of all together (see
+    story.at_risk_together): an event that failed in two ways counts once. With a `thread` the list is the one that
+    was sent there, and `changed` are the alerts for which it is sent again.
     """
     if not stories:
         raise ValueError("there is nothing to fold: no stories were given")
@@ -75,19 +86,21 @@ def fold(
     money = [sum_ for one in stories for sum_ in one.totals.at_risk] if at_risk is None else list(at_risk)
     stake = f"{sums(money)} at risk" if sums(money) else ""
     rows = [Fact(f"Alert {one.id}", _in_one_line(one), "") for one in ordered[:NAMED]]
-    if len(ordered) > NAMED:
-        left_out = sms_text.numbers(one.id for one in ordered[NAMED:])
-        rows.append(Fact("", f"and {len(ordered) - NAMED:,} more: alerts {left_out}", ""))
+    unnamed = [*(one.id for one in ordered[NAMED:]), *rest.ids]
+    if unnamed:
+        rows.append(Fact("", f"and {len(unnamed):,} more: alerts {sms_text.numbers(unnamed)}", ""))
     message = Message(
-        reason=worst.reason,
+        reason=_reason_of(ordered, changed, thread),
         severity=worst.severity,
-        title=sms_text.how_many(ordered),
+        title=sms_text.how_many(ordered, rest),
+        news=shorten(_what_changed(changed), LINE),
         summary=tuple(line for line in (stake, *(f"{row.label} {row.value}".strip() for row in rows)) if line),
         footer=tuple(line for line in (_why_folded(stories), note) if line),
         links=tuple(link for one in ordered[:NAMED] for link in one.links if link.text.endswith(f" {one.id}")),
-        short=sms_text.many(stories, money, note),
-        subject=f"[{_mark(worst)}] {sms_text.how_many(ordered)}: {phrases.what(worst)}, …",
+        short=sms_text.many(stories, money, note, rest),
+        subject=f"[{_mark(worst)}] {sms_text.how_many(ordered, rest)}: {phrases.what(worst)}, …",
         reference=worst.reference,
+        thread=thread,
         possible_repeat=any(one.possible_repeat for one in stories),
     )
     known = [Fact("At risk", sums(money), "")] if stake else []
@@ -151,6 +164,25 @@ def _stake(story: Story) -> str:
 
 def _in_one_line(story: Story) -> str:
     return f"{_mark(story)}: {phrases.what(story)} ({_stake(story)})"
+
+
+def _reason_of(ordered: Sequence[Story], changed: Sequence[Story], thread: str) -> Reason:
+    """Why a list is sent: what is over only when all is over, and news of a list that stands as its most urgent."""
+    if all(one.resolved_at for one in ordered):
+        return Reason.RESOLVED
+    if not thread:
+        return ordered[0].reason
+    reasons = {one.reason for one in changed}
+    return next((one for one in (Reason.RAISED, Reason.REOPENED, Reason.REPEAT) if one in reasons), Reason.UPDATE)
+
+
+def _what_changed(stories: Sequence[Story]) -> str:
+    """ "2 alerts changed: 118 critical: … (3 events), 121 resolved: …" """
+    if not stories:
+        return ""
+    named = "; ".join(f"{one.id} {_in_one_line(one)}" for one in sms_text.worst_first(stories)[:CHANGED])
+    more = f"; and {len(stories) - CHANGED:,} more" if len(stories) > CHANGED else ""
+    return f"{counted(len(stories), 'alert')} changed: {named}{more}"
 
 
 def _why_folded(stories: Sequence[Story]) -> str:

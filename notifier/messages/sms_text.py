@@ -26,6 +26,16 @@ class Room(NamedTuple):
     double: int
 
 
+class Rest(NamedTuple):
+    """The alerts of a list that have no line of their own in it."""
+
+    ids: Sequence[int] = ()
+    over: int = 0  # of them that are resolved
+
+
+NO_REST = Rest()
+
+
 def room(*stories: Story) -> Room:
     """What is left by the reference and the word of a repeat, which the channel adds."""
     reference = stories[0].reference
@@ -50,18 +60,20 @@ def one(story: Story, note: str = "") -> str:
     return clip(_one(story, clip(what, max(double - rest, LEAST)), note, zone=True, brief=spare), double)
 
 
-def many(stories: Sequence[Story], at_risk: Iterable[Money], note: str = "") -> str:
+def many(stories: Sequence[Story], at_risk: Iterable[Money], note: str = "", rest: Rest = NO_REST) -> str:
     """ "4 alerts, worst CRIT: invoice.paid database unavailable (413), payout.failed code error (2), +2. …" """
     ordered = worst_first(stories)
     single, double = room(*ordered)
     items = [f"{clip(_what(one).replace(': ', ' ', 1), ITEM)} ({one.count:,})" for one in ordered]
     money = sums(at_risk, CURRENCIES)
-    tail = [f"{money} at risk." if money else "", f"Alerts {numbers(one.id for one in stories)}.", note]
+    ids = [*(one.id for one in stories), *rest.ids]
+    tail = [f"{money} at risk." if money else "", f"Alerts {numbers(ids)}.", note]
     worst = "" if ordered[0].resolved_at else f", worst {MARKS[ordered[0].severity]}"
 
     def naming(number: int) -> str:
-        rest = [f"+{len(items) - number}"] if number < len(items) else []
-        return gsm7(_spaced([f"{how_many(ordered)}{worst}: {', '.join([*items[:number], *rest])}.", *tail]))
+        unnamed = len(ids) - number
+        named = [*items[:number], *([f"+{unnamed}"] if unnamed else [])]
+        return gsm7(_spaced([f"{how_many(ordered, rest)}{worst}: {', '.join(named)}.", *tail]))
 
     texts = [naming(number) for number in range(min(len(items), 10), 0, -1)]
     in_one = [text for text in texts[:-1] if septets(text) <= single]
@@ -69,12 +81,13 @@ def many(stories: Sequence[Story], at_risk: Iterable[Money], note: str = "") -> 
     return next(iter(in_one or in_two), "") or clip(texts[-1], double)
 
 
-def how_many(stories: Sequence[Story]) -> str:
+def how_many(stories: Sequence[Story], rest: Rest = NO_REST) -> str:
     """ "4 alerts, 1 of them resolved" """
-    over = sum(1 for one in stories if one.resolved_at)
-    if over == len(stories):
+    over = sum(1 for one in stories if one.resolved_at) + rest.over
+    number = len(stories) + len(rest.ids)
+    if over == number:
         return f"{counted(over, 'alert')} resolved"
-    return counted(len(stories), "alert") + (f", {over} of them resolved" if over else "")
+    return counted(number, "alert") + (f", {over} of them resolved" if over else "")
 
 
 def worst_first(stories: Iterable[Story]) -> list[Story]:

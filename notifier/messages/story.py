@@ -126,10 +126,16 @@ def tell(
     )
 
 
-def at_risk_together(stories: Iterable[Story]) -> tuple[Money, ...]:
+def at_risk_together(alerts: Iterable[int]) -> tuple[Money, ...]:
     """The money at risk in several alerts: an event that failed in two ways, and so is in two of them, counts once."""
-    waiting = Occurrence.objects.filter(alert__in=[story.id for story in stories], recovered_at__isnull=True)
+    waiting = Occurrence.objects.filter(alert__in=list(alerts), recovered_at__isnull=True)
     return each_event.money(each_event.groups(waiting))
+
+
+def listed_with(row: Notification) -> list[Notification]:
+    """What the message that told a row lists, that row among it; without the alerts' long texts."""
+    rows = Notification.objects.filter(target=row.target_id, thread=row.thread, listed=True).select_related("alert")
+    return list(rows.defer("alert__traceback", "alert__message", "alert__context", "alert__frame"))
 
 
 def alert_url(alert_id: int, site_url: str) -> str:

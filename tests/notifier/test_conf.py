@@ -223,7 +223,8 @@ def test_limits_are_read() -> None:
         ("sms", "+14155552671", {}, throttle.SMS),
         ("slack", "#a", {}, throttle.SLACK),
         ("slack_webhook", "#a", {}, throttle.SLACK),
-        ("email", "a@example.com", {}, ()),
+        ("email", "a@example.com", {}, throttle.MAIL),
+        ("email", "a@example.com", {"RATES": []}, ()),
         ("sms", "+14155552671", {"RATES": []}, ()),
         ("sms", "+14155552671", {"MESSAGES_PER_DAY": 3}, throttle.SMS),  # a budget is no rate
         ("email", "a@example.com", {"RATES": "2/1h smooth"}, (Window(2, HOUR, smooth=True),)),

@@ -210,7 +210,7 @@ def test_an_event_in_two_alerts_is_at_risk_once() -> None:
     for alert in (an_alert(), an_alert()):
         failures(alert, paid("evt_1"), paid(f"evt_of_{alert.pk}", amount=1))
         stories.append(told(a_notification(alert)))
-    assert story.at_risk_together(stories) == (Money(1002, "eur"),)
+    assert story.at_risk_together(one.id for one in stories) == (Money(1002, "eur"),)
 
 
 @pytest.mark.parametrize(("told_seq", "dead", "queries"), [(0, False, 4), (1, False, 6), (1, True, 7)])
