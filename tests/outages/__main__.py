@@ -12,7 +12,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tests.outages import brokers, clock, disk, machines, postgres, provider, upgrade
+from tests.outages import brokers, clock, disk, machines, postgres, provider, senders, upgrade
 from tests.outages.report import Outcome, Unavailable, table
 
 OUTAGES: dict[str, Callable[[Path], Outcome]] = {
@@ -20,6 +20,7 @@ OUTAGES: dict[str, Callable[[Path], Outcome]] = {
     "PostgreSQL hangs": postgres.hangs,
     "machine cut off": machines.cut_off,
     "disk full": disk.full,
+    "slow senders": senders.slow,
     "clock stepped by an hour": clock.stepped,
     "provider down for an hour": provider.down_for_an_hour,
     "RabbitMQ restarted and flushed": brokers.rabbitmq,

@@ -18,6 +18,8 @@ from django.core.management.base import BaseCommand, CommandError
 STOP_WITHIN = 30  # seconds, longer than the worker's own limit
 # Seconds that requests get to end. Without it granian waits for ever when it is stopped while it starts (2.8.7).
 WEB_STOPS_WITHIN = "10"
+# Milliseconds. For bodies granian has no such limit: a proxy has to wait for slow senders (deploy/nginx.conf).
+HEADERS_WITHIN = "10000"
 
 
 class Command(BaseCommand):
@@ -52,6 +54,7 @@ def _granian(host: str, port: int, threads: int) -> list[str]:
     return [
         *(sys.executable, "-m", "granian", "--interface", "wsgi", "--no-ws", "--workers", "1"),
         *("--blocking-threads", str(threads), "--workers-kill-timeout", WEB_STOPS_WITHIN),
+        *("--http1-header-read-timeout", HEADERS_WITHIN),
         *("--host", host, "--port", str(port), "core.wsgi:application"),
     ]
 
