@@ -382,7 +382,7 @@ def _set_told(row: Notification, part: AttemptPart, receipt: Receipt, policy: Po
     row.told_seq, row.told_severity, row.told_at = part.to_seq, part.severity, now
     row.told_resolved = reason is Reason.RESOLVED
     row.sent += 1
-    row.thread = row.thread or receipt.thread[:300]
+    row.thread = receipt.thread[:300] or row.thread  # a new one: the first message could not be edited any more
     row.tries, row.trying_since, row.last_error, row.held_by, row.held_since = 0, None, "", "", None
     due = next_for(row, state, policy, now)
     row.due_at = due.at if due else None

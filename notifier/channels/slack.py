@@ -26,9 +26,6 @@ BROADCAST = frozenset({Reason.RAISED, Reason.REPEAT, Reason.REOPENED})  # shown 
 EVENT_TYPE = "stripe_alert"
 HISTORY = 200  # messages looked through for one whose outcome is not known
 
-# The first message cannot be edited any more: post another.
-GONE = frozenset({"message_not_found", "cant_update_message", "edit_window_closed"})
-
 
 class Thread(NamedTuple):
     channel: str  # the id: chat.update takes no name
@@ -43,7 +40,7 @@ class Slack(Channel):
     SETTINGS: ClassVar[Mapping[str, str]] = {"token": "SLACK_BOT_TOKEN", "base_url": "SLACK_API_URL"}
     REQUIRED = frozenset({"token"})
     SECRETS = frozenset({"token"})
-    WAITS = 4  # an edit and a post, each once more as plain text
+    WAITS = 4  # an edit and a post, each once more: as plain text, or the post as a new message
     can_edit = True
     can_find = True
     can_fold = True
@@ -65,11 +62,8 @@ class Slack(Channel):
 
     def send(self, address: str, message: Message) -> Receipt:
         thread = _thread_of(message)
-        if thread and self._edit(thread, message):
-            broadcast = {"reply_broadcast": True} if message.reason in BROADCAST else {}
-            place = {"channel": thread.channel, "thread_ts": thread.ts, **broadcast}
-            posted = self._post(place, message, blocks.news(message))
-            return Receipt(provider_id=str(posted.get("ts", "")), thread=message.thread)
+        if thread and (receipt := self._follow_up(thread, message)):
+            return receipt
         posted = self._post({"channel": address}, message, blocks.card(message))
         thread = Thread(str(posted.get("channel", "")), str(posted.get("ts", "")))
         self._ids[address] = thread.channel
@@ -94,17 +88,30 @@ class Slack(Channel):
                 return Receipt(provider_id=str(message["ts"]), thread=json.dumps(found_in._asdict()))
         return None
 
-    def _edit(self, thread: Thread, message: Message) -> bool:
-        """Bring the first message up to date; False when it can no longer be edited."""
+    def _follow_up(self, thread: Thread, message: Message) -> Receipt | None:
+        """Bring the first message up to date and post the news below it; None when Slack lets us do neither any more.
+
+        It was deleted, its thread is locked, the channel was replaced by another of its name: whatever the reason, a
+        new message says whether the address still works, and its handle takes the place of the old one.
+        """
+        try:
+            self._edit(thread, message)
+            broadcast = {"reply_broadcast": True} if message.reason in BROADCAST else {}
+            place = {"channel": thread.channel, "thread_ts": thread.ts, **broadcast}
+            posted = self._post(place, message, blocks.news(message))
+        except DeliveryError as error:
+            if error.result is Result.REJECTED and error.code not in CONTENT:
+                return None
+            raise
+        return Receipt(provider_id=str(posted.get("ts", "")), thread=message.thread)
+
+    def _edit(self, thread: Thread, message: Message) -> None:
         try:
             self._call(self._client.chat_update, message, blocks.card(message), **thread._asdict())
         except DeliveryError as error:
-            if error.code in GONE:
-                return False
             if error.result is Result.UNCERTAIN:  # the news has not been posted, and an edit may be repeated
                 raise DeliveryError(Result.RETRY, error.code, error.detail) from error
             raise
-        return True
 
     def _post(self, place: dict[str, Any], message: Message, body: list[blocks.Block]) -> dict[str, Any]:
         return self._call(
