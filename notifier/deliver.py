@@ -16,7 +16,7 @@ import structlog
 from django.utils import timezone
 
 from core.wake import wake_here
-from notifier import attempts, batches, judging, targets, throttle
+from notifier import attempts, batches, judging, outbox, targets, throttle
 from notifier.channels import load
 from notifier.channels.base import Channel as Provider
 from notifier.conf import get_policy
@@ -183,6 +183,26 @@ class Courier:
         policy: Policy,
         now: datetime,
     ) -> None:
+        """Send these messages. What cannot be said together is said one by one; what cannot be said then is marked."""
+        try:
+            self._say(target, token, tellings, policy, now)
+        except Exception as error:
+            alone = [([part], before) for parts, before in tellings for part in parts]
+            if len(alone) == 1:
+                outbox.trouble(alone[0][0][0].row.pk, error, now)
+                return
+            log.exception("messages could not be sent together", target=target.pk)
+            for one in alone:
+                self._tell(target, token, [one], policy, now)
+
+    def _say(
+        self,
+        target: Target,
+        token: str,
+        tellings: list[tuple[list[attempts.Part], Attempt | None]],
+        policy: Policy,
+        now: datetime,
+    ) -> None:
         provider = self._connect()
         told = compose.alert_messages(tellings, policy, now, html=provider.wants_html)
         tries = [
@@ -219,6 +239,9 @@ class Courier:
                 call.outcome = receipt or provider.deliver(target.address, message)
             except DeliveryError as error:
                 call.outcome = error
+            except BaseException as error:  # this thread ends here: the row must hear of it
+                log.exception("a call to a provider raised what it should not", attempt=attempt.reference)
+                call.outcome = DeliveryError(Result.UNCERTAIN, type(error).__name__, "an internal error")
             wake_here(self.topic)  # not `wake`: this thread must open no connection
 
         self._start(f"{self.topic}-{attempt.reference}", run)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from importlib import import_module
 from typing import Any
 
 import pytest
 from django.core.management import call_command
+from django.db import DataError
 
 from notifier import metrics, outbox, pipeline, silences, targets, tasks
 from notifier.channels import memory
@@ -323,3 +325,58 @@ def test_what_was_held_for_the_on_call_and_opens_again_milder_is_not_theirs(scen
     scene.fail(event_id="evt_b")
     told = scene.pass_time(HOUR)
     assert {sent.address for sent in told} == {"chat"}
+
+
+# --- One row's trouble is that row's outcome ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("where", ["notifier.outbox.next_for", "notifier.messages.compose._alert_message"])
+@pytest.mark.parametrize("backend", ["memory", "tests.notifier.scene.Folding"])
+@pytest.mark.parametrize("error", [ValueError("bad"), OverflowError(), KeyError("x"), DataError("out of range")])
+def test_a_row_that_raises_is_marked_told_of_and_tried_again_and_the_others_go_on(
+    scene: Scene,
+    configure: Configure,
+    monkeypatch: pytest.MonkeyPatch,
+    cries: list[int],
+    where: str,
+    backend: str,
+    error: Exception,
+) -> None:
+    configure(channels={"chat": {"BACKEND": backend, "TO": ["chat"]}})
+    alerts = [scene.alert(event_type=f"type.{number}") for number in range(3)]
+    bad = alerts[1].pk
+    module, name = where.rsplit(".", 1)
+    known = getattr(import_module(module), name)
+
+    def broken(first: Any, *rest: Any, **named: Any) -> Any:
+        rows = [first] if isinstance(first, Notification) else [part.row for part in first]
+        if any(row.alert_id == bad for row in rows):
+            raise error
+        return known(first, *rest, **named)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(where, broken)
+        scene.deliver()
+        assert [row_of(alert).told_seq for alert in alerts] == [1, 0, 1]
+        first = row_of(alerts[1])
+        assert type(error).__name__ in first.last_error
+        assert cries == [bad]
+        scene.clock.step(11 * SECOND)
+        scene.deliver()
+        again = row_of(alerts[1])
+        assert first.due_at is not None
+        assert again.due_at is not None
+        assert again.due_at - scene.now > first.due_at - NOON, "the pause grows"
+    scene.pass_time(MINUTE, 10 * SECOND)
+    assert row_of(alerts[1]).told_seq == 1
+
+
+def test_each_part_of_tick_is_on_its_own(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(now: object) -> None:
+        raise ValueError("this part is broken")
+
+    monkeypatch.setattr("notifier.settle.settle_lost", broken)
+    alert = scene.alert()
+    Notification.objects.update(due_at=None)
+    tasks.Tick(scene.clock).step()
+    assert row_of(alert).due_at == scene.now
