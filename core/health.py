@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import structlog
 from django.conf import settings
@@ -20,7 +21,7 @@ from django.utils.crypto import constant_time_compare
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from core import metrics, watchdog
+from core import heartbeat, metrics, watchdog
 from core.deadline import deadline
 from core.trials import trials
 from core.watchdog import Verdict
@@ -69,9 +70,14 @@ def healthz(_request: HttpRequest) -> HttpResponse:
 @login_not_required
 @transaction.non_atomic_requests
 def readyz(_request: HttpRequest) -> HttpResponse:
-    """200: what comes in will be stored and worked on. 503: it will not, with the reasons."""
+    """200: what comes in will be stored and worked on. 503: it will not, with the reasons.
+
+    Threads that hang are a warning: others have taken their place, so what comes in is worked on.
+    """
     reasons = list(why_not_ready())
-    answer = {"ready": not reasons, "reasons": [asdict(reason) for reason in reasons]}
+    answer: dict[str, Any] = {"ready": not reasons, "reasons": [asdict(reason) for reason in reasons]}
+    if warnings := [] if reasons else list(_warnings()):
+        answer["warnings"] = [asdict(warning) for warning in warnings]
     return JsonResponse(answer, status=503 if reasons else 200)
 
 
@@ -117,6 +123,16 @@ def why_not_ready() -> Iterator[Reason]:
     else:
         if found.verdict in (Verdict.DEAD, Verdict.STUCK):
             yield Reason(f"worker_{found.verdict}", *watchdog.describe(found))
+
+
+def _warnings() -> Iterator[Reason]:
+    try:
+        hung = heartbeat.hung(timezone.now(), watchdog.BEAT_WITHIN)
+    except AWAY:  # it has just gone away: the next probe says so
+        return
+    if hung:
+        todo = "The alerts and the worker's log name the line; give what it waits for a timeout of its own."
+        yield Reason("handlers_hang", f"{hung} handlers hang; their threads were replaced.", todo)
 
 
 class Migrations:

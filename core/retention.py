@@ -34,5 +34,5 @@ class Pruner:
 def delete_some(rows: QuerySet[Model]) -> int:
     """Delete at most BATCH of these rows, in their order; how many."""
     pks = list(rows.values_list("pk", flat=True)[:BATCH])
-    deleted = rows.model._default_manager.filter(pk__in=pks).delete() if pks else (0, {})
+    deleted = rows.model._default_manager.filter(pk__in=pks).only("pk").delete() if pks else (0, {})
     return deleted[1].get(rows.model._meta.label, 0)

@@ -13,7 +13,7 @@ from functools import partial
 
 import structlog
 
-from core import engine, wake, worker
+from core import engine, threads, wake, worker
 from core.threads import check_connection, close_connections, daemon
 from core.worker import Loop
 
@@ -29,6 +29,8 @@ class Rounds:
     def __init__(self, loop: Loop) -> None:
         self._loop = loop
         self._free = threading.BoundedSemaphore(loop.threads)
+        self._at_work: set[threading.Thread] = set()
+        threads.on_write_off(self._let_another)
         if loop.tend:
             daemon(f"{loop.name}-tend", partial(_tend, loop, loop.tend)).start()
 
@@ -36,6 +38,7 @@ class Rounds:
         if not self._free.acquire(blocking=False):
             wake.wake_here(self._topic)  # those at work look once more
             return
+        self._at_work.add(threading.current_thread())
         try:
             check_connection()
             self._work()
@@ -43,6 +46,14 @@ class Rounds:
             close_connections()
             raise
         finally:
+            self._let_another(threading.current_thread())
+
+    def _let_another(self, thread: threading.Thread) -> None:
+        """At the end of a round, or when its thread hangs: whichever comes first. The engine's slot stays taken."""
+        with _lock:
+            mine = thread in self._at_work
+            self._at_work.discard(thread)
+        if mine:
             self._free.release()
 
     @property
@@ -55,6 +66,9 @@ class Rounds:
         echoed = False
         while time.monotonic() < end:
             wait = loop.step()
+            if threads.is_written_off():
+                threads.take_back()  # an engine gives it work again, unlike a worker
+                return
             if wait == 0:
                 echoed = False
             elif loop.busy and loop.busy():

@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 import traceback
+import weakref
 from collections.abc import Callable, Iterable
 
 import structlog
@@ -16,6 +17,8 @@ from core.sqlite import FileReplaced, check_file
 log = structlog.get_logger(__name__)
 CHECK_EVERY = 5.0  # seconds
 _this_thread = threading.local()
+_written_off: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
+_tell: list[Callable[[threading.Thread], None]] = []
 
 
 def daemon(name: str, target: Callable[[], None]) -> threading.Thread:
@@ -35,6 +38,40 @@ def where(thread: threading.Thread) -> str:
         return ""
     last = traceback.extract_stack(frame)[-1]
     return f"{last.filename}:{last.lineno} {last.name}"
+
+
+def write_off(thread: threading.Thread) -> None:
+    """It hangs, and Python cannot end it: it gets no more work when it comes back, and another takes its place."""
+    _written_off.add(thread)
+    for told in _tell:
+        try:
+            told(thread)
+        except Exception:  # the others are told all the same
+            log.exception("a thread that hangs could not be replaced", thread=thread.name)
+
+
+def is_written_off() -> bool:
+    """Whether the calling thread is."""
+    return threading.current_thread() in _written_off
+
+
+def take_back() -> None:
+    """The calling thread has come back, and is not ours to end."""
+    _written_off.discard(threading.current_thread())
+
+
+def hung() -> list[threading.Thread]:
+    """Those that were written off and have not come back."""
+    return [thread for thread in list(_written_off) if thread.is_alive()]
+
+
+def on_write_off(told: Callable[[threading.Thread], None]) -> None:
+    """Called from another thread for each that is written off."""
+    _tell.append(told)
+
+
+def forget(told: Callable[[threading.Thread], None]) -> None:
+    _tell.remove(told)
 
 
 def check_connection() -> None:

@@ -20,7 +20,7 @@ import structlog
 from django.db import close_old_connections
 from django.utils import timezone
 
-from core import engine, heartbeat, wake
+from core import engine, heartbeat, threads, wake
 from core.threads import alive, check_connection, close_connections, daemon, where
 
 log = structlog.get_logger(__name__)
@@ -28,6 +28,7 @@ log = structlog.get_logger(__name__)
 LONGEST_WAIT = 1.0  # seconds; what polling costs at most when every wake-up is lost
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0  # seconds after a step that failed
 BEAT_EVERY = 5.0  # each beat is a commit
+RESTART = 75  # the exit code that asks a supervisor for another worker; EX_TEMPFAIL of sysexits.h
 CLOSE_WITHIN = 1.0  # seconds that handing back gets even when running steps used up the time to stop
 
 
@@ -84,15 +85,24 @@ class Worker:
         self._stopping = threading.Event()
         self._wakers: list[wake.Waker] = []
         self._progress: dict[tuple[str, int], float] = {}
+        self._threads: list[threading.Thread] = []
+        self._slots: dict[threading.Thread, tuple[Loop, int, wake.Waker]] = {}
+        self._replacing = threading.Lock()
+        self._code = 0
 
     def run(self) -> int:
-        """Works until SIGTERM or SIGINT. 0: stopped in good order. 1: a second signal cut that short."""
+        """Works until SIGTERM or SIGINT. 0: stopped in good order. 1: a second signal cut that short.
+
+        75 (RESTART): so many of its threads hang that it has to be started again.
+        """
         before = self._catch_signals()
+        threads.on_write_off(self._replace)
         try:
-            threads = self._start()
+            self._start()
             self._signals.get()
-            return self._shut_down(threads)
+            return self._shut_down() or self._code
         finally:
+            threads.forget(self._replace)
             for number, handler in before.items():
                 signal.signal(number, handler)
 
@@ -110,23 +120,44 @@ class Worker:
 
     # --- Running ----------------------------------------------------------------------------------------------
 
-    def _start(self) -> list[threading.Thread]:
+    def _start(self) -> None:
         pulse = Loop("heartbeat", self._beat, topic=None)
-        threads = [] if engine.in_use() else [daemon("wake-ups", partial(wake.listen, self._stopping))]
+        if not engine.in_use():
+            self._threads.append(daemon("wake-ups", partial(wake.listen, self._stopping)))
         for loop in (pulse, *self.loops):
             for number in range(loop.threads):
                 waker = wake.Waker(*([] if loop.topic is None else [loop.topic or loop.name]))
                 self._wakers.append(waker)
-                self._progress[loop.name, number] = time.monotonic()
-                name = f"{loop.name}-{number + 1}" if loop.threads > 1 else loop.name
-                threads.append(daemon(name, partial(self._work, loop, number, waker)))
-        for thread in threads:
+                self._new_thread(loop, number, waker)
+        for thread in self._threads:
             thread.start()
-        return threads
+
+    def _new_thread(self, loop: Loop, number: int, waker: wake.Waker) -> threading.Thread:
+        self._progress[loop.name, number] = time.monotonic()
+        name = f"{loop.name}-{number + 1}" if loop.threads > 1 else loop.name
+        thread = daemon(name, partial(self._work, loop, number, waker))
+        self._slots[thread] = (loop, number, waker)
+        self._threads.append(thread)
+        return thread
+
+    def _replace(self, hung: threading.Thread) -> None:
+        """For a thread that was written off. When more hang than their loop has, the process starts anew instead."""
+        with self._replacing:
+            if self._stopping.is_set() or (slot := self._slots.pop(hung, None)) is None:
+                return
+            loop = slot[0]
+            lost = [thread for thread in threads.hung() if thread.name.startswith(loop.name)]
+            log.error("a thread hangs and is replaced", thread=hung.name, at=where(hung), hung=len(lost))
+            if len(lost) > loop.threads:
+                log.critical("worker restarts itself: more threads hang than work", loop=loop.name, hung=len(lost))
+                self._code = RESTART
+                self.stop()
+                return
+            self._new_thread(*slot).start()
 
     def _work(self, loop: Loop, number: int, waker: wake.Waker) -> None:
         failures = 0
-        while not self._stopping.is_set():
+        while not self._stopping.is_set() and not threads.is_written_off():
             try:
                 check_connection()
                 wait = float(loop.step())
@@ -138,6 +169,8 @@ class Worker:
                 close_connections()
                 self._stopping.wait(wait)  # not the waker: wake-ups must not hurry a loop that fails
                 continue
+            if threads.is_written_off():
+                break  # the place is another's by now
             self._progress[loop.name, number] = time.monotonic()
             if wait > 0:
                 waker.wait(min(wait, LONGEST_WAIT))
@@ -155,20 +188,23 @@ class Worker:
             pid=os.getpid(),
             started_at=self._started_at,
             loops=silent,
+            hung=len(threads.hung()),
         )
         return BEAT_EVERY
 
     # --- Stopping ---------------------------------------------------------------------------------------------
 
-    def _shut_down(self, threads: Sequence[threading.Thread]) -> int:
-        log.info("worker stops", running=alive(threads), seconds_at_most=self.stop_timeout)
+    def _shut_down(self) -> int:
+        lost = threads.hung()  # nobody waits for them
+        running = [thread for thread in self._threads if thread not in lost]
+        log.info("worker stops", running=alive(running), seconds_at_most=self.stop_timeout)
         deadline = time.monotonic() + self.stop_timeout
         self._stopping.set()
         for waker in self._wakers:
             waker.set()
-        if not self._wait_for(threads, deadline):
+        if not self._wait_for(running, deadline):
             return 1
-        for thread in threads:
+        for thread in running:
             if thread.is_alive():
                 log.error("a thread is stuck; what it held goes to others", thread=thread.name, at=where(thread))
         within = max(deadline - time.monotonic(), CLOSE_WITHIN)
@@ -185,14 +221,14 @@ class Worker:
         log.info("worker stopped")
         return 0
 
-    def _wait_for(self, threads: Sequence[threading.Thread], deadline: float) -> bool:
+    def _wait_for(self, running: Sequence[threading.Thread], deadline: float) -> bool:
         """False when a second signal came first."""
-        while any(thread.is_alive() for thread in threads) and time.monotonic() < deadline:
+        while any(thread.is_alive() for thread in running) and time.monotonic() < deadline:
             try:
                 self._signals.get(timeout=0.02)
             except queue.Empty:
                 continue
-            log.warning("worker stops at once", running=alive(threads))
+            log.warning("worker stops at once", running=alive(running))
             return False
         return True
 

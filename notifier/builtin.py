@@ -24,6 +24,11 @@ WORDS: Mapping[str, Words] = {
         "its worker died while handling it",
         "Look for an out-of-memory kill or a crash in the worker's log; the event itself may be the cause.",
     ),
+    "handler-timeout": Words(
+        "handler timed out",
+        "Look at the line it was at: what it waits for needs a timeout of its own. Its transaction was rolled back; "
+        "what it sent to others may have arrived. Raise HANDLER_TIMEOUT only if it needs that long.",
+    ),
     "stripe-signature": Words(
         "signature does not match",
         "Compare the endpoint's signing secret in the Stripe dashboard with STRIPE_WEBHOOK_SECRET.",

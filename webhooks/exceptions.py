@@ -60,6 +60,14 @@ class WorkerLost(Exception):  # noqa: N818 - Celery's WorkerLostError set the na
     """A lease ran out while its event was being processed: the worker was killed, or its handler hangs."""
 
 
+class HandlerTimeout(Exception):  # noqa: N818 - as WorkerLost
+    """A handler ran for longer than HANDLER_TIMEOUT. Its traceback is where its thread was then."""
+
+
+class NotRun(TypeError):  # noqa: N818 - says what happened: nothing
+    """A handler's call returned a coroutine, a generator or the like: nothing of its body has run."""
+
+
 class LeaseLost(Exception):  # noqa: N818 - control flow
     """Another worker has the event by now, so this one's work is rolled back. Never a failure of the event."""
 

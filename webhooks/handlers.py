@@ -9,11 +9,12 @@ Handlers run in the order in which they were registered, inside one transaction 
 
 from __future__ import annotations
 
+import contextlib
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
-from functools import lru_cache
+from functools import lru_cache, partial
 from importlib import import_module
 from typing import TypeVar
 
@@ -22,10 +23,15 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import module_has_submodule
 
 from webhooks.events import StripeEvent
+from webhooks.exceptions import NotRun
 
 MODULE = "stripe_handlers"
 Function = Callable[[StripeEvent], object]
 _F = TypeVar("_F", bound=Function)
+_AWAITED = "Call async code in it with asgiref.sync.async_to_sync."
+_CALLED = "Do the work in a plain function: loop over what it yields, or use a list."
+_ITERATORS = (map, filter)  # they do their work only when somebody looks at it
+_CONTEXT_MANAGERS = (contextlib.AbstractContextManager, contextlib.AbstractAsyncContextManager)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +82,43 @@ def autodiscover() -> None:
         raise ImproperlyConfigured(f"Handlers cannot be imported: {listed}") from next(iter(broken.values()))
 
 
+def run(handler: Handler, event: StripeEvent) -> None:
+    """Call a handler; raise NotRun when the call gave back work that nobody does."""
+    result = handler.function(event)
+    if result is not None and (reason := not_run(result)):
+        raise NotRun(f"{handler.name} {reason}")
+
+
+def not_run(result: object) -> str:
+    """Why what a call returned means that its work was not done; empty: it does not. Closes what was begun."""
+    if inspect.isawaitable(result):
+        _close(result)
+        return f"returned {type(result).__name__}, which nobody awaits: its work was not done. {_AWAITED}"
+    lazy = getattr(result, "gen", result) if isinstance(result, _CONTEXT_MANAGERS) else result
+    if inspect.isgenerator(lazy) or inspect.isasyncgen(lazy) or isinstance(lazy, _ITERATORS):
+        _close(lazy)
+        return f"returned {type(result).__name__}, whose body nobody runs: its work was not done. {_CALLED}"
+    return ""
+
+
+def _close(result: object) -> None:
+    """Else Python warns when it is forgotten: "coroutine was never awaited"."""
+    with contextlib.suppress(Exception):  # the code of whoever made it
+        close = getattr(result, "close", None) or getattr(result, "cancel", None)
+        if close:
+            close()
+
+
 def _register(function: Function, patterns: tuple[str, ...], *, atomic: bool) -> None:
-    call = getattr(function, "__call__", function)  # noqa: B004 - of an object, its method may be the async one
-    if any(inspect.iscoroutinefunction(item) or inspect.isasyncgenfunction(item) for item in (function, call)):
-        raise TypeError(
-            f"{getattr(function, '__qualname__', function)} is async; a handler must be a plain function, since it runs"
-            " in a database transaction. Call async code in it with asgiref.sync.async_to_sync."
-        )
+    name = getattr(function, "__qualname__", function)
+    for item in _called(function):
+        if inspect.iscoroutinefunction(item) or inspect.isasyncgenfunction(item):
+            raise TypeError(
+                f"{name} is async; a handler must be a plain function, since it runs in a database transaction. "
+                f"{_AWAITED}"
+            )
+        if inspect.isgeneratorfunction(item):
+            raise TypeError(f"{name} has a `yield` in it, so that a call runs nothing of it. {_CALLED}")
     for index, known in enumerate(_handlers):
         if known.function is function:
             _handlers[index] = replace(known, patterns=tuple(dict.fromkeys(known.patterns + patterns)), atomic=atomic)
@@ -90,6 +126,21 @@ def _register(function: Function, patterns: tuple[str, ...], *, atomic: bool) ->
     else:
         _handlers.append(Handler(function, patterns, atomic))
     _matching.cache_clear()
+
+
+def _called(function: Function) -> Iterator[object]:
+    """What runs when it is called, as far as that can be seen.
+
+    Not what a decorator wraps: it may well run the async function in there.
+    """
+    if not callable(function):
+        raise TypeError(f"{function!r} cannot be called; a handler is a function of one argument, the event.")
+    yield function
+    while isinstance(function, partial):
+        function = function.func
+    yield function
+    if not inspect.isclass(function):
+        yield getattr(function, "__call__", function)  # noqa: B004 - of an object, its method may be the async one
 
 
 @lru_cache(maxsize=1024)

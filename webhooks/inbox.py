@@ -215,7 +215,7 @@ def confirm(claimed: Claimed) -> bool:
     PostgreSQL ends a transaction whose handler hangs, which frees the row and lets its lease run out.
     https://www.postgresql.org/docs/current/runtime-config-client.html
     """
-    limit = f"{int(config().handler_timeout.total_seconds() * 1000)}ms"
+    limit = int(config().handler_timeout.total_seconds() * 1000)
     with connection.cursor() as cursor:
         cursor.execute(statements.confirm(), {"pk": claimed.row.pk, "token": claimed.token, "limit": limit})
         return bool(cursor.fetchall())
@@ -408,5 +408,5 @@ def prune(before: datetime, *, dead: bool = False) -> tuple[int, int]:
     states = [PROCESSED, IGNORED, DEAD, INCOMPLETE] if dead else [PROCESSED, IGNORED]
     old = WebhookEvent.objects.filter(state__in=states, received_at__lt=before)
     pks = list(old.order_by("received_at").values_list("pk", flat=True)[: retention.BATCH])
-    deleted = old.filter(pk__in=pks).delete()[1] if pks else {}
+    deleted = old.filter(pk__in=pks).only("pk").delete()[1] if pks else {}  # without the bodies
     return deleted.get(WebhookEvent._meta.label, 0), deleted.get(Failure._meta.label, 0)

@@ -6,12 +6,24 @@ Measured with the monotonic clock: a wall clock that jumps must neither end a li
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from time import monotonic
 
 from core.leases import Seen
+
+
+@dataclass(slots=True)
+class Attempt:
+    """Who has worked on an event since when, by the monotonic clock; and what to do when it has been too long."""
+
+    token: str
+    time_out: Callable[[threading.Thread], None]
+    since: float
+    renewed: float
+    thread: threading.Thread = field(default_factory=threading.current_thread)
 
 
 class Held:
@@ -19,44 +31,40 @@ class Held:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._since: dict[str, float] = {}
-        self._renewed: dict[str, float] = {}
-        self._event_ids: dict[str, str] = {}
+        self._attempts: dict[str, Attempt] = {}
 
     @contextmanager
-    def hold(self, token: str, event_id: str) -> Iterator[None]:
+    def hold(self, token: str, time_out: Callable[[threading.Thread], None]) -> Iterator[None]:
+        now = monotonic()
         with self._lock:
-            self._since[token] = self._renewed[token] = monotonic()
-            self._event_ids[token] = event_id
+            self._attempts[token] = Attempt(token, time_out, now, now)
         try:
             yield
         finally:
             with self._lock:
-                del self._since[token], self._renewed[token]
-                self._event_ids.pop(token, None)
+                self._attempts.pop(token, None)  # not there: it has been written off
 
     def tokens(self) -> list[str]:
         with self._lock:
-            return list(self._since)
+            return list(self._attempts)
 
-    def newly_hung(self, timeout: timedelta) -> list[str]:
-        """The ids of the events whose handlers have run for longer than that; each is named once."""
+    def write_off(self, timeout: timedelta) -> list[Attempt]:
+        """Those that have run for so long, each once: from now on nobody here holds their leases."""
         now = monotonic()
         with self._lock:
-            hung = [token for token in self._event_ids if now - self._since[token] >= timeout.total_seconds()]
-            return [self._event_ids.pop(token) for token in hung]
+            hung = [one for one in self._attempts.values() if now - one.since >= timeout.total_seconds()]
+            for attempt in hung:
+                del self._attempts[attempt.token]
+        return hung
 
-    def to_renew(self, lease: timedelta, timeout: timedelta) -> list[str]:
-        """Those whose renewal is due, without the hung ones: a hung handler must lose its lease."""
+    def to_renew(self, lease: timedelta) -> list[str]:
+        """Those whose renewal is due."""
         now = monotonic()
         with self._lock:
-            due = [
-                token
-                for token, since in self._since.items()
-                if now - since < timeout.total_seconds() and now - self._renewed[token] >= grace(lease) / 2
-            ]
-            self._renewed.update(dict.fromkeys(due, now))
-        return due
+            due = [one for one in self._attempts.values() if now - one.renewed >= grace(lease) / 2]
+            for attempt in due:
+                attempt.renewed = now
+        return [attempt.token for attempt in due]
 
 
 def grace(lease: timedelta) -> float:

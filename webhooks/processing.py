@@ -6,26 +6,32 @@ claim -> handlers outside the transaction -> transaction: pre_process, handlers,
 
 from __future__ import annotations
 
+import threading
 import time
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 import structlog
 from django.db import Error as AnyDatabaseError
 from django.db import connection, transaction
+from django.db.transaction import TransactionManagementError
 from django.utils import timezone
 
-from core import later, wake
+from core import later, threads, wake
 from core.failures.judging import Judgement
-from webhooks import announcements, events, inbox, retry, signals
+from webhooks import announcements, events, inbox, retry, signals, timeouts
 from webhooks.callbacks import Callbacks
 from webhooks.conf import config
-from webhooks.errors import ErrorFacts, describe, judgement_of
+from webhooks.errors import ErrorFacts, class_path, describe, judgement_of
 from webhooks.events import StripeEvent
-from webhooks.exceptions import LeaseLost
-from webhooks.handlers import Handler, matching
+from webhooks.exceptions import LeaseLost, NotRun
+from webhooks.handlers import Handler, matching, not_run, run
 from webhooks.inbox import Claimed
 from webhooks.leases import held
+from webhooks.leftovers import Sessions, begun, in_its_own_context, sessions
 from webhooks.models import Failure, WebhookEvent
 from webhooks.own_lock import is_own_lock
 
@@ -52,6 +58,10 @@ def process_due(until: float = 0.0) -> bool:
             wake.wake_here("events", only_idle=True)
         work = _Work(claimed, until)
         _process(work)
+        if threads.is_written_off():
+            if work.next:
+                inbox.hand_back([work.next.token], timezone.now())
+            return False
         if work.committed:
             claimed = work.next
         else:
@@ -74,20 +84,29 @@ def process(claimed: Claimed) -> Result:
 
 
 def _process(work: _Work) -> Result:
+    timeouts.watch()
+    with held.hold(work.claimed.token, work.time_out):
+        return in_its_own_context(lambda: _attempt(work))
+
+
+def _attempt(work: _Work) -> Result:
     row = work.row
-    with held.hold(work.claimed.token, row.event_id):
-        try:
+    try:
+        handlers = matching(row.type)
+        with sessions() as work.sessions:
             work.event = event = events.parse(row.body, row.endpoint)
-            handlers = matching(row.type)
-            _run_outside(event, handlers)
+            _run_outside(work, event, handlers)
             _run_inside(work, event, handlers)
-        except LeaseLost:
-            work.log.warning("event.lease_lost", duration_ms=work.duration_ms())
+    except LeaseLost:
+        work.log.warning("event.lease_lost", duration_ms=work.duration_ms())
+        return Result.BUSY
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001 - SystemExit in a handler is its failure, not the worker's end
+        if work.timed_out:
+            work.log.warning("event.came_back_late", error=class_path(type(error)), duration_ms=work.duration_ms())
             return Result.BUSY
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:  # noqa: BLE001 - SystemExit in a handler is its failure, not the worker's end
-            return _failed(work, error)
+        return _failed(work, error)
     work.log.info("event.processed", how=row.how_processed, handlers=len(handlers), duration_ms=work.duration_ms())
     return Result.PROCESSED
 
@@ -103,12 +122,28 @@ class _Work:
         self.locked = False  # its transaction has begun to write
         self.next: Claimed | None = None  # ours once this attempt is committed
         self.callbacks = Callbacks()
+        self.sessions: Sessions | None = None  # while handlers run
+        self.timed_out = False  # what its thread still says of it counts no more
         self._until = until
         self.log = logger.bind(event_id=row.event_id, type=row.type, attempt=row.attempt, endpoint=row.endpoint)
         self._started = time.monotonic()
 
     def duration_ms(self) -> int:
         return round((time.monotonic() - self._started) * 1000)
+
+    def time_out(self, thread: threading.Thread) -> None:
+        """It has run for longer than HANDLER_TIMEOUT in this thread; called in another one."""
+        error = timeouts.where_it_is(thread, __name__)
+        facts = describe(error)
+        error.args = (f"timed out after {self.duration_ms() // 1000} s in {facts.where.file}:{facts.where.line}",)
+        self.log.critical("event.handler_timed_out", thread=thread.name, error=str(error), stack=facts.stack)
+        self.timed_out = True
+        if self.sessions:
+            timeouts.cut(self.sessions.connections)
+        try:
+            _failed(self, error)
+        finally:
+            error.__traceback__ = None  # it holds all that the handler has in its variables
 
     def set_committed(self) -> None:
         self.committed = True
@@ -118,11 +153,15 @@ class _Work:
             self.next = inbox.claim(timezone.now())
 
 
-def _run_outside(event: StripeEvent, handlers: tuple[Handler, ...]) -> None:
+def _run_outside(work: _Work, event: StripeEvent, handlers: tuple[Handler, ...]) -> None:
     """At least once: when a later handler fails, the next attempt runs these again."""
     for handler in handlers:
         if not handler.atomic:
-            handler.function(event)
+            run(handler, _own(event, work, handlers))
+            if work.sessions and work.sessions.in_transaction(connection):
+                raise TransactionManagementError(
+                    f"{handler.name} left a transaction open, or autocommit off. Use `with transaction.atomic():`."
+                )
 
 
 def _run_inside(work: _Work, event: StripeEvent, handlers: tuple[Handler, ...]) -> None:
@@ -134,15 +173,43 @@ def _run_inside(work: _Work, event: StripeEvent, handlers: tuple[Handler, ...]) 
         if not inbox.confirm(work.claimed):
             raise LeaseLost
         locked_at, work.locked = time.monotonic(), True
-        signals.webhook_pre_process.send(**arguments)
+        _require_done(signals.webhook_pre_process.send(**arguments))
         for handler in atomic_handlers:
-            handler.function(event)
-        signals.webhook_post_process.send(**arguments)
+            run(handler, _own(event, work, handlers))
+            _require_transaction(handler.name)
+        _require_done(signals.webhook_post_process.send(**arguments))
         if not inbox.finish(work.claimed, timezone.now()):
             raise LeaseLost
         work.claim_next()
         work.callbacks.watch(work.set_committed)
     _warn_of_long_lock(work, atomic_handlers, time.monotonic() - locked_at)
+
+
+def _own(event: StripeEvent, work: _Work, handlers: tuple[Handler, ...]) -> StripeEvent:
+    """The event with a payload that no other handler changes."""
+    if len(handlers) == 1:
+        return event
+    return replace(event, payload=events.parse(work.row.body, event.endpoint).payload)
+
+
+def _require_done(responses: Sequence[tuple[Any, object]]) -> None:
+    for receiver, response in responses:
+        if response is not None and (reason := not_run(response)):
+            raise NotRun(f"The receiver {getattr(receiver, '__qualname__', receiver)} {reason}")
+
+
+def _require_transaction(name: str) -> None:
+    """Whoever ended or broke the transaction is named, before what comes next fails for it."""
+    if connection.needs_rollback:
+        raise TransactionManagementError(
+            f"{name} broke the transaction and went on: a database error was caught inside it, or set_rollback(True) "
+            "was called. Catch such errors outside a transaction.atomic() of their own."
+        )
+    if begun(connection) is False:
+        raise TransactionManagementError(
+            f"{name} ended the transaction by hand (COMMIT or ROLLBACK): what it wrote before may be there or not. "
+            "Raise an exception to undo it, and leave the rest to the transaction."
+        )
 
 
 def _warn_of_long_lock(work: _Work, handlers: list[Handler], seconds: float) -> None:
@@ -183,13 +250,13 @@ def _failed(work: _Work, error: BaseException) -> Result:
         next_attempt_at=failure.next_attempt_at,
         duration_ms=facts.duration_ms,
     )
-    announcements.announce(failure, error, work.event)
+    announcements.announce(failure, error)  # which reads the event anew: handlers may have changed it
     return Result.FAILED
 
 
 def _failed_after_commit(work: _Work, error: BaseException, facts: ErrorFacts, now: datetime) -> None:
     """Nothing else remembers it, since the event is processed: so it is written until it is written."""
-    row, event, left = work.row, work.event, work.callbacks.left()
+    row, left = work.row, work.callbacks.left()
 
     def record() -> Failure:
         return inbox.note(row, facts, left, now)
@@ -203,9 +270,9 @@ def _failed_after_commit(work: _Work, error: BaseException, facts: ErrorFacts, n
     except Exception:  # whatever the database says
         work.log.critical("event.failure_not_recorded", error=facts.exception, message=facts.message, exc_info=True)
         what = f"{row.type} {row.event_id} failed after its commit: {facts.exception}"
-        later.write(row.event_id, what, lambda: announcements.announce(record(), error, event))
+        later.write(row.event_id, what, lambda: announcements.announce(record(), error))
     else:
-        announcements.announce(failure, error, event)
+        announcements.announce(failure, error)
 
 
 def _plan(row: WebhookEvent, error: BaseException, judgement: Judgement, now: datetime) -> retry.Plan:

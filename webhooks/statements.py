@@ -50,11 +50,16 @@ def claim() -> str:
 def confirm() -> str:
     events = table(WebhookEvent)
     if connection.vendor == "postgresql":  # makes no new row version
-        return (
-            "SELECT set_config('idle_in_transaction_session_timeout', %(limit)s, true),"  # noqa: S608 - as above
-            f" set_config('statement_timeout', %(limit)s, true) FROM {events} WHERE {_HELD} FOR UPDATE"
-        )
+        limits = ", ".join(_limit(name) for name in ("idle_in_transaction_session_timeout", "statement_timeout"))
+        return f"SELECT {limits} FROM {events} WHERE {_HELD} FOR UPDATE"  # noqa: S608 - as above
     return f"UPDATE {events} SET token = token WHERE {_HELD} RETURNING id"  # noqa: S608 - as above
+
+
+def _limit(name: str) -> str:
+    """Until the transaction's end: no more than so many milliseconds. What the site has set lower stays."""
+    now = f"current_setting('{name}')"
+    is_lower = f"extract(epoch FROM {now}::interval) * 1000 BETWEEN 1 AND %(limit)s::bigint"
+    return f"set_config('{name}', CASE WHEN {is_lower} THEN {now} ELSE %(limit)s::bigint || 'ms' END, true)"
 
 
 @cache

@@ -72,15 +72,12 @@ _stepped_back = SteppedBack()
 
 
 def keep_leases() -> float:
-    """Renew the leases that this process's handlers hold, but not those of handlers that hang; seconds until again.
+    """Renew the leases that this process's handlers hold; seconds until again.
 
     What a thread has announced is written down here too: the handler that it runs now may take long.
     """
     failures.write_marks()
-    timeout = config().handler_timeout
-    for event_id in held.newly_hung(timeout):
-        logger.critical("event.handler_hangs", event_id=event_id, seconds=timeout.total_seconds())
-    if tokens := held.to_renew(config().lease, timeout):
+    if tokens := held.to_renew(config().lease):
         inbox.renew(tokens, timezone.now())
     return min(TICK, grace(config().lease) / 2)
 

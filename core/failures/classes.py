@@ -24,6 +24,8 @@ _POSTGRESQL = "psycopg.errors psycopg2.errors"
 
 ROWS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("worker-lost", _in("webhooks.exceptions", "WorkerLost")),
+    ("handler-timeout", _in("webhooks.exceptions", "HandlerTimeout")),
+    ("code", _in("webhooks.exceptions", "NotRun")),
     # Stripe
     ("stripe-signature", _in("stripe", "SignatureVerificationError")),
     ("stripe-rate-limit", _in("stripe", "RateLimitError QuotaExceededError")),

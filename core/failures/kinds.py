@@ -70,6 +70,7 @@ _PASSES: Mapping[Category, str] = {
 }
 KINDS: Mapping[str, Kind] = {
     "worker-lost": Kind("worker-lost", Category.WORKER, Retry.LOST),
+    "handler-timeout": Kind("handler-timeout", Category.CODE, Retry.FEW),
     **{name: Kind(name, category, Retry.FEW) for category, names in _STAYS.items() for name in names.split()},
     **{name: Kind(name, category, Retry.PATIENT) for category, names in _PASSES.items() for name in names.split()},
 }

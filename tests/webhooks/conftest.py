@@ -13,7 +13,7 @@ from django.test import override_settings
 
 from core import watchdog
 from core.leases import Seen
-from webhooks import failures, handlers, inbox, refusals
+from webhooks import failures, handlers, inbox, refusals, timeouts
 
 Connect = Callable[[Signal, Callable[..., Any]], None]
 Change = Callable[..., None]
@@ -27,6 +27,7 @@ def _fresh_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(inbox, "overdue", Seen())
     monkeypatch.setattr(refusals, "FLUSH_AFTER", 3600.0)  # its thread would outlive the test
     monkeypatch.setattr(watchdog, "look", lambda: None)  # likewise
+    monkeypatch.setattr(timeouts, "watch", lambda: None)  # tests look themselves, and turn the clock
     failures.forget_tracebacks()
     yield
     if refusals._timer:

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
+import json
 import sys
-from functools import partial
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from functools import partial, wraps
 from pathlib import Path
+from typing import Any
 
 import pytest
+from asgiref.sync import async_to_sync
 from django.apps import AppConfig, apps
 from django.core.exceptions import ImproperlyConfigured
 
-from webhooks.events import StripeEvent
-from webhooks.handlers import autodiscover, matching, on
+from webhooks import samples
+from webhooks.events import StripeEvent, parse
+from webhooks.exceptions import NotRun
+from webhooks.handlers import autodiscover, matching, on, run
 
 
 @pytest.mark.parametrize(
@@ -79,6 +88,84 @@ class AsyncHandler:
 def test_an_async_handler_is_refused_and_told_what_to_do(function: object) -> None:
     with pytest.raises(TypeError, match="async_to_sync"):
         on("a")(function)  # type: ignore[type-var] # what is being tested
+
+
+def handle_lazily(event: StripeEvent) -> Iterator[None]:
+    yield
+
+
+class LazyHandler:
+    def __call__(self, event: StripeEvent) -> Iterator[None]:
+        yield
+
+    def method(self, event: StripeEvent) -> Iterator[None]:
+        yield
+
+
+@pytest.mark.parametrize(
+    "function",
+    [handle_lazily, partial(handle_lazily), LazyHandler(), LazyHandler().method, partial(LazyHandler())],
+    ids=["function", "partial", "object", "method", "partial of an object"],
+)
+def test_a_generator_is_refused_and_told_what_to_do(function: Any) -> None:
+    with pytest.raises(TypeError, match="yield"):
+        on("a")(function)
+
+
+@pytest.mark.parametrize("function", [partial(handle_async), partial(AsyncHandler())])
+def test_a_partial_of_an_async_handler_is_refused(function: Any) -> None:
+    with pytest.raises(TypeError, match="async_to_sync"):
+        on("a")(function)
+
+
+def test_what_cannot_be_called_is_refused() -> None:
+    with pytest.raises(TypeError, match="cannot be called"):
+        on("a")("handle")  # type: ignore[type-var] # what is being tested
+
+
+def test_a_decorator_that_runs_the_async_function_it_wraps_is_fine() -> None:
+    @wraps(handle_async)
+    def handle(event: StripeEvent) -> None:
+        asyncio.run(handle_async(event))
+
+    on("a")(handle)
+    on("b")(async_to_sync(handle_async))
+    run(matching("a")[0], an_event())
+    run(matching("b")[0], an_event())
+
+
+def an_event() -> StripeEvent:
+    return parse(json.dumps(samples.snapshot("a")), "default")
+
+
+async def generate_async(event: StripeEvent) -> AsyncIterator[None]:
+    yield
+
+
+LAZY: dict[str, Callable[[StripeEvent], object]] = {
+    "a lambda around an async function": lambda event: handle_async(event),
+    "a lambda around a generator": lambda event: handle_lazily(event),
+    "a lambda around an async generator": lambda event: generate_async(event),
+    "map": lambda event: map(print, [event]),
+    "@contextmanager": contextmanager(handle_lazily),
+    "@asynccontextmanager": asynccontextmanager(generate_async),
+    "a decorator": wraps(handle_async)(lambda event: handle_async(event)),
+}
+
+
+@pytest.mark.parametrize("name", LAZY)
+@pytest.mark.filterwarnings("error")
+def test_a_call_that_gives_back_work_undone_fails_and_says_why(name: str) -> None:
+    on("a")(LAZY[name])
+    with pytest.raises(NotRun, match="its work was not done"):
+        run(matching("a")[0], an_event())
+    gc.collect()  # "coroutine was never awaited" would be said now
+
+
+@pytest.mark.parametrize("result", [None, 0, 5, "x", [1], {"a": 1}, object()])
+def test_any_other_result_is_ignored(result: object) -> None:
+    on("a")(lambda event: result)
+    run(matching("a")[0], an_event())
 
 
 def test_a_decorator_without_event_types_is_refused() -> None:

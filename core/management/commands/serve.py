@@ -9,11 +9,13 @@ import subprocess
 import sys
 import threading
 from argparse import ArgumentParser
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
+
+from core.worker import RESTART
 
 STOP_WITHIN = 30  # seconds, longer than the worker's own limit
 # Seconds that requests get to end. Without it granian waits for ever when it is stopped while it starts (2.8.7).
@@ -39,12 +41,9 @@ class Command(BaseCommand):
             "worker": [sys.executable, "manage.py", "worker"],
         }
         # A session of their own: a Ctrl-C reaches this process alone, which stops them in order.
-        running = {
-            name: subprocess.Popen(command, cwd=settings.BASE_DIR, start_new_session=True)  # noqa: S603 - our own words
-            for name, command in commands.items()
-        }
+        running = {name: _start(command) for name, command in commands.items()}
         self.stdout.write(f"http://{options['host']}:{options['port']}/stripe/default/ takes events; Ctrl-C stops.")
-        died = _watch(running, ended.wait)
+        died = _watch(running, commands, ended.wait)
         codes = {name: _stop(process) for name, process in running.items()}
         if died:
             raise CommandError(f"{died} ended by itself with exit code {codes[died]}; see its output above")
@@ -59,11 +58,19 @@ def _granian(host: str, port: int, threads: int) -> list[str]:
     ]
 
 
-def _watch(running: dict[str, subprocess.Popen[bytes]], wait: Callable[[float], bool]) -> str:
-    """Wait for a signal; the name of the process that ended before one came."""
+def _start(command: list[str]) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(command, cwd=settings.BASE_DIR, start_new_session=True)  # noqa: S603 - our own words
+
+
+def _watch(
+    running: dict[str, subprocess.Popen[bytes]], commands: Mapping[str, list[str]], wait: Callable[[float], bool]
+) -> str:
+    """Wait for a signal; the name of the process that ended before one came. A worker that asks for it is restarted."""
     while not wait(0.5):
         for name, process in running.items():
-            if process.poll() is not None:
+            if process.poll() == RESTART:
+                running[name] = _start(commands[name])
+            elif process.returncode is not None:
                 return name
     return ""
 
