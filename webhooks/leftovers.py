@@ -18,7 +18,7 @@ from functools import cache
 from typing import Any, TypeVar
 
 import structlog
-from django.db import connections
+from django.db import InterfaceError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 
@@ -43,6 +43,8 @@ class Sessions:
         self._cursors: list[weakref.ref[Any]] = []
         self._inside: set[str] = set()  # a transaction of the caller's, as in a test of the site's: not ours to end
         self._changed: set[str] = set()
+        self._refused = False
+        self.over = False  # the thread has come back
 
     def watch(self, connection: BaseDatabaseWrapper) -> None:
         if connection not in self.connections:
@@ -52,10 +54,16 @@ class Sessions:
             connection.execute_wrappers.append(self._see)
 
     def _see(self, execute: Callable[..., T], sql: Any, params: Any, many: bool, context: dict[str, Any]) -> T:
+        if self._refused:
+            raise InterfaceError("This attempt timed out: another may be under way.")
         self._cursors.append(weakref.ref(context["cursor"]))
         if isinstance(sql, str) and _CHANGES_THE_SESSION.search(sql):
             self._changed.add(context["connection"].alias)
         return execute(sql, params, many, context)
+
+    def refuse(self) -> None:
+        """The attempt has timed out: its thread gets nothing more into the database through these connections."""
+        self._refused = True
 
     def stop_watching(self) -> None:
         for connection in self.connections:
@@ -113,6 +121,7 @@ def sessions() -> Iterator[Sessions]:
         _this_thread.sessions = None
         found.stop_watching()
         found.tidy()
+        found.over = True
 
 
 def in_its_own_context(run: Callable[[], T]) -> T:

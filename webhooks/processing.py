@@ -139,7 +139,8 @@ class _Work:
         self.log.critical("event.handler_timed_out", thread=thread.name, error=str(error), stack=facts.stack)
         self.timed_out = True
         if self.sessions:
-            timeouts.cut(self.sessions.connections)
+            self.sessions.refuse()
+            timeouts.cut(self.sessions.connections, thread, lambda: self.sessions is not None and self.sessions.over)
         try:
             _failed(self, error)
         finally:

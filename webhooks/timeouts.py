@@ -12,7 +12,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from types import FrameType, TracebackType
 
@@ -29,6 +29,7 @@ LOOK_EVERY = 1.0  # seconds
 _CANCEL_WITHIN = 5.0  # seconds
 _INTERRUPT_FOR = 5.0  # seconds that a statement gets to see that it is interrupted
 _watchers: set[int] = set()  # the processes that have one: a child has no threads of its parent's
+_RETURN_WITHIN = 1.0  # seconds that a thread gets to come back from a statement that was interrupted
 _starting = threading.Lock()
 
 
@@ -62,14 +63,14 @@ def where_it_is(thread: threading.Thread, within: str) -> HandlerTimeout:
     return HandlerTimeout().with_traceback(inside or step)
 
 
-def cut(connections: Iterable[BaseDatabaseWrapper]) -> None:
+def cut(connections: Iterable[BaseDatabaseWrapper], thread: threading.Thread, is_over: Callable[[], bool]) -> None:
     """Cut the connections of another thread: what waits on one fails, and what is open on one is rolled back."""
     for connection in connections:
         with contextlib.suppress(Exception):  # it has just been closed, or nothing can be done about it
             if connection.vendor == "postgresql":
                 _cut_wire(connection)
             elif connection.vendor == "sqlite":
-                _close_file(connection)
+                _close_file(connection, thread, is_over)
 
 
 def _watch() -> None:
@@ -103,19 +104,26 @@ def _cut_wire(connection: BaseDatabaseWrapper) -> None:
         wire.shutdown(socket.SHUT_RDWR)
 
 
-def _close_file(connection: BaseDatabaseWrapper) -> None:
+def _close_file(connection: BaseDatabaseWrapper, thread: threading.Thread, is_over: Callable[[], bool]) -> None:
     """Rolled back and closed from here, or the one write lock would be kept for as long as the handler hangs.
 
-    https://www.sqlite.org/c3ref/interrupt.html
+    Only while the thread is not in SQLite itself: two threads must not end one session. From there it is brought back
+    by an interrupt, and then closes it. https://www.sqlite.org/c3ref/interrupt.html
     """
     session = connection.connection
     end = time.monotonic() + _INTERRUPT_FOR
-    while time.monotonic() < end:
-        session.interrupt()
-        try:
+    returns_by = 0.0
+    while time.monotonic() < end and not is_over():
+        if _is_in_sqlite(thread):
+            session.interrupt()
+            returns_by = time.monotonic() + _RETURN_WITHIN
+        elif time.monotonic() >= returns_by:
             session.rollback()
-        except Exception:  # noqa: BLE001 - a statement is still running
-            time.sleep(0.01)
-        else:
-            break
-    session.close()
+            session.close()
+            return
+        time.sleep(0.01)
+
+
+def _is_in_sqlite(thread: threading.Thread) -> bool:
+    frame = sys._current_frames().get(thread.ident or 0)
+    return frame is not None and _module(frame) == "django.db.backends.sqlite3.base"
