@@ -172,6 +172,7 @@ WEBHOOKS: dict[str, Any] = {
     "TOLERANCE": env.int("WEBHOOK_TOLERANCE", 300),
     "MAX_BODY": env.int("WEBHOOK_MAX_BODY", 1_048_576),
     "MODE": env.str("WEBHOOK_MODE", "worker"),
+    "MESSAGES": env.str("WEBHOOK_MESSAGES", "full"),
     "LEASE": env.int("WEBHOOK_LEASE", 60),
     "HANDLER_TIMEOUT": env.int("WEBHOOK_HANDLER_TIMEOUT", 900),
     "RETENTION_DAYS": env.int("WEBHOOK_RETENTION_DAYS", 90),

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, register
 from django.core.checks import Warning as CheckWarning
 
-from webhooks.conf import ENDPOINT_KEYS, KEYS, MODES, NUMBERS, RETRY_KEYS, RETRY_NUMBERS, is_positive, strings
+from webhooks.conf import ENDPOINT_KEYS, KEYS, MESSAGES, MODES, NUMBERS, RETRY_KEYS, RETRY_NUMBERS, is_positive, strings
 
 _SLUG = re.compile(r"[-a-zA-Z0-9_]{1,100}")
 CALLBACK = "DJSTRIPE_WEBHOOK_EVENT_CALLBACK"
@@ -41,6 +41,7 @@ def _webhooks(raw: Any) -> Iterator[CheckMessage]:
     yield from _unknown_keys("WEBHOOKS", raw, KEYS)
     yield from _numbers("WEBHOOKS", raw, NUMBERS)
     yield from _mode("WEBHOOKS", raw)
+    yield from _messages("WEBHOOKS", raw)
     yield from _endpoints(raw.get("ENDPOINTS"))
     yield from _retry(raw.get("RETRY", {}))
 
@@ -153,6 +154,15 @@ def _numbers(path: str, raw: Mapping[str, Any], names: Iterable[str]) -> Iterato
     for name in names:
         if name in raw and not is_positive(raw[name]):
             yield Error(f'{path}["{name}"] must be a whole number above zero.', id="webhooks.E006")
+
+
+def _messages(path: str, raw: Mapping[str, Any]) -> Iterator[CheckMessage]:
+    if "MESSAGES" in raw and raw["MESSAGES"] not in MESSAGES:
+        yield Error(
+            f'{path}["MESSAGES"] is neither "full" nor "class-only".',
+            hint="With class-only no text of an exception is kept or sent: its class and place say what failed.",
+            id="webhooks.E005",
+        )
 
 
 def _mode(path: str, raw: Mapping[str, Any]) -> Iterator[CheckMessage]:

@@ -13,6 +13,8 @@ from django.core.signals import setting_changed
 
 WORKER, INLINE = "worker", "inline"
 MODES = (WORKER, INLINE)
+FULL, CLASS_ONLY = "full", "class-only"
+MESSAGES = (FULL, CLASS_ONLY)
 NUMBERS: Mapping[str, int] = {
     "TOLERANCE": 300,  # seconds between the signature's time and ours, either way
     "MAX_BODY": 1_048_576,  # bytes
@@ -25,7 +27,7 @@ RETRY_NUMBERS: Mapping[str, int] = {
     "TRANSIENT_DAYS": 3,  # how long an outage is waited out
     "FIRST_DELAY": 10,  # seconds
 }
-KEYS = ("ENDPOINTS", "MODE", "RETRY", *NUMBERS)
+KEYS = ("ENDPOINTS", "MODE", "MESSAGES", "RETRY", *NUMBERS)
 RETRY_KEYS = ("TRANSIENT", *RETRY_NUMBERS)
 ENDPOINT_KEYS = ("SECRETS", "TOLERANCE", "MODE", "LIVEMODE", "API_VERSION")
 
@@ -63,6 +65,7 @@ class Config:
     handler_timeout: timedelta
     retention_days: int
     retry: Retry
+    class_only: bool = False  # no text of an exception is kept, since it may quote personal data
 
     @property
     def inline_lease(self) -> timedelta:
@@ -97,6 +100,7 @@ def config() -> Config:
             first_delay=_number(retry, "FIRST_DELAY", RETRY_NUMBERS),
             transient=frozenset(strings(retry.get("TRANSIENT"))),
         ),
+        class_only=raw.get("MESSAGES") == CLASS_ONLY,
     )
 
 

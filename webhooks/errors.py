@@ -111,7 +111,7 @@ def _bases(error: BaseException, judged: Judgement) -> tuple[str, ...]:
 
 def _message(error: BaseException) -> tuple[str, int]:
     """The exception's text, its notes and the parts of a group, each with its own line; and how long it may be."""
-    own = foreign.text(error, "(its message cannot be read)")
+    own = _said(error)
     links = list(_chain(error))
     more = [*_notes(*links), *_parts(*links)]
     if not more:
@@ -119,8 +119,15 @@ def _message(error: BaseException) -> tuple[str, int]:
     return "\n".join([redact(own[:_MESSAGE_READ], limit=_OWN_LIMIT), *more]), LONG_MESSAGE_LIMIT
 
 
+def _said(error: BaseException) -> str:
+    """Its text, unless the site keeps none: names and addresses have no form by which redaction could tell them."""
+    return "" if config().class_only else foreign.text(error, "(its message cannot be read)")
+
+
 def _notes(*links: BaseException) -> list[str]:
     """What was added with `add_note`, to the exception and to those that led to it."""
+    if config().class_only:
+        return []
     lists = [notes for link in links if isinstance(notes := foreign.get(link, "__notes__"), list | tuple)]
     return _listed("note", [foreign.text(note) for notes in lists for note in notes], _NOTES)
 
@@ -132,7 +139,7 @@ def _parts(*links: BaseException) -> list[str]:
 def _part(error: BaseException) -> str:
     where = _where(foreign.frames_of(error))
     at = f" in {where.file}:{where.line} {where.function}" if where.file else ""
-    said = foreign.text(error, "(its message cannot be read)")[:_MESSAGE_READ]
+    said = _said(error)[:_MESSAGE_READ]
     short = ": ".join(text for text in (class_path(type(error)), redact(said, limit=_PART_LIMIT)) if text)
     return "; ".join([short + at, *_notes(error)])
 

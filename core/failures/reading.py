@@ -7,6 +7,7 @@ from functools import lru_cache
 
 from core.failures import codes, foreign, peers
 from core.failures.foreign import get, item, number
+from core.tokens import hide_tokens
 
 _DATABASES = frozenset({"django.db.Error", "psycopg.Error", "psycopg2.Error", "sqlite3.Error", "MySQLdb.Error"})
 # They say what a web framework is to answer to a client of ours, not what a service answered to us.
@@ -73,7 +74,7 @@ def _path(cls: type) -> str:
     root, *rest = module.split(".")
     public = [root, *(part for part in rest if not part.startswith("_"))]
     path = name if module == "builtins" else ".".join([*public, name])
-    return path[-255:]
+    return hide_tokens(path, "[secret]")[-255:]  # a class that code makes may be named after what it was made for
 
 
 @lru_cache(maxsize=1024)

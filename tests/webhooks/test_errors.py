@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 import stripe
 from django.db import OperationalError
+from pytest_django import Settings
 
 from webhooks.errors import LONG_MESSAGE_LIMIT, MESSAGE_LIMIT, ErrorFacts, describe
 
@@ -229,3 +230,24 @@ def test_a_file_that_is_no_utf8_can_be_stored() -> None:
         exec(code, {"__name__": "caf\udce9.handlers"})  # noqa: S102 - how else would a file be called that
     facts = describe(raised.value)
     (facts.where.file + facts.where.module + facts.stack).encode()
+
+
+def test_a_site_may_keep_no_text_of_exceptions(settings: Settings) -> None:
+    settings.WEBHOOKS = {**settings.WEBHOOKS, "MESSAGES": "class-only"}
+    noted = OrderError("no order for Jane Doe of 63 Canarylane")
+    noted.add_note("Jane Doe called about it")
+    group = ExceptionGroup("Jane Doe's orders", [noted, KeyError("Jane Doe")])
+    for error in (noted, group):
+        facts = _facts(error)
+        assert "Jane" not in f"{facts}"
+        assert "Canarylane" not in f"{facts}"
+    assert f"{__name__}.OrderError" in _facts(group).message
+    assert _facts(noted).where.function == "_facts"
+
+
+def test_a_secret_in_a_classs_name_is_not_kept() -> None:
+    made = type("Error_sk_live_51HabcDEF0123", (ValueError,), {"__module__": "shop.xoxb-17653672481-canary"})
+    facts = _facts(made("x"))
+    assert "51HabcDEF0123" not in f"{facts}"
+    assert "canary" not in f"{facts}"
+    assert "[secret]" in facts.exception
