@@ -66,18 +66,28 @@ def inspect(now: datetime) -> Finding:
     return Finding(judge(beat, due, now), beat, due, name)
 
 
-def may_say(now: datetime) -> bool:
-    """Take this quarter of an hour's one warning, in one statement: of many processes only one gets it."""
+def may_say(now: datetime, what: str = "nobody works", every: timedelta | None = SAY_EVERY) -> bool:
+    """Take this quarter of an hour's one warning, in one statement: of many processes only one gets it.
+
+    `every` None: it is said once and never again.
+    """
     table, moment = connection.ops.quote_name(Said._meta.db_table), connection.ops.adapt_datetimefield_value
+    again, values = "NOTHING", [what, moment(now)]
+    if every is not None:
+        # So far in the future: the clock has been set back since.
+        again = f"UPDATE SET at = excluded.at WHERE {table}.at <= %s OR {table}.at > %s"
+        values += [moment(now - every), moment(now + every)]
     with connection.cursor() as cursor:
         cursor.execute(
-            f"INSERT INTO {table} (what, at) VALUES ('nobody works', %s)"  # noqa: S608 - the model's own table name
-            " ON CONFLICT (what) DO UPDATE SET at = excluded.at"
-            # So far in the future: the clock has been set back since.
-            f" WHERE {table}.at <= %s OR {table}.at > %s RETURNING what",
-            [moment(now), moment(now - SAY_EVERY), moment(now + SAY_EVERY)],
+            f"INSERT INTO {table} (what, at) VALUES (%s, %s) ON CONFLICT (what) DO {again} RETURNING what",  # noqa: S608 - the model's own table name
+            values,
         )
         return bool(cursor.fetchall())
+
+
+def has_said(beginning: str) -> bool:
+    """Whether anything has been said that begins so."""
+    return Said.objects.filter(what__startswith=beginning).exists()
 
 
 class Watchdog:

@@ -34,3 +34,11 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
     report = yield
     setattr(item, f"report_{report.when}", report)
     return report
+
+
+@pytest.fixture(autouse=True)
+def _no_notes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is noticed is written by a timer's thread, which would outlive the test."""
+    from webhooks import noticed  # late: conftest is read before Django is set up
+
+    monkeypatch.setattr(noticed, "_start_timer", lambda: None)

@@ -9,7 +9,7 @@ from django.db.models import Count, Min, Sum
 from prometheus_client.core import Metric
 
 from core.metrics import age, gauge, gauges
-from webhooks.models import Refusal, WebhookEvent
+from webhooks.models import Refusal, SecretUse, WebhookEvent
 
 RECENT = timedelta(hours=1)
 State = WebhookEvent.State
@@ -24,6 +24,13 @@ def collect(now: datetime) -> Iterator[Metric]:
         "Events received within the last hour, by what has become of them.",
         ("state",),
         {(state,): number for state, number in states.items()},
+    )
+    used = SecretUse.objects.filter(last_at__isnull=False).values_list("endpoint", "secret", "last_at")
+    yield gauges(
+        "webhooks_signing_secret_age_since_use_seconds",
+        "Seconds since a signing secret was used, of endpoints with several; secret: the beginning of its hash.",
+        ("endpoint", "secret"),
+        {(endpoint, secret): age(last_at, now) for endpoint, secret, last_at in used},
     )
     refused = Refusal.objects.filter(minute__gte=now - RECENT).order_by()
     yield gauges(

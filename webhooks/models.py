@@ -129,6 +129,24 @@ class Failure(models.Model):
         return f"{self.exception}: {self.message}" if self.message else self.exception
 
 
+class SecretUse(models.Model):
+    """Which of an endpoint's signing secrets signs, while it has several."""
+
+    endpoint = models.CharField(max_length=100)
+    secret = models.CharField(max_length=12, help_text="The beginning of its hash.")
+    since = models.DateTimeField(help_text="Since when it has been known.")
+    last_at = models.DateTimeField(null=True)
+    count = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["endpoint", "secret"], name="webhooks_secret_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.endpoint}: {self.secret} x {self.count}"
+
+
 class Refusal(models.Model):
     """How many requests an endpoint refused for one reason within one minute. Nothing else of them is kept."""
 

@@ -1,4 +1,4 @@
-"""(body, header, secrets, tolerance, now) -> None or BadSignature. Pure.
+"""(body, header, secrets, tolerance, now) -> the secret or BadSignature. Pure.
 
 Stripe's scheme: https://docs.stripe.com/webhooks#verify-manually
 """
@@ -13,8 +13,8 @@ import stripe
 from webhooks.exceptions import BadSignature
 
 
-def verify(body: bytes, header: str, secrets: Collection[str], tolerance: int, now: datetime) -> None:
-    """Raise BadSignature unless one of the secrets signed this body within `tolerance` seconds of `now`.
+def verify(body: bytes, header: str, secrets: Collection[str], tolerance: int, now: datetime) -> str:
+    """The secret that signed this body within `tolerance` seconds of `now`; raise BadSignature if none did.
 
     Reasons: missing, malformed, bad_encoding, no_secret, no_match, too_old, in_future. No error holds a secret.
     """
@@ -25,12 +25,14 @@ def verify(body: bytes, header: str, secrets: Collection[str], tolerance: int, n
         text = body.decode()
     except UnicodeDecodeError:
         raise BadSignature("The body is not UTF-8.", reason="bad_encoding") from None
-    if not any(_signed(text, header, secret) for secret in secrets):
+    signer = next((secret for secret in secrets if _signed(text, header, secret)), None)
+    if signer is None:
         raise BadSignature(
             "No signature matches: the endpoint's signing secret differs, or the body was changed.",
             reason="no_match",
         )
     _check_age(int(now.timestamp()) - timestamp, tolerance)
+    return signer
 
 
 def _signed(text: str, header: str, secret: str) -> bool:

@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 
 from core import wake, watchdog
-from webhooks import body, events, inbox, processing, refusals, signals
+from webhooks import body, events, inbox, noticed, processing, refusals, signals
 from webhooks.conf import Config, Endpoint, config
 from webhooks.errors import class_path
 from webhooks.events import StripeEvent
@@ -106,8 +106,10 @@ def _validate(delivery: Delivery, endpoint: Endpoint) -> StripeEvent:
             raise Refused("This site rejects it.", reason="rejected")
     reason = ""
     try:
-        verify(delivery.body, delivery.signature, endpoint.secrets, endpoint.tolerance, delivery.received_at)
-        return events.parse(delivery.body, endpoint.name)
+        signer = verify(delivery.body, delivery.signature, endpoint.secrets, endpoint.tolerance, delivery.received_at)
+        event = events.parse(delivery.body, endpoint.name)
+        noticed.note(endpoint, signer, event)
+        return event
     except Refused as refused:
         reason = refused.reason
         raise
