@@ -74,5 +74,5 @@ def test_refused_requests_by_endpoint_and_reason() -> None:
 def test_a_scrape_asks_a_fixed_number_of_questions(django_assert_num_queries: DjangoAssertNumQueries) -> None:
     for _ in range(5):
         received()
-    with django_assert_num_queries(4):
+    with django_assert_num_queries(5):
         list(collect(timezone.now()))
