@@ -12,13 +12,15 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def _read_by_settings() -> set[str]:
-    """Every name that settings.py asks `env` for; a name that is built at run time is not one."""
+    """Every name that settings.py asks `env` for; of a name built at run time its constant beginning."""
     names = set()
     for node in ast.walk(ast.parse((ROOT / "core/settings.py").read_text())):
         if isinstance(node, ast.Call) and ast.unparse(node.func).startswith("env.") and node.args:
             asked = node.args[0]
             if isinstance(asked, ast.Constant):
                 names.add(str(asked.value))
+            elif isinstance(asked, ast.JoinedStr) and isinstance(asked.values[0], ast.Constant):
+                names.add(str(asked.values[0].value))  # the first endpoint's; others have a suffix
             elif isinstance(asked, ast.Name):
                 names |= _loop_values(asked.id)
     return names
