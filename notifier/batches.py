@@ -36,7 +36,11 @@ class History:
 
 
 def next_batch(
-    cleared: Sequence[Cleared], provider: Provider, limits: Limits, history: History | None, now: datetime
+    cleared: Sequence[Cleared],
+    provider: type[Provider] | Provider,
+    limits: Limits,
+    history: History | None,
+    now: datetime,
 ) -> tuple[list[Cleared], Allowed | None]:
     """The next message's alerts; or none, and when the next message may go.
 
@@ -67,7 +71,11 @@ def _allowed(cleared: Sequence[Cleared], limits: Limits, history: History, now: 
 
 
 def _in_lists(
-    cleared: Sequence[Cleared], provider: Provider, begins: Allowed, history: History, now: datetime
+    cleared: Sequence[Cleared],
+    provider: type[Provider] | Provider,
+    begins: Allowed,
+    history: History,
+    now: datetime,
 ) -> tuple[list[Cleared], Allowed | None]:
     """A handful go one by one, and what comes beyond as a list. News goes to the message or the list that stands."""
     standing = [one for one in cleared if provider.can_edit and one[0].thread]

@@ -8,12 +8,14 @@ from datetime import datetime
 
 from django.db import transaction
 
-from notifier import attempts, budget, guards, outbox, pipeline, silences, throttle, timing
+from notifier import attempts, batches, budget, guards, outbox, pipeline, silences, targets, timing
 from notifier.alerts import state_of
+from notifier.channels import load
 from notifier.classify import classify, subject_of
-from notifier.facts import Failure, Message, Reason, Severity, Target, Verdict
+from notifier.facts import Due, Failure, Message, Reason, Severity, Target, Verdict
 from notifier.messages import compose
 from notifier.models import Alert, Notification
+from notifier.models import Target as TargetRow
 from notifier.policy import Channel, Policy
 from notifier.route import Tried, targets_of, try_routes
 
@@ -104,7 +106,7 @@ def _heard(alert: Alert, target: Target, route: str, policy: Policy, now: dateti
     )
     asked = tuple((guard.__name__, _answer(guard(case))) for guard in guards.TABLE[due.reason])
     gate = guards.judge(case)
-    goes_at = _goes_at(gate, row, channel, due.at)
+    goes_at = _goes_at(gate, row, due, channel)
     part = attempts.Part(row, due.reason, alert.count, Severity(alert.severity))
     (message,) = compose.alert_messages([([part], None)], policy, goes_at or due.at)
     return Heard(
@@ -115,31 +117,41 @@ def _heard(alert: Alert, target: Target, route: str, policy: Policy, now: dateti
         (*asked, ("throttle", _throttled(due.at, goes_at, gate))),
         goes_at,
         message,
-        _why_not_now(gate, channel, due.at, goes_at),
+        _why_not_now(gate, row.target, channel, due.at, goes_at),
         gate.to if gate.action is guards.Action.DIVERT else None,
     )
 
 
-def _why_not_now(gate: guards.Gate, channel: Channel, due_at: datetime, goes_at: datetime | None) -> str:
+def _why_not_now(
+    gate: guards.Gate, target: TargetRow, channel: Channel, due_at: datetime, goes_at: datetime | None
+) -> str:
     if gate.action is guards.Action.DIVERT:
         return f"{gate.name}; goes to {gate.to or 'the last resort: the log, and ADMINS by mail'}"
     if gate.action is guards.Action.HOLD:
         return f"held by {gate.name} until {gate.until:%Y-%m-%d %H:%M %Z}"
     if channel.prints:
         return f"printed here: {', '.join(channel.missing) or 'its recipients'} not set"
+    if why := load(channel.backend).sends_nothing(channel.options):
+        return f"sends nothing: {why}"
     if goes_at is not None and goes_at > due_at:
-        return f"held by its rate until {goes_at:%Y-%m-%d %H:%M:%S %Z}"
+        by = target.held_by if targets.is_failing(target) else "its rate"
+        return f"held by {by} until {goes_at:%Y-%m-%d %H:%M:%S %Z}"
     return ""
 
 
-def _goes_at(gate: guards.Gate, row: Notification, channel: Channel, due_at: datetime) -> datetime | None:
+def _goes_at(gate: guards.Gate, row: Notification, due: Due, channel: Channel) -> datetime | None:
     if gate.action is guards.Action.HOLD:
         return gate.until
     if gate.action is not guards.Action.SEND:
         return None
-    windows = channel.limits.windows
-    sent = attempts.history(row.target_id, throttle.prune_before(windows, due_at)) if windows else []
-    return throttle.next_allowed(windows, sent, due_at).at
+    at = max(due.at, row.target.next_at or due.at)  # its provider asked to wait, or its rate is full
+    if not channel.limits.windows:
+        return at
+    provider = load(channel.backend)
+    history = batches.History.of(row.target_id, channel.limits, provider, at)
+    while full := batches.next_batch([(row, due.reason)], provider, channel.limits, history, at)[1]:
+        at = full.at
+    return at
 
 
 def _answer(gate: guards.Gate | None) -> str:

@@ -56,6 +56,11 @@ class Channel(ABC):
         """The required options that are not set, in alphabetical order."""
         return tuple(sorted(name for name in cls.REQUIRED if not options.get(name)))
 
+    @classmethod
+    def sends_nothing(cls, options: Mapping[str, object]) -> str:
+        """Why messages leave no machine with these options although nothing is missing, or "". Pure."""
+        return ""
+
     @staticmethod
     def check_address(address: str) -> str | None:
         """What is wrong with an address, in words, or None. Pure."""

@@ -22,6 +22,8 @@ from notifier.channels.text import one_line, plain
 from notifier.facts import DeliveryError, Message, Receipt, Result
 
 NOT_TAKEN = frozenset({"invalid", "rejected", "failed"})  # of Anymail's statuses
+# Django's own backends that print, write to a file, keep in memory or drop what they are given.
+KEPT_HERE = {f"django.core.mail.backends.{name}.EmailBackend" for name in ("console", "filebased", "locmem", "dummy")}
 SUBJECT = 200  # characters; RFC 5322 allows 998 to a line
 
 
@@ -35,6 +37,13 @@ class Email(Channel):
     OPTIONS = Channel.OPTIONS | {"using"}
     REQUIRED = frozenset({"backend", "from_email"})
     WAITS = 4  # SMTP: to connect, to say who, to say what, to be answered
+
+    @classmethod
+    def sends_nothing(cls, options: Mapping[str, object]) -> str:
+        mailers: Mapping[str, Mapping[str, object]] = getattr(settings, "MAILERS", {})  # Django 6.1
+        mailer = mailers.get(str(options.get("using", "")), {})
+        backend = str(mailer.get("BACKEND") or options.get("backend", ""))
+        return f"its backend is {backend}" if backend in KEPT_HERE else ""
 
     @staticmethod
     def check_address(address: str) -> str | None:

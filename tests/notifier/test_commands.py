@@ -15,13 +15,14 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django import Settings
 
-from notifier import silences, targets
+from notifier import silences, targets, throttle
 from notifier.channels import memory
+from notifier.conf import get_policy
 from notifier.facts import DeliveryError, Result
 from notifier.models import Alert, Attempt, Digest, Notification, Occurrence, Silence, Target
 from tests.notifier.conftest import Configure
 from tests.notifier.rows import a_target
-from tests.notifier.scene import HOUR, NOON, Scene, reasons, refused, row_of, target_row
+from tests.notifier.scene import HOUR, MINUTE, NOON, SECOND, Scene, reasons, refused, row_of, target_row
 from webhooks import samples
 
 pytestmark = pytest.mark.django_db
@@ -137,14 +138,17 @@ def test_route_prints_json() -> None:
     assert [heard["target"]["channel"] for heard in said["heard"]] == ["chat"]
 
 
+AT_NOON = ("--at", "2026-11-23T12:00:00+00:00")  # outside of the site's quiet hours
+
+
 @pytest.mark.usefixtures("site")
 @pytest.mark.parametrize(
     ("expect", "more", "wrong"),
     [
-        ("chat", (), None),
-        ("chat,page", ("--last",), None),
-        ("page", (), "expected page; it would go to chat"),
-        ("", (), "expected nobody; it would go to chat"),
+        ("chat", AT_NOON, None),
+        ("chat,page", ("--last", *AT_NOON), None),
+        ("page", AT_NOON, "expected page; it would go to chat"),
+        ("", AT_NOON, "expected nobody; it would go to chat"),
     ],
 )
 def test_route_compares_with_what_is_expected(expect: str, more: tuple[str, ...], wrong: str | None) -> None:
@@ -235,6 +239,68 @@ def test_expect_sees_a_silence_a_dead_target_and_a_twin_that_prints(site: Scene,
     with pytest.raises(CommandError, match="page: printed here: TWILIO_ACCOUNT_SID"):
         route("--expect", "page")
     assert Notification.objects.count() == 0
+
+
+def test_expect_sees_that_a_provider_asked_to_wait(site: Scene) -> None:
+    target = a_target("chat:chat")
+    Target.objects.filter(pk=target.pk).update(next_at=NOON + HOUR, held_by=targets.ASKS_TO_WAIT)
+    with pytest.raises(CommandError, match=r"chat: held by provider asks to wait until 2026-11-23 13:00:00 UTC"):
+        route("--expect", "chat", *AT_NOON)
+    route("--expect", "chat", "--at", "2026-11-23T13:00:00+00:00")
+
+
+@pytest.mark.parametrize("backend", ["console", "filebased", "dummy", "locmem"])
+def test_expect_sees_mail_that_leaves_no_machine(configure: Configure, settings: Settings, backend: str) -> None:
+    path = f"django.core.mail.backends.{backend}.EmailBackend"
+    settings.EMAIL_BACKEND_PATH, settings.DEFAULT_FROM_EMAIL = path, "alerts@shop.example"
+    configure(channels={"mail": {"BACKEND": "email", "TO": ["a@shop.example"]}}, routes=[{"to": ["mail"]}])
+    with pytest.raises(CommandError, match=f"mail: sends nothing: its backend is {path}"):
+        route("--expect", "mail")
+
+
+CHAT = "tests.notifier.test_lists.Editing"
+
+
+def test_expect_has_productions_rate_for_a_list(scene: Scene, configure: Configure) -> None:
+    channels = {"chat": {"BACKEND": CHAT, "TO": ["chat"]}}
+    configure(channels=channels, limits={"chat": {"RATES": ["1/1s"]}}, routes=[{"to": ["chat"]}])
+    for number in range(7):
+        scene.alert(event_type=f"type.{number}")
+        scene.deliver()
+        scene.clock.step(2 * SECOND)
+    with pytest.raises(CommandError, match="chat: held by its rate until 2026-11-23 12:01:00 UTC"):
+        route("--expect", "chat", "--at", scene.now.isoformat())
+    scene.alert(event_type="payout.failed")
+    assert scene.deliver() == []
+
+
+@pytest.mark.parametrize(("last", "until"), [((), "12:15:00"), (("--last",), None)])
+def test_expect_has_the_rate_of_what_is_new_and_critical(
+    scene: Scene, configure: Configure, last: tuple[str, ...], until: str | None
+) -> None:
+    configure(channels={"chat": {"BACKEND": "tests.notifier.test_lists.Mail", "TO": ["chat"]}})
+    limits = get_policy().channels["chat"].limits
+    object.__setattr__(limits, "windows", throttle.MAIL)
+    object.__setattr__(limits, "critical", throttle.MAIL_CRITICAL)
+    for number in range(5):
+        scene.alert(event_type=f"type.{number}")
+        scene.deliver()
+        scene.clock.step(MINUTE)
+    arguments = ("--expect", "chat", "--at", scene.now.isoformat(), *last)
+    if until is None:
+        route(*arguments)
+        return
+    with pytest.raises(CommandError, match=f"chat: held by its rate until 2026-11-23 {until} UTC"):
+        route(*arguments)
+
+
+def test_route_logs_nothing_as_if_it_had_happened(
+    site: Scene, configure: Configure, caplog: pytest.LogCaptureFixture
+) -> None:
+    configure(**SITE | {"channels": {"chat": {"BACKEND": "memory"}, "page": SMS}})
+    with caplog.at_level("DEBUG"):
+        route("--last")
+    assert caplog.records == []
 
 
 @pytest.mark.usefixtures("site")
