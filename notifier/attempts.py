@@ -25,7 +25,7 @@ from notifier import targets, timing
 from notifier.alerts import state_of
 from notifier.facts import DeliveryError, Reason, Receipt, Result, Severity
 from notifier.models import Alert, Attempt, AttemptPart, Digest, Notification, Target
-from notifier.outbox import DIVERTED, has_plan_for_news, next_for, told_of, unplanned, urgency
+from notifier.outbox import DIVERTED, has_plan_for_news, next_for, revive, told_of, unplanned, urgency
 from notifier.policy import Policy
 from notifier.throttle import Pending, fair_order
 
@@ -299,9 +299,18 @@ def finish(ended: Sequence[Ended], policy: Policy, now: datetime) -> int:
                 targets.failed(attempt.target_id, one.outcome, _failed_in_a_row(attempt.target_id), now)
         if reached := [attempt.target_id for attempt, one in still if isinstance(one.outcome, Receipt)]:
             targets.arrived(reached, now)
+            for attempt in attempts.values():
+                _revive(attempt, reached, now)
     for attempt, _ in still:
         log.info("attempt finished", attempt=attempt.reference, result=attempt.result, code=attempt.code)
     return len(still)
+
+
+def _revive(attempt: Attempt, reached: Sequence[int], now: datetime) -> None:
+    """A message that was begun after its target was set aside, and arrived."""
+    dead_since = attempt.target.dead_since
+    if attempt.target_id in reached and dead_since is not None and attempt.started_at >= dead_since:
+        revive(attempt.target, now)
 
 
 def _is_open(attempt: Attempt | None) -> bool:

@@ -14,7 +14,7 @@ import structlog
 from django.db import transaction
 
 from core.wake import wake
-from notifier import attempts, budget, guards, outbox, resort, silences, targets
+from notifier import attempts, budget, guards, outbox, recipients, resort, silences, targets
 from notifier.alerts import state_of
 from notifier.facts import AlertState, Due, Reason
 from notifier.models import Notification, Target
@@ -45,6 +45,7 @@ def judge(
     rows = list(rows)
     if not rows:
         return []
+    targets.begin_probe(target, now)
     look = Look(target, channel, policy, now, silences.in_force(now), budget.spent_until(channel, policy.tz, now))
     cleared = []
     for row in rows:
@@ -55,6 +56,7 @@ def judge(
             outbox.trouble(row.pk, error, now)
         else:
             cleared += [one] if one is not None else []
+            target.probing &= one is None  # one message shows whether it can be reached again
     return cleared
 
 
@@ -62,7 +64,7 @@ def why_undeliverable(row: Notification | None, target: Target, channel: Channel
     """Why nothing of this can be delivered to the target; empty when it can."""
     if channel.unconfigured:
         return channel.unconfigured
-    if target.dead_since is not None:
+    if target.dead_since is not None and not target.probing:
         return f"set aside: {target.dead_detail}"
     return f"rejected: {row.last_error}" if row is not None and row.rejected else ""
 
@@ -86,6 +88,8 @@ def _once_more(pk: int, look: Look) -> Cleared | None:
 
 def _answer(row: Notification, look: Look) -> Reason | Callable[[], Then | None]:
     """Why it may go, or what has to be written since it may not, and what is to be done after that."""
+    if not recipients.is_present(row, look.policy):
+        return lambda: recipients.hand_over_row(row.pk, look.policy, look.now)
     alert = state_of(row.alert)
     due = outbox.next_for(row, alert, look.policy, look.now)
     if due is None and row.told_seq == 0 and alert.resolved_at is not None:
@@ -121,4 +125,4 @@ def _case(row: Notification, alert: AlertState, reason: Reason, look: Look) -> g
 def _divert(row: Notification, gate: guards.Gate, look: Look) -> Then:
     other = look.policy.channels.get(gate.to)
     told = outbox.divert(row, gate.name, other.targets if other else (), look.policy, look.now)
-    return (lambda: wake(f"deliver-{gate.to}")) if told else (lambda: resort.cry(row.alert, gate.name))
+    return (lambda: wake(f"deliver-{gate.to}")) if told else (lambda: resort.cry(row.alert, gate.name, of=row))

@@ -138,6 +138,8 @@ class Target(models.Model):
     dead_since = models.DateTimeField(null=True, blank=True)  # set aside: nothing can be delivered to it
     dead_detail = models.CharField(max_length=500, blank=True)
     dead_told = models.BooleanField(default=False)  # its own alert has been raised
+    probe_at = models.DateTimeField(null=True)  # set aside: when one message tries whether it can be reached again
+    probing = False  # one may go now; of this instance alone
 
     class Meta:
         indexes = [models.Index(fields=["channel"], name="targets_of_channel")]

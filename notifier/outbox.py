@@ -155,8 +155,8 @@ def bring_forward(by: timedelta, now: datetime) -> None:
 
 def revive(target: Target, now: datetime) -> None:
     """A test message went through: the target hears of alerts again, at once of what could not be told meanwhile."""
-    targets.mended(target.pk)
-    waiting = Notification.objects.filter(target=target, due_at__isnull=False, sending__isnull=True)
+    revived = targets.mended([target.pk])
+    waiting = Notification.objects.filter(target__in=revived, due_at__isnull=False, sending__isnull=True)
     waiting.filter(Q(held_by__startswith=DIVERTED) | Q(tries__gt=0)).update(due_at=now)
 
 
@@ -254,6 +254,13 @@ def divert(row: Notification, why: str, to: Iterable[To], policy: Policy, now: d
         tries=0,
         trying_since=None,
     )
+    return told
+
+
+def leave(row: Notification, why: str, to: Iterable[To], policy: Policy, now: datetime) -> int:
+    """Nothing more for a target that is no longer named; how many others hear of the alert in its place."""
+    told = _stand_in(row, why, to, policy, now)
+    _update(row, route="", due_at=None, held_by=why[:100], held_since=None, rejected=False, tries=0, trying_since=None)
     return told
 
 

@@ -28,6 +28,7 @@ LEASE = timedelta(seconds=45)  # longer than any channel's deadline; renewed whi
 # Seconds for which a lease that is over by the wall clock must have been seen unchanged: a clock that jumps ahead ends
 # every lease at once, and their holders renew them within this time.
 PATIENCE = LEASE.total_seconds() / 4
+FIRST_PROBE, LONGEST_PROBE = timedelta(minutes=5), timedelta(hours=6)
 FAILING = "provider"  # how `held_by` begins from failed tries until something arrives: one is tried at a time
 ASKS_TO_WAIT = f"{FAILING} asks to wait"
 LONGEST_PAUSE = 30.0  # seconds; by so much a message is late at most when its provider is back
@@ -178,16 +179,53 @@ def held(target_id: int, token: str, now: datetime) -> Held | None:
 
 
 def set_aside(target_id: int, error: DeliveryError, now: datetime) -> None:
-    """Nothing reaches it any more: its messages go to the failover until a test message arrives."""
+    """Nothing reaches it any more: its messages go to the failover until something arrives there.
+
+    What is the channel's trouble, such as a revoked token, sets all of its targets aside.
+    """
     detail = f"{error.code}: {redact(error.detail, limit=300)}"[:500]
-    alive = Target.objects.filter(pk=target_id, dead_since__isnull=True)
+    which = Q(pk=target_id)
+    if error.channel_dead:
+        which |= Q(channel__in=Target.objects.filter(pk=target_id).values("channel"))
     # It is waited for no longer: others hear what would have gone to it.
-    alive.update(dead_since=now, dead_detail=detail, dead_told=False, next_at=None, held_by="")
+    alive = Target.objects.filter(which, dead_since__isnull=True)
+    alive.update(
+        dead_since=now, dead_detail=detail, dead_told=False, probe_at=now + FIRST_PROBE, next_at=None, held_by=""
+    )
 
 
-def mended(target_id: int) -> None:
-    """Something reached it: it is no longer set aside."""
-    Target.objects.filter(pk=target_id).update(dead_since=None, dead_detail="", next_at=None, held_by="")
+def begin_probe(target: Target, now: datetime) -> None:
+    """Let one message through to a target that was set aside, when its time has come; the next waits for longer."""
+    if target.dead_since is None or target.probe_at is None or target.probe_at > now:
+        return
+    pause = min(max(FIRST_PROBE, now - target.dead_since), LONGEST_PROBE)
+    mine = Target.objects.filter(pk=target.pk, dead_since=target.dead_since, probe_at=target.probe_at)
+    target.probing = bool(mine.update(probe_at=now + pause))
+
+
+def mended(target_ids: Iterable[int]) -> list[Target]:
+    """Something reached them: they are no longer set aside, nor are others of their channels for the same reason."""
+    found = list(Target.objects.filter(pk__in=list(target_ids)))
+    same = Q(pk__in=[target.pk for target in found])
+    for target in found:
+        if target.dead_since is not None:
+            same |= Q(channel=target.channel, dead_since=target.dead_since, dead_detail=target.dead_detail)
+    revived = list(Target.objects.filter(same))
+    Target.objects.filter(same).update(dead_since=None, dead_detail="", probe_at=None, next_at=None, held_by="")
+    return revived
+
+
+def set_aside_together(dead: Iterable[Target]) -> list[list[Target]]:
+    """Those of one channel that were set aside at once for one reason are one thing to tell."""
+    groups: dict[tuple[str, datetime | None, str], list[Target]] = {}
+    for target in dead:
+        groups.setdefault((target.channel, target.dead_since, target.dead_detail), []).append(target)
+    return list(groups.values())
+
+
+def number_on(channel: str) -> int:
+    """How many recipients a channel has had messages for."""
+    return Target.objects.filter(channel=channel).count()
 
 
 def told_of_death(target: Target) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 from django.db.models import Case, Min, Q, When
@@ -26,6 +26,7 @@ from notifier import (
     inhibit,
     outbox,
     pipeline,
+    recipients,
     reports,
     settle,
     silences,
@@ -34,11 +35,13 @@ from notifier import (
 )
 from notifier.conf import get_policy
 from notifier.deliver import Courier
-from notifier.models import Digest, Notification, Target
+from notifier.masking import masked
+from notifier.models import Alert, Digest, Notification, Target
 
 log = structlog.get_logger(__name__)
 
 LONGEST_PAUSE = 60.0  # seconds, after a part of tick that failed
+NOT_BY_ITSELF = timedelta(days=366)
 TELL_AFTER = 5  # failures in a row, after which the last resort hears of it
 
 
@@ -90,6 +93,7 @@ class Tick:
             (5.0, resolve_overdue),
             (5.0, start_digests),
             (5.0, tell_of_dead_targets),
+            (5.0, hand_over),
             (30.0, plan_forgotten),
             (30.0, release_outdated),
             (30.0, tell_of_unreadable_silences),
@@ -158,18 +162,37 @@ def start_digests(now: datetime) -> None:
 
 
 def tell_of_dead_targets(now: datetime) -> None:
-    """A target that was set aside is an alert of its own: its messages go elsewhere until it is mended."""
-    for target in Target.objects.filter(dead_since__isnull=False, dead_told=False):
+    """A target that was set aside is an alert of its own, which ends when something arrives there and not before."""
+    dead = Target.objects.filter(dead_since__isnull=False).order_by("pk")
+    told = {f"delivery.{target.pk}": target for target in dead}
+    for source in Alert.objects.filter(source__startswith="delivery.", resolved_at__isnull=True).values_list(
+        "source", flat=True
+    ):
+        if source not in told:
+            api.resolve(source, "something arrived there", now)
+    for together in targets.set_aside_together(dead.filter(dead_told=False)):
+        first, number = together[0], targets.number_on(together[0].channel)
+        others = number - len(together)
+        who = "be used" if not others else f"reach {', '.join(masked(one.address) for one in together[:3])}"
+        rest = f" {others} of its {number} recipients are still told." if others else ""
         api.alert(
-            f"Channel {target.channel} cannot be used: {target.dead_detail}",
-            key=f"delivery.{target.pk}",
+            f"Channel {first.channel} cannot {who}: {first.dead_detail}",
+            key=f"delivery.{first.pk}",
             severity="error",
             category="delivery",
-            hint=f"Mend it, then run `manage.py send_test {target.channel}`: when that arrives, alerts go there again.",
-            once=str(target.dead_since),
+            hint=f"Fix it, then run `manage.py send_test {first.channel}`: when that arrives, alerts go there again. "
+            f"From time to time a message tries it by itself.{rest}",
+            resolve_after=NOT_BY_ITSELF,
+            once=str(first.dead_since),
             now=now,
         )
-        targets.told_of_death(target)
+        for target in together:
+            targets.told_of_death(target)
+
+
+def hand_over(now: datetime) -> None:
+    """Who is no longer named in NOTIFIER hears nothing more, and who took their place does."""
+    recipients.hand_over(get_policy(), now)
 
 
 def plan_forgotten(now: datetime) -> None:

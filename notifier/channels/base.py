@@ -72,7 +72,7 @@ class Channel(ABC):
 
     def deliver(self, address: str, message: Message) -> Receipt:
         """Send. Raises DeliveryError and nothing else: no secret and no address is in it, and nothing chained to it."""
-        return self._answer(address, lambda: self.send(address, printable_message(message)))
+        return self._answer(address, lambda: _receipt(self.send(address, printable_message(message))))
 
     def find(self, address: str, reference: str, since: datetime, thread: str = "") -> Receipt | None:
         """The message with this reference if the provider took it; None if it did not, or will not say.
@@ -99,7 +99,9 @@ class Channel(ABC):
     def _answer(self, address: str, call: Callable[[], T]) -> T:
         try:
             if names := self.missing(self.options):
-                raise DeliveryError(Result.REJECTED, "not_configured", f"not set: {', '.join(names)}", target_dead=True)
+                raise DeliveryError(
+                    Result.REJECTED, "not_configured", f"not set: {', '.join(names)}", channel_dead=True
+                )
             return call()
         except DeliveryError as error:
             failure = error
@@ -113,6 +115,7 @@ class Channel(ABC):
             self._clean(one_line(failure.detail), address, limit=DETAIL_LIMIT),
             retry_after=failure.retry_after,
             target_dead=failure.target_dead,
+            channel_dead=failure.channel_dead,
         )
 
     def _clean(self, text: str, address: str, limit: int | None = None) -> str:
@@ -130,3 +133,10 @@ class Channel(ABC):
             if value.startswith("http") and len(path := urlsplit(value).path.strip("/")) >= SHORTEST_PATH:
                 forms.add(path)
         return sorted(filter(None, forms), key=len, reverse=True)
+
+
+def _receipt(given: object) -> Receipt:
+    """A site's own channel may return anything: it has sent by then, so the message is not sent again for sure."""
+    if isinstance(given, Receipt):
+        return given
+    raise DeliveryError(Result.UNCERTAIN, "no_receipt", "the channel returned no Receipt")

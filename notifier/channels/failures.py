@@ -30,6 +30,9 @@ _NAMES: tuple[tuple[type[BaseException], str], ...] = (
     (OSError, "unreachable"),
 )
 
+# Said of the credentials or of what is paid for, whatever the message: 402 is Brevo's when no credit is left, 420
+# that of providers whose account has used up what it may send. 403 may also be about one recipient.
+OF_THE_ACCOUNT = frozenset({401, 402, 420})
 REDIRECTED = "the answer is a redirect, which is not followed: check the URL"
 
 
@@ -45,7 +48,8 @@ def by_status(status: int, headers: Mapping[str, str], detail: str) -> DeliveryE
     if 300 <= status < 400:
         return DeliveryError(Result.REJECTED, "redirected", REDIRECTED)
     if 400 <= status < 500:
-        return DeliveryError(Result.REJECTED, code, detail, target_dead=status in (401, 403))
+        of_the_account = status in OF_THE_ACCOUNT
+        return DeliveryError(Result.REJECTED, code, detail, target_dead=status == 403, channel_dead=of_the_account)
     return DeliveryError(Result.UNCERTAIN, "unreadable_answer", detail)  # a success, but not the provider's
 
 
@@ -102,7 +106,7 @@ def broken(error: BaseException, *, written: bool) -> DeliveryError:
 def unusable(what: str) -> DeliveryError:
     """Settings from which no request can be made. Says nothing of their values, which may be secret."""
     return DeliveryError(
-        Result.REJECTED, "invalid_configuration", f"{what} cannot be put into a request", target_dead=True
+        Result.REJECTED, "invalid_configuration", f"{what} cannot be put into a request", channel_dead=True
     )
 
 

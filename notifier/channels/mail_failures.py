@@ -30,7 +30,7 @@ def of(error: Exception, *, opened: bool) -> DeliveryError | None:
     if _is_from("anymail", error) or hasattr(error, "esp_name"):
         return _anymail(error)
     if isinstance(error, ImproperlyConfigured | ImportError):
-        return DeliveryError(REJECTED, "invalid_configuration", "the mail backend is not set up", target_dead=True)
+        return DeliveryError(REJECTED, "invalid_configuration", "the mail backend is not set up", channel_dead=True)
     if isinstance(error, OSError):
         return failures.broken(error, written=opened)
     if isinstance(error, UnicodeDecodeError):  # what is decoded has been received
@@ -51,11 +51,11 @@ def _smtp(error: smtplib.SMTPException) -> DeliveryError:
         code, words = next(iter(error.recipients.values()))
         return _by_code(code, _text(words), target_dead=code in DEAD_MAILBOX)
     if isinstance(error, smtplib.SMTPAuthenticationError):
-        return _by_code(error.smtp_code, "the mail server does not accept the credentials", target_dead=True)
+        return _by_code(error.smtp_code, "the mail server does not accept the credentials", channel_dead=True)
     if isinstance(error, smtplib.SMTPNotSupportedError):
-        return DeliveryError(REJECTED, "not_supported", str(error), target_dead=True)
+        return DeliveryError(REJECTED, "not_supported", str(error), channel_dead=True)
     if isinstance(error, smtplib.SMTPResponseException) and 400 <= error.smtp_code < 600 and not _garbled(error):
-        return _by_code(error.smtp_code, _text(error.smtp_error), target_dead=error.smtp_code == 530)
+        return _by_code(error.smtp_code, _text(error.smtp_error), channel_dead=error.smtp_code == 530)
     # What is left is a connection that broke or an answer that is none: what matters is how far we had come.
     result = UNCERTAIN if _text_was_going_out(error) else RETRY
     if isinstance(error, smtplib.SMTPResponseException):
@@ -63,10 +63,10 @@ def _smtp(error: smtplib.SMTPException) -> DeliveryError:
     return DeliveryError(result, "timeout" if failures.name_of(error) == "timeout" else "connection_lost", str(error))
 
 
-def _by_code(code: int, words: str, *, target_dead: bool) -> DeliveryError:
+def _by_code(code: int, words: str, *, target_dead: bool = False, channel_dead: bool = False) -> DeliveryError:
     """RFC 5321, 4.2.1: 4yz may be tried again, 5yz may not."""
     if 500 <= code < 600:
-        return DeliveryError(REJECTED, f"smtp_{code}", words, target_dead=target_dead)
+        return DeliveryError(REJECTED, f"smtp_{code}", words, target_dead=target_dead, channel_dead=channel_dead)
     return DeliveryError(RETRY, f"smtp_{code}", words)
 
 
@@ -93,7 +93,7 @@ def _anymail(error: Any) -> DeliveryError:
     if isinstance(error, exceptions.AnymailRecipientsRefused):
         return DeliveryError(REJECTED, "rejected", "the provider does not send to this address", target_dead=True)
     if isinstance(error, exceptions.AnymailConfigurationError):
-        return DeliveryError(REJECTED, "invalid_configuration", "the mail backend is not set up", target_dead=True)
+        return DeliveryError(REJECTED, "invalid_configuration", "the mail backend is not set up", channel_dead=True)
     if isinstance(error, exceptions.AnymailAPIError):
         if error.status_code is not None:
             return failures.by_status(error.status_code, error.response.headers, _said(error.response))
@@ -102,8 +102,15 @@ def _anymail(error: Any) -> DeliveryError:
         if _is_from("botocore", error.__cause__) and (known := of(error.__cause__, opened=True)):
             return known
         return DeliveryError(UNCERTAIN, "unreadable_answer", "the answer is not the provider's")
+    if _answered(error):
+        return DeliveryError(UNCERTAIN, "unreadable_answer", "the provider's answer names what nobody asked for")
     # An address, a feature or a value that cannot be put into the request, which was never sent.
     return DeliveryError(REJECTED, type(error).__name__, str(error))
+
+
+def _answered(error: BaseException) -> bool:
+    """Whether Anymail was reading the provider's answer: the message has been sent by then."""
+    return any(frame.f_code.co_name == "parse_recipient_status" for frame, _ in traceback.walk_tb(error.__traceback__))
 
 
 def _said(response: Any) -> str:

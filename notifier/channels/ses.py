@@ -40,6 +40,8 @@ DEAD = frozenset(
         "UnrecognizedClientException",
     }
 )
+# Of the account's 24 hours, which may be far from over; https://docs.aws.amazon.com/ses/latest/dg/manage-sending-quotas-errors.html
+QUOTA = "Daily message quota exceeded"
 # Also said of a recipient, while the account is in SES's sandbox: MessageRejected with these words.
 # https://docs.aws.amazon.com/ses/latest/dg/troubleshoot-error-messages.html
 UNVERIFIED = "is not verified"
@@ -77,10 +79,12 @@ def _refused(response: dict[str, Any]) -> DeliveryError:
     code, said = str(response["Error"].get("Code")), str(response["Error"].get("Message"))
     about = response.get("ResponseMetadata", {})
     headers = about.get("HTTPHeaders", {})
+    if QUOTA in said:
+        return DeliveryError(Result.REJECTED, code, said, channel_dead=True)
     if code in LATER:
         return DeliveryError(Result.RETRY, code, said, retry_after=failures.retry_after(headers))
     if code in DEAD:
-        return DeliveryError(Result.REJECTED, code, said, target_dead=True)
+        return DeliveryError(Result.REJECTED, code, said, channel_dead=True)
     if code == "MessageRejected":
         return DeliveryError(Result.REJECTED, code, said, target_dead=UNVERIFIED in said)
     return failures.by_status(about.get("HTTPStatusCode", 0), headers, f"{code}: {said}")

@@ -65,8 +65,9 @@ class Slack(Channel):
         if thread and (receipt := self._follow_up(thread, message)):
             return receipt
         posted = self._post({"channel": address}, message, blocks.card(message))
-        thread = Thread(str(posted.get("channel", "")), str(posted.get("ts", "")))
-        self._ids[address] = thread.channel
+        thread = Thread(_word(posted.get("channel")), _word(posted.get("ts")))
+        if thread.channel:
+            self._ids[address] = thread.channel
         return Receipt(provider_id=thread.ts, thread=json.dumps(thread._asdict()) if all(thread) else "")
 
     def search(self, address: str, reference: str, since: datetime, thread: str) -> Receipt | None:
@@ -82,10 +83,12 @@ class Slack(Channel):
             limit=HISTORY,
             include_all_metadata=True,
         )
-        for message in found.get("messages") or ():
-            if _reference_of(message) == reference:
-                found_in = Thread(channel, str(message.get("thread_ts") or message["ts"]))
-                return Receipt(provider_id=str(message["ts"]), thread=json.dumps(found_in._asdict()))
+        messages = found.get("messages")
+        for message in messages if isinstance(messages, list) else ():
+            if isinstance(message, dict) and _reference_of(message) == reference:
+                ts = _word(message.get("ts"))
+                found_in = Thread(channel, _word(message.get("thread_ts")) or ts)
+                return Receipt(provider_id=ts, thread=json.dumps(found_in._asdict()) if all(found_in) else "")
         return None
 
     def _follow_up(self, thread: Thread, message: Message) -> Receipt | None:
@@ -103,7 +106,7 @@ class Slack(Channel):
             if error.result is Result.REJECTED and error.code not in CONTENT:
                 return None
             raise
-        return Receipt(provider_id=str(posted.get("ts", "")), thread=message.thread)
+        return Receipt(provider_id=_word(posted.get("ts")), thread=message.thread)
 
     def _edit(self, thread: Thread, message: Message) -> None:
         try:
@@ -167,11 +170,18 @@ def _thread_of(message: Message) -> Thread | None:
 
 def _read(thread: str) -> Thread | None:
     try:
-        return Thread(**json.loads(thread))
+        read = Thread(**json.loads(thread))
     except (ValueError, TypeError):  # none, or another channel's
         return None
+    return read if read == Thread(_word(read.channel), _word(read.ts)) else None
+
+
+def _word(value: object) -> str:
+    """An id or a ts of an answer; empty when it is none, and could not be sent back."""
+    return value if isinstance(value, str) and re.fullmatch(r"[A-Za-z0-9.:_-]{1,100}", value) else ""
 
 
 def _reference_of(message: Mapping[str, Any]) -> str:
-    payload = (message.get("metadata") or {}).get("event_payload") or {}
-    return str(payload.get("reference", ""))
+    metadata = message.get("metadata")
+    payload = metadata.get("event_payload") if isinstance(metadata, dict) else None
+    return str(payload.get("reference", "")) if isinstance(payload, dict) else ""

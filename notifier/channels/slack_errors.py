@@ -16,18 +16,21 @@ class Answer(NamedTuple):
     result: Result
     words: str
     target_dead: bool = False
+    channel_dead: bool = False  # the bot or its workspace: no other target of the channel can be told either
 
 
 _TRY_AGAIN = Answer(Result.RETRY, "Slack asks to try again")
-_TOKEN = Answer(Result.REJECTED, "Slack does not accept the bot's token; install the app again", target_dead=True)
+# "It's possible some aspect of the operation succeeded before the error was raised", Slack says of these.
+_MAY_HAVE_POSTED = Answer(Result.UNCERTAIN, "Slack failed, perhaps after it had posted")
+_TOKEN = Answer(Result.REJECTED, "Slack does not accept the bot's token; install the app again", channel_dead=True)
 _REFUSED_CONTENT = Answer(Result.REJECTED, "Slack does not accept the message's content, nor a short plain text")
 
 # https://docs.slack.dev/reference/methods/chat.postMessage#errors and chat.update#errors
 ERRORS: dict[str, Answer] = {
     "ratelimited": _TRY_AGAIN,
     "rate_limited": _TRY_AGAIN,
-    "fatal_error": _TRY_AGAIN,
-    "internal_error": _TRY_AGAIN,
+    "fatal_error": _MAY_HAVE_POSTED,
+    "internal_error": _MAY_HAVE_POSTED,
     "service_unavailable": _TRY_AGAIN,
     "request_timeout": _TRY_AGAIN,
     "team_added_to_org": _TRY_AGAIN,
@@ -37,7 +40,13 @@ ERRORS: dict[str, Answer] = {
     "user_not_found": Answer(Result.REJECTED, "no such member", True),
     "user_disabled": Answer(Result.REJECTED, "the member's account is closed", True),
     "restricted_action": Answer(Result.REJECTED, "the workspace does not let the bot post there", True),
-    "missing_scope": Answer(Result.REJECTED, "the token lacks a scope: the bot needs chat:write", True),
+    "missing_scope": Answer(Result.REJECTED, "the token lacks a scope: the bot needs chat:write", channel_dead=True),
+    "no_permission": Answer(Result.REJECTED, "the bot lacks a permission: install the app again", channel_dead=True),
+    "org_login_required": Answer(Result.REJECTED, "the workspace is being moved by Slack", channel_dead=True),
+    "ekm_access_denied": Answer(Result.REJECTED, "the workspace's admins have suspended messages", channel_dead=True),
+    "access_denied": _TOKEN,
+    "two_factor_setup_required": _TOKEN,
+    "team_access_not_granted": _TOKEN,
     "invalid_auth": _TOKEN,
     "not_authed": _TOKEN,
     "token_revoked": _TOKEN,
@@ -57,11 +66,18 @@ def refusal(response: SlackResponse) -> DeliveryError:
     """An answer that is not `ok`: a busy or failing Slack shows by its status, everything else by the error's name."""
     data = response.data if isinstance(response.data, dict) else {}
     code = str(data.get("error", ""))
-    if response.status_code == 429 or response.status_code >= 500:
+    answer = ERRORS.get(code)
+    if (response.status_code == 429 or response.status_code >= 500) and answer is not _MAY_HAVE_POSTED:
         return failures.by_status(response.status_code, response.headers, "Slack is busy or failing")
-    if answer := ERRORS.get(code):
-        after = failures.retry_after(response.headers)
-        return DeliveryError(answer.result, code, answer.words, retry_after=after, target_dead=answer.target_dead)
+    if answer:
+        return DeliveryError(
+            answer.result,
+            code,
+            answer.words,
+            retry_after=failures.retry_after(response.headers),
+            target_dead=answer.target_dead,
+            channel_dead=answer.channel_dead,
+        )
     if response.status_code != 200:
         return failures.by_status(response.status_code, response.headers, "not from Slack: check the API's URL")
     if re.fullmatch(r"[a-z_]+", code):

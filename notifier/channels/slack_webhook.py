@@ -88,7 +88,7 @@ def _refusal(answer: WebhookResponse) -> DeliveryError | None:
         return failures.by_status(status, answer.headers, "Slack is busy or failing")
     if word in DEAD or status in (404, 410):
         words = DEAD.get(word, "there is no such webhook")
-        return DeliveryError(Result.REJECTED, word if word in DEAD else f"http_{status}", words, target_dead=True)
+        return DeliveryError(Result.REJECTED, word if word in DEAD else f"http_{status}", words, channel_dead=True)
     if word in CONTENT:
         return DeliveryError(
             Result.REJECTED, word, "Slack does not accept the message's content, nor a short plain text"

@@ -13,7 +13,7 @@ from notifier.channels import failures
 from notifier.channels.base import Channel
 from notifier.channels.gsm7 import compose, segments
 from notifier.channels.text import headline
-from notifier.facts import DeliveryError, Message, Receipt, Result
+from notifier.facts import PROVIDER_ID, DeliveryError, Message, Receipt, Result, storable
 
 if TYPE_CHECKING:
     from twilio.base.exceptions import TwilioException
@@ -28,6 +28,9 @@ BAD_CALLBACK = "21609"  # Twilio does not take the status callback's URL: https:
 # Words only: Twilio advises to decide by the HTTP status. https://www.twilio.com/docs/api/errors
 WORDS: dict[int, str] = {
     20003: "Twilio does not accept the account's credentials",
+    10001: "the Twilio account is not active",
+    20005: "the Twilio account is not active",
+    20008: "test credentials cannot send",
     20429: "too many requests",
     21211: "not a telephone number that can be called",
     21212: "the sender is not a number of this account: check TWILIO_FROM",
@@ -37,10 +40,16 @@ WORDS: dict[int, str] = {
     21610: "the recipient has answered STOP",
     21612: "this sender cannot reach this number",
     21614: "not a mobile number",
+    30002: "the Twilio account is suspended",
+    90010: "the Twilio account is not active",
     21617: "the text is too long",
     21659: "the sender is not a number of this account: check TWILIO_FROM",
 }
-DEAD = frozenset({20003, 21211, 21610, 21614})
+DEAD = frozenset({21211, 21610, 21614})
+# The account's: no number can be told until somebody pays, or corrects the credentials or the sender.
+OF_THE_ACCOUNT = frozenset({10001, 20003, 20005, 20008, 21212, 30002, 90010})
+# The number's or the country's, although the status may be one that others use for the account.
+OF_THE_NUMBER = frozenset({21211, 21408, 21608, 21610, 21612, 21614})
 FAILED = frozenset({"failed", "undelivered", "canceled"})
 
 
@@ -89,7 +98,7 @@ class Sms(Channel):
             if error.code != BAD_CALLBACK:
                 raise
             sent = self._ask("create", **asked)  # the alert is worth more than its receipt
-        if not sent.sid:  # the client takes an empty answer for a message
+        if not storable(sent.sid, PROVIDER_ID):  # the client takes an empty answer for a message
             raise _unreadable()
         return Receipt(provider_id=sent.sid, parts=segments(body))
 
@@ -97,10 +106,10 @@ class Sms(Channel):
         # Not by Twilio's filter on the date sent, which a message that still waits in its queue does not have.
         mark = re.compile(rf"(?<!\w){re.escape(reference)}(?!\w)")
         for sent in self._ask("list", to=address, limit=LOOKED_THROUGH):
-            if sent.date_created and sent.date_created < since:
+            if isinstance(sent.date_created, datetime) and sent.date_created < since:
                 continue
-            if sent.status not in FAILED and mark.search(sent.body or ""):
-                return Receipt(provider_id=sent.sid or "", parts=segments(sent.body))
+            if isinstance(sent.body, str) and str(sent.status) not in FAILED and mark.search(sent.body):
+                return Receipt(provider_id=sent.sid, parts=segments(sent.body))
         return None
 
     def _ask(self, verb: str, **arguments: Any) -> Any:
@@ -115,7 +124,7 @@ class Sms(Channel):
             raise _refusal(error, http) from error
         except RequestException as error:
             raise failures.of_requests(error) from error
-        except (ValueError, AttributeError) as error:  # not JSON, or not an object
+        except (ValueError, AttributeError, TypeError) as error:  # not JSON, not an object, or of odd values
             if http.status is None:
                 raise failures.unusable("the account's credentials or the API's URL") from error
             raise _unreadable() from error
@@ -155,14 +164,17 @@ def _unreadable() -> DeliveryError:
 def _refusal(error: TwilioException, http: HttpClient) -> DeliveryError:
     status = http.status or 0
     code = getattr(error, "code", None)
-    known = code if isinstance(code, int) and code != status else 0
+    number = int(str(code)) if re.fullmatch(r"[0-9]{1,9}", str(code)) else 0
+    known = number if number != status else 0
     said = getattr(error, "detail", None) or getattr(error, "title", None) or getattr(error, "msg", None)
     words = WORDS.get(known) or str(said or f"Twilio answered with HTTP {status}")
     refusal = failures.by_status(429 if known == 20429 else status, http.headers, words)
+    final = refusal.result is Result.REJECTED
     return DeliveryError(
         refusal.result,
         str(known) if known and refusal.code != "redirected" else refusal.code,
         refusal.detail,
         retry_after=refusal.retry_after,
-        target_dead=refusal.target_dead or (refusal.result is Result.REJECTED and known in DEAD),
+        target_dead=final and (known in DEAD or (refusal.target_dead and known not in OF_THE_NUMBER)),
+        channel_dead=final and (known in OF_THE_ACCOUNT or (refusal.channel_dead and known not in OF_THE_NUMBER)),
     )

@@ -146,7 +146,7 @@ class Promises(RuleBasedStateMachine):
     def teardown(self) -> None:
         self._stack.close()
 
-    def _cry(self, alert: Alert, why: str) -> None:
+    def _cry(self, alert: Alert, why: str, **_: object) -> None:
         hear(alert.pk, alert.count, alert.severity)
 
     # --- What happens ---------------------------------------------------------------------------------------------

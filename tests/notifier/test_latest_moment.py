@@ -45,7 +45,7 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> dict[str, DeliveryError]:
 def cries(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The alerts that the last resort was told of."""
     heard: list[int] = []
-    monkeypatch.setattr("notifier.resort.cry", lambda alert, why: heard.append(alert.pk))
+    monkeypatch.setattr("notifier.resort.cry", lambda alert, why, **_: heard.append(alert.pk))
     return heard
 
 

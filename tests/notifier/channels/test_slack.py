@@ -191,8 +191,8 @@ def test_news_of_unknown_outcome_is_uncertain(channel: Slack, slack: FakeSlack) 
     [
         # try again
         ("ratelimited", RETRY, False),
-        ("fatal_error", RETRY, False),
-        ("internal_error", RETRY, False),
+        ("fatal_error", UNCERTAIN, False),
+        ("internal_error", UNCERTAIN, False),
         ("service_unavailable", RETRY, False),
         ("request_timeout", RETRY, False),
         ("team_added_to_org", RETRY, False),

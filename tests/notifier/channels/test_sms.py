@@ -88,7 +88,7 @@ def test_a_possible_repeat_says_so(twilio: FakeTwilio) -> None:
         (400, 21614, REJECTED, True),  # not a mobile
         (400, 21610, REJECTED, True),  # STOP
         (401, 20003, REJECTED, True),  # credentials
-        (400, 21212, REJECTED, False),
+        (400, 21212, REJECTED, True),
         (400, 21408, REJECTED, False),
         (400, 21606, REJECTED, False),
         (400, 21608, REJECTED, False),
