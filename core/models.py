@@ -15,7 +15,7 @@ class WorkerHeartbeat(models.Model):
     beat_at = models.DateTimeField(db_index=True)
     loops = models.JSONField(default=dict, help_text="Seconds since each loop last made progress.")
 
-    hung = models.PositiveIntegerField(default=0, help_text="Threads that hang and were replaced.")
+    hung = models.PositiveIntegerField(default=0, db_default=0, help_text="Threads that hang and were replaced.")
 
     def __str__(self) -> str:
         return f"{self.host}:{self.pid}"

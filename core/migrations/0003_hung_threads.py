@@ -13,6 +13,6 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='workerheartbeat',
             name='hung',
-            field=models.PositiveIntegerField(default=0, help_text='Threads that hang and were replaced.'),
+            field=models.PositiveIntegerField(db_default=0, default=0, help_text='Threads that hang and were replaced.'),
         ),
     ]
