@@ -56,7 +56,8 @@ WORLDS = [
     frozenset({"providers"}),
     frozenset({"holds"}),
     frozenset({"restarts"}),
-    frozenset({"providers", "holds", "restarts"}),
+    frozenset({"settings"}),
+    frozenset({"providers", "holds", "restarts", "settings"}),
 ]
 TYPES = ("invoice.paid", "payout.failed")
 QUIET = (13, 14)  # o'clock, for what is not critical
@@ -78,6 +79,21 @@ NOTIFIER: dict[str, Any] = {
     "LIMITS": {"page": {"RATES": ["1/1m"]}},
     "TZ": "UTC",
 }
+
+
+def changed(chat: str, room: str, page: str) -> dict[str, Any]:
+    """The same with a channel of another name, and with other recipients."""
+    channels = {
+        chat: NOTIFIER["CHANNELS"]["chat"] | {"TO": [room]},
+        "page": NOTIFIER["CHANNELS"]["page"] | {"TO": [page]},
+    }
+    quiet = {"nap": NOTIFIER["QUIET_HOURS"]["nap"] | {"CHANNELS": [*channels]}}
+    routes = {"critical": [*channels], "*": [chat]}
+    return NOTIFIER | {"CHANNELS": channels, "QUIET_HOURS": quiet, "ROUTES": routes}
+
+
+SETTINGS = [changed("chat", "chat", "page"), changed("chat", "room", "page"), changed("talk", "chat", "other page")]
+ADDRESSES = ("chat", "room", "page", "other page")
 # The longest interval, a full throttle, and the jitter of a try.
 SOON = 10 * MINUTE + MINUTE + 30 * SECOND
 # The same, and both channels' FAILOVER_AFTER one after the other, each with the longest pause between two tries.
@@ -204,7 +220,7 @@ class Promises(RuleBasedStateMachine):
 
     @precondition(lambda self: "providers" in self.world)
     @rule(
-        address=st.sampled_from(["chat", "page"]),
+        address=st.sampled_from(ADDRESSES),
         result=st.sampled_from([Result.RETRY, Result.UNCERTAIN]),
         retry_after=st.none() | st.floats() | st.integers(0, 10**30) | st.sampled_from([3600.0, 86400.0, 10**400]),
     )
@@ -212,7 +228,7 @@ class Promises(RuleBasedStateMachine):
         MOODS[address] = DeliveryError(result, "503", "later", retry_after=retry_after)
 
     @precondition(lambda self: "providers" in self.world)
-    @rule(address=st.sampled_from(["chat", "page"]), dead=st.booleans())
+    @rule(address=st.sampled_from(ADDRESSES), dead=st.booleans())
     def refuse(self, address: str, dead: bool) -> None:
         MOODS[address] = DeliveryError(Result.REJECTED, "gone", "not taken", target_dead=dead)
 
@@ -235,6 +251,16 @@ class Promises(RuleBasedStateMachine):
         self.scene.clock.step(targets.LEASE)
         self._work()
 
+    @precondition(lambda self: "settings" in self.world)
+    @rule(settings=st.sampled_from(SETTINGS))
+    def change(self, settings: dict[str, Any]) -> None:
+        """A channel is renamed, or has other recipients; the worker that reads that has been started anew."""
+        self._stack.enter_context(override_settings(NOTIFIER=settings))
+        self.scene.couriers.clear()
+        self._work()
+        present = [target.key for channel in get_policy().channels.values() for target in channel.targets]
+        assert not Notification.objects.filter(due_at__isnull=False).exclude(target__key__in=present).exists()
+
     @rule(minutes=st.sampled_from([0.5, 6, 25, 62]))
     def time_passes(self, minutes: float) -> None:
         self.wait(minutes)
@@ -251,6 +277,7 @@ class Promises(RuleBasedStateMachine):
     def _work(self) -> None:
         self._troubled()
         settle.settle_lost(self.scene.now)
+        tasks.hand_over(self.scene.now)
         tasks.release_outdated(self.scene.now)
         busy = True
         while busy:  # what one channel cannot deliver another may have to
