@@ -9,8 +9,8 @@ from demo.screen import Screen
 from demo.site import BrokenPromiseError, Site
 from notifier.conf import get_policy
 from notifier.facts import Result
+from notifier.masking import masked
 from notifier.models import Attempt
-from notifier.probe import masked
 
 
 def twins() -> list[str]:

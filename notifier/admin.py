@@ -11,8 +11,9 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from core.admin import Listed, ReadOnly
-from notifier import pipeline, probe, silences
+from notifier import pipeline, silences
 from notifier.conf import get_policy
+from notifier.masking import masked
 from notifier.models import Alert, Attempt, Digest, Notification, Occurrence, Silence, Target
 
 
@@ -102,13 +103,26 @@ class SilenceAdmin(Listed):
 
 @admin.register(Target)
 class TargetAdmin(ReadOnly, Listed):
-    list_display = ["channel", "masked_address", "dead_since", "dead_detail", "held_by", "next_at"]
     list_filter = ["channel", ("dead_since", admin.EmptyFieldListFilter)]
-    fields = ["channel", "masked_address", "dead_since", "dead_detail", "held_by", "next_at"]
+
+    def get_list_display(self, request: HttpRequest) -> list[Any]:
+        """Whole addresses are for whoever may change targets, which is done in the settings."""
+        may_see = request.user.has_perm("notifier.change_target")
+        return [
+            "channel",
+            "address" if may_see else "masked_address",
+            "dead_since",
+            "dead_detail",
+            "held_by",
+            "next_at",
+        ]
+
+    def get_fields(self, request: HttpRequest, obj: Target | None = None) -> list[Any]:
+        return self.get_list_display(request)
 
     @admin.display(description="address")
     def masked_address(self, target: Target) -> str:
-        return probe.masked(target.address)
+        return masked(target.address)
 
 
 @admin.register(Attempt)

@@ -13,7 +13,8 @@ from core import retention
 from core.retention import delete_some
 from core.statements import create
 from notifier.arguments import LONGEST_RESOLVE_AFTER
-from notifier.facts import AlertState, Category, Failure, Money, Severity, Subject, Verdict
+from notifier.durations import human
+from notifier.facts import FORGOTTEN, AlertState, Category, Failure, Money, Severity, Subject, Verdict
 from notifier.models import Alert, Occurrence
 
 
@@ -104,7 +105,14 @@ def overdue_to_resolve(now: datetime, forget_after: timedelta) -> list[tuple[Ale
     # A row whose time is beyond all dates must not stop the others: the database would refuse to reckon with it.
     quiet = Q(resolve_after__isnull=False, last_at__lt=now - Least(F("resolve_after"), Value(LONGEST_RESOLVE_AFTER)))
     found = Alert.objects.filter(resolved_at__isnull=True).filter(quiet | Q(last_at__lt=now - forget_after))
-    return [(alert, "by itself: quiet" if alert.resolve_after else "forgotten after a long time") for alert in found]
+    return [
+        (alert, "by itself: quiet" if _is_quiet(alert, now) else f"{FORGOTTEN} after {human(forget_after)}"[:50])
+        for alert in found
+    ]
+
+
+def _is_quiet(alert: Alert, now: datetime) -> bool:
+    return alert.resolve_after is not None and now - alert.last_at > alert.resolve_after
 
 
 def prune(before: datetime) -> int:
@@ -164,6 +172,7 @@ def _count(failure: Failure, verdict: Verdict, quiet_period: timedelta) -> Recor
                 "title": verdict.title[:200],
                 "hint": verdict.hint,
                 "rule": verdict.rule[:100],
+                "message": failure.message,
                 "amount": failure.money.amount if failure.money else None,
                 "currency": failure.money.currency if failure.money else "",
                 "attempt": failure.attempt,
@@ -184,14 +193,16 @@ def _count(failure: Failure, verdict: Verdict, quiet_period: timedelta) -> Recor
 
 
 REOPENED = "reopened"  # in `planned_for`, until its plan is made: nobody has one
+# What the site says itself (`alert()`, a watch) is said anew each time: its numbers are those of now.
 # What opens again is judged anew: neither how bad it was, nor who had it, nor what explained it holds any more.
 _COUNT = f"""
     UPDATE notifier_alert SET
         count = count + 1,
         severity = CASE WHEN resolved_at IS NULL AND severity >= %(severity)s THEN severity ELSE %(severity)s END,
         transient = CASE WHEN resolved_at IS NULL THEN transient ELSE %(transient)s END,
-        title = CASE WHEN resolved_at IS NULL THEN title ELSE %(title)s END,
-        hint = CASE WHEN resolved_at IS NULL THEN hint ELSE %(hint)s END,
+        title = CASE WHEN resolved_at IS NULL AND source = 'webhook' THEN title ELSE %(title)s END,
+        hint = CASE WHEN resolved_at IS NULL AND source = 'webhook' THEN hint ELSE %(hint)s END,
+        message = CASE WHEN source = 'webhook' THEN message ELSE %(message)s END,
         rule = CASE WHEN resolved_at IS NULL THEN rule ELSE %(rule)s END,
         acknowledged_at = CASE WHEN resolved_at IS NULL THEN acknowledged_at END,
         acknowledged_until = CASE WHEN resolved_at IS NULL THEN acknowledged_until END,

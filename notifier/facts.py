@@ -45,6 +45,11 @@ class Reason(StrEnum):
     TEST = "test"
 
 
+# How `resolved_how` begins of an alert that nobody heard of for so long that it is no longer followed: it may still be
+# broken.
+FORGOTTEN = "forgotten"
+
+
 class Result(StrEnum):
     """What became of one try to send."""
 
@@ -230,6 +235,8 @@ class Message:
     reference: str = ""  # short and unique; appears in the message so that it can be found again
     thread: str = ""
     possible_repeat: bool = False
+    state: str = ""  # how it stands now, in one line: what a mail's subject, which never changes, leaves out
+    forgotten: bool = False  # RESOLVED, but nobody said that it was fixed
 
 
 # What a provider answers is kept in columns as long as these, and a test compares them.

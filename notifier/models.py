@@ -8,6 +8,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from notifier.facts import Category, Reason, Result, Severity
+from notifier.masking import named
 
 SEVERITIES = [(int(s), s.label) for s in Severity]
 CATEGORIES = [(c.value, c.value) for c in Category]
@@ -145,7 +146,7 @@ class Target(models.Model):
         indexes = [models.Index(fields=["channel"], name="targets_of_channel")]
 
     def __str__(self) -> str:
-        return self.key
+        return named(self.channel, self.address)
 
 
 class Notification(models.Model):

@@ -17,7 +17,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable
-from fractions import Fraction
 
 from notifier.facts import Money
 
@@ -60,11 +59,11 @@ def parse_amount(text: str, currency: str) -> int:
 
 
 def add(monies: Iterable[Money]) -> tuple[Money, ...]:
-    """One total per currency, the largest number (whatever its sign) first, then by currency."""
+    """One total per currency, by its code: amounts in different currencies cannot be compared."""
     totals: Counter[str] = Counter()
     for money in monies:
         totals[money.currency.lower()] += money.amount
-    return tuple(sorted((Money(amount, currency) for currency, amount in totals.items()), key=_largest_first))
+    return tuple(Money(amount, currency) for currency, amount in sorted(totals.items()))
 
 
 def format_sums(monies: Iterable[Money]) -> str:
@@ -76,7 +75,3 @@ def format_sums(monies: Iterable[Money]) -> str:
 def _decimals(currency: str) -> int:
     """How many digits of Stripe's amount stand behind the decimal point."""
     return 0 if currency in _ZERO_DECIMAL else 3 if currency in _THREE_DECIMAL else 2
-
-
-def _largest_first(money: Money) -> tuple[Fraction, str]:
-    return -Fraction(abs(money.amount), 10 ** _decimals(money.currency)), money.currency

@@ -18,7 +18,7 @@ from django.db.models import F, Q
 from core.clock import brought_forward
 from core.redact import redact
 from core.statements import columns, create, select, update
-from notifier import resort, targets, timing
+from notifier import masking, resort, targets, timing
 from notifier.alerts import state_of
 from notifier.facts import AlertState, Due, Reason, Severity, Told
 from notifier.facts import Target as To
@@ -276,7 +276,7 @@ def _stand_in(row: Notification, why: str, to: Iterable[To], policy: Policy, now
             defaults={
                 "route": row.route,
                 "reason": Reason.FIRST,
-                "instead_of": f"{row.target.key} ({why})"[:300],
+                "instead_of": f"{masking.named(row.target.channel, row.target.address)}: {why}"[:300],
             },
         )
         if not created and stand_in.last_error and stand_in.sending_id is None:

@@ -39,8 +39,3 @@ def send_test(channel: Channel, target: Target, tz: str, site: str = "") -> Outc
         wake(f"deliver-{channel.alias}")
         return Outcome(True, f"delivered ({receipt.provider_id}); alerts go there again")
     return Outcome(True, f"delivered ({receipt.provider_id or channel.backend})")
-
-
-def masked(address: str) -> str:
-    """An address that can be recognised and not misused."""
-    return address if address.startswith("#") else f"{address[:3]}…{address[-2:]}"

@@ -47,9 +47,9 @@ _TO_PART = re.compile(
 
 def mark(message: Message) -> str:
     """The one emoji of a message: its status."""
-    if message.reason is Reason.RESOLVED:
+    if message.reason is Reason.RESOLVED and not message.forgotten:
         return ":large_green_circle:"
-    if message.reason is Reason.TEST:
+    if message.reason in (Reason.TEST, Reason.RESOLVED):
         return ":white_circle:"
     return _MARKS[message.severity]
 

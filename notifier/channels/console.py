@@ -85,7 +85,9 @@ def _email(message: Message) -> tuple[str, RenderableType, int]:
 
 
 def _colour(message: Message) -> str:
-    return "green" if message.reason is Reason.RESOLVED else _COLOURS[message.severity]
+    if message.reason is Reason.RESOLVED:
+        return "white" if message.forgotten else "green"
+    return _COLOURS[message.severity]
 
 
 def _words(text: str, style: str = "") -> Text:

@@ -25,6 +25,7 @@ NOT_TAKEN = frozenset({"invalid", "rejected", "failed"})  # of Anymail's statuse
 # Django's own backends that print, write to a file, keep in memory or drop what they are given.
 KEPT_HERE = {f"django.core.mail.backends.{name}.EmailBackend" for name in ("console", "filebased", "locmem", "dummy")}
 SUBJECT = 200  # characters; RFC 5322 allows 998 to a line
+HANDLE = 300  # characters that are kept of `Receipt.thread`: the first mail's Message-ID and subject
 
 
 class Email(Channel):
@@ -57,9 +58,12 @@ class Email(Channel):
         if self.check_address(address):  # Django 5.2 passes some on that are none, as a whole header
             raise DeliveryError(Result.REJECTED, "invalid_address", "not an email address", target_dead=True)
         own_id = self._message_id(message)
-        thread = message.thread or own_id
+        first_id, _, first_subject = one_line(message.thread).partition(" ")
+        thread = first_id or own_id
+        # Gmail shows mails as one thread only while their subjects are the same, so the first one's is kept.
+        subject = first_subject or one_line(message.subject or message.title)[: min(SUBJECT, HANDLE - len(thread) - 1)]
         letter = mail.EmailMultiAlternatives(
-            one_line(message.subject or message.title)[:SUBJECT],
+            subject,
             plain(message),
             self.option("from_email"),
             [address],
@@ -70,7 +74,9 @@ class Email(Channel):
         self._hand_over(letter)
         status = getattr(letter, "anymail_status", None)
         _check_recipient(status)
-        return Receipt(provider_id=str(getattr(status, "message_id", "") or own_id), thread=thread)
+        return Receipt(
+            provider_id=str(getattr(status, "message_id", "") or own_id), thread=f"{thread} {subject}" if thread else ""
+        )
 
     def _hand_over(self, letter: mail.EmailMultiAlternatives) -> None:
         connection = None

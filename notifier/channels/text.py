@@ -51,7 +51,7 @@ def headline(message: Message) -> str:
     if message.reason in (Reason.DIGEST, Reason.TEST):
         return title
     if message.reason is Reason.RESOLVED:
-        return title if title.lower().startswith("resolved") else f"Resolved: {title}"
+        return title if message.forgotten or title.lower().startswith("resolved") else f"Resolved: {title}"
     return f"{message.severity.label.capitalize()}: {title}"
 
 
@@ -68,6 +68,7 @@ def plain(message: Message) -> str:
     if message.text:
         return message.text
     lines = [
+        message.state,
         headline(message),
         *message.summary,
         f"Do: {message.action}" if message.action else "",

@@ -12,13 +12,14 @@ from django.conf import settings
 from django.db import DatabaseError
 from django.utils.html import escape
 
-from notifier import budget, inbound
+from notifier import budget, inbound, masking
 from notifier.attempts import Part
 from notifier.builtin import while_it_holds
 from notifier.facts import Message, Reason
 from notifier.messages import digest, render, story
 from notifier.messages.sms_text import Rest
 from notifier.messages.telling import Story
+from notifier.messages.wording import listed
 from notifier.models import Alert, Attempt, Digest, Notification
 from notifier.policy import Policy
 
@@ -160,5 +161,6 @@ def _budget_note(alias: str, policy: Policy, now: datetime) -> str:
     if budget.messages_left(channel, policy.tz, now) != 1:
         return ""
     overflow = policy.channels.get(channel.limits.overflow)
-    where = f" Further pages go to {overflow.targets[0].address}." if overflow and overflow.targets else ""
+    named = [masking.named(overflow.alias, one.address) for one in overflow.targets] if overflow else []
+    where = f" Further pages go to {listed(named)}." if named else ""
     return f"This is the last message here today (budget {channel.limits.messages_per_day or 'in money'}).{where}"

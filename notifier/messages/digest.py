@@ -90,6 +90,7 @@ def collect(
         )
         for alert, untold in _with_untold(alerts)
     ]
+    live = {line.id for line in lines if line.livemode}
     return DigestData(
         name=plan.name,
         title=_title(plan, period, start),
@@ -102,8 +103,9 @@ def collect(
         counts=count_events(start, end) if count_events else None,
         failures=sum(counts.values()),
         lines=tuple(sorted(lines, key=_worst_first)),
-        at_risk=digest_money.together(waiting),
-        recovered=digest_money.together(recovered),
+        at_risk=digest_money.together(waiting, live),
+        recovered=digest_money.together(recovered, live),
+        test_money=digest_money.together(waiting, {line.id for line in lines} - live),
         held=digest_delivery.by_guard(held),
         undelivered=digest_delivery.undelivered(alerts, start, end),
         trend=trend(end, plan.every, plan.tz),
@@ -138,6 +140,7 @@ def _line(
         dead=left.dead,
         held_by=held_by,
         url=alert_url(alert.pk, site_url),
+        livemode=alert.livemode,
     )
 
 
@@ -178,7 +181,7 @@ def _with_untold(alerts: QuerySet[Alert]) -> Iterator[tuple[Alert, bool]]:
 
 
 def _worst_first(line: Line) -> tuple[int, ...]:
-    return ORDER.index(line.section), -line.severity, -line.dead, -line.count, line.id
+    return ORDER.index(line.section), not line.livemode, -line.severity, -line.dead, -line.count, line.id
 
 
 def _title(plan: DigestPlan, period: Period, start: datetime) -> str:

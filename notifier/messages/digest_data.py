@@ -55,6 +55,7 @@ class Line:
     dead: int = 0
     held_by: tuple[str, ...] = ()
     url: str = ""
+    livemode: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +107,9 @@ class DigestData:
     counts: EventCounts | None = None
     failures: int = 0
     lines: tuple[Line, ...] = ()
-    at_risk: tuple[Money, ...] = ()
+    at_risk: tuple[Money, ...] = ()  # in live mode alone
     recovered: tuple[Money, ...] = ()
+    test_money: tuple[Money, ...] = ()  # of test mode's failures: at no risk
     held: tuple[Held, ...] = ()
     undelivered: tuple[Undelivered, ...] = ()
     trend: Trend | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -34,8 +34,9 @@ def recovered(alerts: QuerySet[Alert], start: datetime, end: datetime) -> dict[i
     return _per_alert(of_alerts.filter(recovered_at__gte=start, recovered_at__lt=end))
 
 
-def together(events: Mapping[int, Events]) -> tuple[Money, ...]:
-    return add(money for one in events.values() for money in one.money)
+def together(events: Mapping[int, Events], alerts: Collection[int]) -> tuple[Money, ...]:
+    """The money of these alerts alone."""
+    return add(money for alert, one in events.items() if alert in alerts for money in one.money)
 
 
 def _per_alert(occurrences: QuerySet[Occurrence]) -> dict[int, Events]:

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from django.template.loader import render_to_string
 
 from notifier.channels.text import POSSIBLE_REPEAT, plain
-from notifier.facts import Link, Message, Reason, Severity
+from notifier.facts import FORGOTTEN, Link, Message, Reason, Severity
 from notifier.messages import bars
 from notifier.messages.digest_data import OPEN, DigestData, EventCounts, Held, Line, Section, Undelivered
-from notifier.messages.render import COLOURS, OVER
+from notifier.messages.render import COLOURS, OVER, TEST
 from notifier.messages.sms_text import numbers
 from notifier.messages.wording import about, clock, counted, shorten, span, sums
 
@@ -112,9 +112,11 @@ def _outcome(data: DigestData) -> str:
     if data.quiet:
         return "all quiet" + (f", {counted(data.counts.received, 'event')}" if data.counts else "")
     still_open = sum(line.section in OPEN for line in data.lines)
+    forgotten = sum(line.resolved_how.startswith(FORGOTTEN) for line in data.lines)
     parts = [
         counted(len(data.lines), "alert") if data.lines else "no alerts",
-        f"{still_open:,} still open" if still_open else "all over" if data.lines else "",
+        f"{still_open:,} still open" if still_open else "all over" if data.lines and not forgotten else "",
+        f"{forgotten:,} forgotten" if forgotten else "",
         f"{sums(data.at_risk)} at risk" if sums(data.at_risk) else "",
         "not all could be delivered" if data.undelivered else "",
     ]
@@ -123,7 +125,12 @@ def _outcome(data: DigestData) -> str:
 
 def _money(data: DigestData) -> str:
     at_risk, recovered = sums(data.at_risk), sums(data.recovered)
-    parts = [f"{at_risk} at risk" if at_risk else "", f"{recovered} recovered" if recovered else ""]
+    test = sums(data.test_money)
+    parts = [
+        f"{at_risk} at risk" if at_risk else "",
+        f"{recovered} recovered" if recovered else "",
+        f"test mode: {test} of test money, at no risk" if test else "",
+    ]
     return " · ".join(part for part in parts if part)
 
 
@@ -141,19 +148,22 @@ def _why(data: DigestData) -> str:
 
 def _row(line: Line, data: DigestData) -> Row:
     over = line.resolved_at is not None
-    money, recovered = sums(line.at_risk), sums(line.recovered)
+    test = "" if line.livemode else " of test money"
+    money, recovered = sums(line.at_risk) and f"{sums(line.at_risk)}{test}", sums(line.recovered)
+    left = "not recovered" if over else "at risk" if line.livemode else "waiting"
     failures = counted(line.count, "failure") if line.count else "no new failure"
     parts = [
         f"{failures} ({line.total:,} in all)" if line.total > line.count else failures,
-        f"{money} {'not recovered' if over else 'at risk'}" if money else "",
-        f"{recovered} recovered" if recovered else "",
+        f"{money} {left}" if money else "",
+        f"{recovered}{test} recovered" if recovered else "",
         f"{counted(line.dead, 'event')} given up" if line.dead else "",
         f"{counted(line.waiting, 'event')} not processed" if over and line.waiting else "",
         _when(line, data),
         f"held by {shorten(', '.join(line.held_by), 80)}" if line.held_by else "",
     ]
-    colour = OVER if over else COLOURS[line.severity]
-    name = f"{line.id} {'' if over else f'{line.severity.label}, '}{shorten(line.what, WHAT)}"
+    colour = COLOURS[line.severity] if not over else TEST if line.resolved_how.startswith(FORGOTTEN) else OVER
+    severity, mode = "" if over else f"{line.severity.label}, ", "" if line.livemode else "[test mode] "
+    name = f"{line.id} {severity}{mode}{shorten(line.what, WHAT)}"
     return Row(name, " · ".join(part for part in parts if part), colour, line.url)
 
 
@@ -161,6 +171,8 @@ def _when(line: Line, data: DigestData) -> str:
     if line.resolved_at is None:
         return f"since {clock(line.opened_at, data.now, data.tz)}"
     how = f", {shorten(line.resolved_how, 60)}" if line.resolved_how else ""
+    if line.resolved_how.startswith(FORGOTTEN):
+        return f"no longer followed, {line.resolved_how}: nobody said it was fixed"
     return f"over after {about(line.resolved_at - line.opened_at)}, {clock(line.resolved_at, data.now, data.tz)}{how}"
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from notifier.facts import Reason
-from notifier.messages.phrases import NAME, TITLE, TYPE, began, ways
+from notifier.messages.phrases import NAME, TITLE, TYPE, began, money, ways
 from notifier.messages.telling import Story
-from notifier.messages.wording import about, clock, counted, shorten, sums
+from notifier.messages.wording import about, capitalised, clock, counted, shorten, sums
 
-AGAIN = "It was said to be over, and it is not"
+AGAIN = "Failing again after it was reported as resolved"
 
 
 def latest(story: Story) -> str:
@@ -19,7 +19,7 @@ def latest(story: Story) -> str:
     lead = {Reason.UPDATE: "", Reason.RAISED: _raised(story), Reason.REPEAT: still_open(story), Reason.REOPENED: AGAIN}
     if story.reason not in lead:
         return ""
-    held_by = f"held by {shorten(story.held_by, NAME)} until now" if story.held_by else ""
+    held_by = f"held until now {held_because(story.held_by)}" if story.held_by else ""
     return "; ".join(part for part in (lead[story.reason], more(story), held_by) if part)
 
 
@@ -33,8 +33,8 @@ def more(story: Story) -> str:
     if counts and rest:
         counts.append(f"{rest:,} in others")
     types = f": {', '.join(counts)}" if len(counts) > 1 else ""
-    money = f"; {sums(since.money)} affected" if sums(since.money) else ""
-    return f"{just_more(story)}{types}{money}"
+    affected = f"; {money(story, since.money)} affected" if sums(since.money) else ""
+    return f"{just_more(story)}{types}{affected}"
 
 
 def just_more(story: Story) -> str:
@@ -42,21 +42,26 @@ def just_more(story: Story) -> str:
     return f"{story.since.number:,} more" + (f" in {about(story.now - story.told_at)}" if story.told_at else "")
 
 
+def just_more_or_why(story: Story) -> str:
+    """ "412 more in 9 min"; without more why it comes again: "reminder, still open" """
+    return just_more(story) if story.since.number else because(story)
+
+
 def over(story: Story) -> str:
     """ "All 413 events are processed (409 by retry, 4 replayed). EUR 18,420.00 and USD 310.00 recovered." """
     totals, done = story.totals, story.totals.recovered_events
-    recovered = f" {sums(totals.recovered)} recovered." if sums(totals.recovered) else ""
+    recovered = f" {money(story, totals.recovered)} recovered." if sums(totals.recovered) else ""
     if not story.about_events:
-        return f"It is over{_how(story)}.{recovered}"
+        return f"{_ended(story)}.{recovered}"
     if done == totals.events:
         which = "Its event is" if done == 1 else f"All {done:,} events are"
         return f"{which} processed ({ways(story)}).{recovered}"
     if story.after_commit:
-        return f"It is over{_how(story)}.{recovered}"
+        return f"{_ended(story)}.{recovered}"
     some = f"; {done:,} processed ({ways(story)})" if done else ""
     missing = f"{totals.events - done:,} of {counted(totals.events, 'event')} not processed{some}"
-    at_risk = f" {sums(totals.at_risk)} not recovered." if sums(totals.at_risk) else ""
-    return f"It is over{_how(story)}, but {missing}.{recovered}{at_risk}"
+    at_risk = f" {money(story, totals.at_risk)} not recovered." if sums(totals.at_risk) else ""
+    return f"{_ended(story)}, but {missing}.{recovered}{at_risk}"
 
 
 def still_open(story: Story) -> str:
@@ -72,8 +77,11 @@ def _raised(story: Story) -> str:
     return f"Raised {before}to {story.severity.label}"
 
 
-def _how(story: Story) -> str:
-    return f" ({shorten(story.resolved_how, NAME)})" if story.resolved_how else ""
+def _ended(story: Story) -> str:
+    if story.forgotten:
+        return f"{capitalised(story.resolved_how)} without news: nobody said it was fixed, and it is no longer followed"
+    how = f" ({shorten(story.resolved_how, NAME)})" if story.resolved_how else ""
+    return f"It is over{how}"
 
 
 def _whose(story: Story) -> str:
@@ -104,22 +112,37 @@ def because(story: Story) -> str:
     return {
         Reason.UPDATE: "more failures since the last message",
         Reason.REPEAT: "reminder, still open",
-        Reason.REOPENED: "open again",
-        Reason.RESOLVED: "it is over",
+        Reason.REOPENED: "failing again",
+        Reason.RESOLVED: "it is no longer followed" if story.forgotten else "it is over",
     }.get(story.reason, "test")
 
 
 def held(story: Story) -> str:
-    """ "Held by quiet hours night for 7 h 12 min (since Sat 21 Nov 22:48 CET): 412 failures are counted here" """
+    """ "Held by silence 3, for 7 h 12 min (since Sat 21 Nov 22:48 CET): 412 failures are counted here" """
     if not story.held_by:
         return ""
-    name = f"Held by {shorten(story.held_by, NAME)}"
+    name = f"Held {held_because(story.held_by)}"
     if story.held_since:
         since = clock(story.held_since, story.now, story.tz)
-        name += f" for {about(story.now - story.held_since)} (since {since})"
+        name += f", for {about(story.now - story.held_since)} (since {since})"
     number = story.since.number if story.told_at else story.count
     times = counted(number, "failure" if story.about_events else "time")
     return f"{name}: {times} counted here" if number and not story.resolved_at else name
+
+
+def held_because(held_by: str) -> str:
+    """What a guard's name, as it is stored, says to people: "because alert 7, which explains it, was open"."""
+    name, _, rest = held_by.partition(" ")
+    words = {
+        "inhibited": f"because {rest.removeprefix('by ')}, which explains it, was open",
+        "silence": f"by silence {rest}",
+        "quiet": f'by the quiet hours "{rest.removeprefix("hours ")}"',
+        "acknowledged": "while it was acknowledged",
+        "budget": "because the day's budget was spent",
+        "diverted:": f"while others were told instead, because: {rest}",
+        "throttle:": f"by the limit of {rest}",
+    }
+    return shorten(words.get(name, f"by {held_by}"), TITLE)
 
 
 def who_has_it(story: Story) -> str:
@@ -128,4 +151,9 @@ def who_has_it(story: Story) -> str:
     if story.acknowledged_until and story.acknowledged_until > story.now:
         by = f" by {shorten(story.acknowledged_by, NAME)}" if story.acknowledged_by else ""
         return f"Acknowledged{by} until {clock(story.acknowledged_until, story.now, story.tz)}"
-    return "Nobody has acknowledged it" if story.reason in (Reason.UPDATE, Reason.RAISED) else ""
+    if story.reason not in (Reason.UPDATE, Reason.RAISED, Reason.REOPENED):
+        return ""  # a first message says nothing of it, and a reminder has said it
+    if story.acknowledged_until:
+        ended = clock(story.acknowledged_until, story.now, story.tz)
+        return f"{capitalised(_whose(story))} acknowledgement ended {ended}"
+    return "Nobody has acknowledged it"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from notifier.builtin import while_it_holds
-from notifier.facts import Reason
+from notifier.facts import Money, Reason
 from notifier.messages.telling import Story
 from notifier.messages.wording import about, clock, counted, shorten, span, sums
 
@@ -24,7 +25,12 @@ class Fact(NamedTuple):
 def what(story: Story) -> str:
     """ "invoice.paid: database unavailable" """
     title = shorten(story.title, TITLE)
-    return f"{kinds(story)}: {title}" if story.event_type else title
+    return mode(story) + (f"{kinds(story)}: {title}" if story.event_type else title)
+
+
+def mode(story: Story) -> str:
+    """Before whatever names an alert: nobody should get up for test mode."""
+    return "" if story.livemode else "[test mode] "
 
 
 def kinds(story: Story) -> str:
@@ -35,24 +41,29 @@ def kinds(story: Story) -> str:
 def headline(story: Story) -> str:
     """What is wrong, or that it no longer is, without the severity."""
     if story.resolved_at:
-        return f"Resolved after {about(story.resolved_at - began(story))}: {what(story)}"
+        end = "No longer followed" if story.forgotten else "Resolved"
+        return f"{end} after {about(story.resolved_at - began(story))}: {what(story)}"
+    return f"Test: {wrong(story)}" if story.reason is Reason.TEST else wrong(story)
+
+
+def wrong(story: Story) -> str:
+    """ "invoice.paid cannot be processed: database unavailable": the same from the first message to the last"""
     title = shorten(story.title, TITLE)
     how = "is processed, but what follows its commit failed" if story.after_commit else "cannot be processed"
-    wrong = f"{kinds(story)} {how}: {title}" if story.event_type else title
-    return f"Test: {wrong}" if story.reason is Reason.TEST else wrong
+    return mode(story) + (f"{kinds(story)} {how}: {title}" if story.event_type else title)
 
 
 def facts(story: Story) -> tuple[Fact, ...]:
     """What is at stake and for whom, the most important first."""
     totals = story.totals
-    at_risk, recovered = sums(totals.at_risk), sums(totals.recovered)
+    recovered = money(story, totals.recovered)
     rows = [
-        Fact("At risk", at_risk, at_risk and f"{at_risk} at risk"),
+        Fact("At risk" if story.livemode else "Test money", sums(totals.at_risk), at_risk(story)),
         Fact("Recovered", recovered, recovered and f"{recovered} recovered"),
     ]
     if story.resolved_at:
         rows = []  # the news says it
-    if story.about_events or story.event_type:
+    if story.about_events or story.event_type or not story.livemode:
         rows.append(_same("Mode", "live" if story.livemode else "test mode"))
     rows.append(_named("Account", story.account))
     if totals.customers > 1:
@@ -72,6 +83,18 @@ def _same(label: str, value: str) -> Fact:
 def _named(label: str, value: str) -> Fact:
     name = shorten(value, NAME)
     return Fact(label, name, f"{label.lower()} {name}")
+
+
+def at_risk(story: Story) -> str:
+    """ "EUR 18,420.00 at risk"; in test mode no money is"""
+    text = sums(story.totals.at_risk)
+    return f"{text} {'at risk' if story.livemode else 'of test money'}" if text else ""
+
+
+def money(story: Story, sums_of: Iterable[Money]) -> str:
+    """ "EUR 18,420.00 and USD 310.00", or "EUR 5.00 of test money" """
+    text = sums(sums_of)
+    return f"{text} of test money" if text and not story.livemode else text
 
 
 def how_often(story: Story) -> str:

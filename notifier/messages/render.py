@@ -14,7 +14,7 @@ from notifier.messages import news, phrases, sms_text
 from notifier.messages.phrases import Fact
 from notifier.messages.sms_text import NO_REST, Rest
 from notifier.messages.telling import Story
-from notifier.messages.wording import clock, counted, end_of, shorten, sums
+from notifier.messages.wording import capitalised, clock, counted, end_of, shorten, sums
 
 TRACEBACK = 6000  # characters
 NAMED = 20  # alerts of those folded into one message
@@ -53,11 +53,13 @@ def render(story: Story, *, note: str = "", html: bool = True) -> Message:
         footer=tuple(line for line in (*news.footer(story), note) if line),
         links=story.links,
         short=sms_text.one(story, note),
-        subject=f"[{_mark(story)}] {phrases.what(story)} ({_stake(story)})",
+        subject=f"Alert {story.id}: {phrases.wrong(story)}",
+        state=" · ".join(part for part in (capitalised(_mark(story)), _stake(story), _changed(story)) if part),
         detail="" if story.resolved_at else end_of(story.traceback.strip(), TRACEBACK),
         reference=story.reference,
         thread=story.thread,
         possible_repeat=story.possible_repeat,
+        forgotten=story.forgotten,
     )
     rows = [*known, Fact("Error", error, error), *(Fact("", line, line) for line in lines[2:])]
     return _whole(message, _mark(story), [row for row in rows if row.value], html=html)
@@ -83,9 +85,10 @@ def fold(
         raise ValueError("there is nothing to fold: no stories were given")
     ordered = sms_text.worst_first(stories)
     worst = ordered[0]
-    money = [sum_ for one in stories for sum_ in one.totals.at_risk] if at_risk is None else list(at_risk)
+    live = [sum_ for one in stories if one.livemode for sum_ in one.totals.at_risk]
+    money = live if at_risk is None else list(at_risk)
     stake = f"{sums(money)} at risk" if sums(money) else ""
-    rows = [Fact(f"Alert {one.id}", _in_one_line(one), "") for one in ordered[:NAMED]]
+    rows = [Fact(f"Alert {one.id}", shorten(_in_one_line(one), LINE - 30), "") for one in ordered[:NAMED]]
     unnamed = [*(one.id for one in ordered[NAMED:]), *rest.ids]
     if unnamed:
         rows.append(Fact("", f"and {len(unnamed):,} more: alerts {sms_text.numbers(unnamed)}", ""))
@@ -102,6 +105,7 @@ def fold(
         reference=worst.reference,
         thread=thread,
         possible_repeat=any(one.possible_repeat for one in stories),
+        forgotten=any(one.forgotten for one in stories),
     )
     known = [Fact("At risk", sums(money), "")] if stake else []
     return _whole(message, _mark(worst), [*known, *rows], html=html)
@@ -144,22 +148,31 @@ def _whole(message: Message, mark: str, rows: Sequence[Fact], *, html: bool = Tr
 def _mark(story: Story) -> str:
     if story.reason is Reason.TEST:
         return "test"
+    if story.forgotten:
+        return "no longer followed"
     return "resolved" if story.resolved_at else story.severity.label
 
 
 def _colour(message: Message) -> str:
     if message.reason is Reason.TEST:
         return TEST
-    return OVER if message.reason is Reason.RESOLVED else COLOURS[message.severity]
+    if message.reason is Reason.RESOLVED:
+        return TEST if message.forgotten else OVER
+    return COLOURS[message.severity]
 
 
 def _stake(story: Story) -> str:
     """ "413 events, EUR 18,420.00" """
     events = story.totals.events if story.about_events else 0
     number = counted(events, "event") if events else "once" if story.count == 1 else f"{story.count:,} times"
-    recovered = sums(story.totals.recovered)
-    money = (recovered and f"{recovered} recovered") if story.resolved_at else sums(story.totals.at_risk)
+    recovered = phrases.money(story, story.totals.recovered)
+    money = (recovered and f"{recovered} recovered") if story.resolved_at else phrases.at_risk(story)
     return f"{number}, {money}" if money else number
+
+
+def _changed(story: Story) -> str:
+    """What is new since the last message, for a mail's first line: its subject stays the same."""
+    return "" if story.reason in (Reason.FIRST, Reason.RESOLVED, Reason.TEST) else news.just_more_or_why(story)
 
 
 def _in_one_line(story: Story) -> str:

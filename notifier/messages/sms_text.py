@@ -16,7 +16,7 @@ MARKS = {Severity.CRITICAL: "CRIT", Severity.ERROR: "ERROR", Severity.WARNING: "
 REPEAT = len("Repeat? ")  # what the channel puts before it
 ITEM, LEAST = 60, 40  # septets that name one of several alerts, and the only one
 RANGES = 4  # of alert numbers
-CURRENCIES = 2
+CURRENCIES = 3
 
 
 class Room(NamedTuple):
@@ -121,13 +121,14 @@ def clip(text: str, limit: int) -> str:
 
 def _what(story: Story) -> str:
     """ "invoice.paid +2 types: database unavailable" """
-    return gsm7(re.sub(r" and (\d[\d,]*) other (types?)", r" +\1 \2", phrases.what(story), count=1))
+    what = phrases.what(story).replace(phrases.mode(story), "TEST MODE " if phrases.mode(story) else "", 1)
+    return gsm7(re.sub(r" and (\d[\d,]*) other (types?)", r" +\1 \2", what, count=1))
 
 
 def _one(story: Story, what: str, note: str, *, zone: bool, brief: bool = False) -> str:
     number = f"Alert {story.id}."
     if story.resolved_at:
-        return gsm7(_spaced([f"OK {what}.", _over(story), number, note]))
+        return gsm7(_spaced([f"{'CLOSED' if story.forgotten else 'OK'} {what}.", _over(story), number, note]))
     lead = {
         Reason.RAISED: f" (was {story.told_severity.label})" if story.told_severity else "",
         Reason.REOPENED: " again:",
@@ -145,14 +146,18 @@ def _stake(story: Story, *, zone: bool) -> str:
         number += f", failed {story.count:,} times"
     new = f"{news.just_more(story)}, " if story.told_at and story.since.number else ""
     money = sums(story.totals.at_risk, CURRENCIES)
+    money += (" at risk" if story.livemode else " of test money") if money else ""
     since = f" since {clock(phrases.began(story), story.now, story.tz, zone=zone)}" if story.count > 1 else ""
-    return f"{new}{number}{f', {money} at risk' if money else ''}{since}."
+    return f"{new}{number}{f', {money}' if money else ''}{since}."
 
 
 def _over(story: Story) -> str:
     totals = story.totals
     after = f"Resolved after {about(story.resolved_at - phrases.began(story))}" if story.resolved_at else "Resolved"
-    money = f", {sums(totals.recovered, CURRENCIES)} recovered" if sums(totals.recovered) else ""
+    if story.forgotten:
+        after = f"No longer followed, {story.resolved_how}: nobody said it was fixed"
+    recovered = f"{sums(totals.recovered, CURRENCIES)}{'' if story.livemode else ' of test money'} recovered"
+    money = f", {recovered}" if sums(totals.recovered) else ""
     if not story.about_events:
         return f"{after}{money}."
     done = totals.recovered_events

@@ -127,8 +127,13 @@ def tell(
 
 
 def at_risk_together(alerts: Iterable[int]) -> tuple[Money, ...]:
-    """The money at risk in several alerts: an event that failed in two ways, and so is in two of them, counts once."""
-    waiting = Occurrence.objects.filter(alert__in=list(alerts), recovered_at__isnull=True)
+    """The money at risk in several alerts: an event that failed in two ways, and so is in two of them, counts once.
+
+    Test mode's is at no risk.
+    """
+    waiting = Occurrence.objects.filter(
+        alert__in=Alert.objects.filter(pk__in=list(alerts), livemode=True), recovered_at__isnull=True
+    )
     return each_event.money(each_event.groups(waiting))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from notifier.facts import Category, Frame, Link, Money, Reason, Severity
+from notifier.facts import FORGOTTEN, Category, Frame, Link, Money, Reason, Severity
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +98,11 @@ class Story:
     links: tuple[Link, ...] = ()
     reference: str = ""
     possible_repeat: bool = False
+
+    @property
+    def forgotten(self) -> bool:
+        """It is no longer followed, and nobody said that it was fixed."""
+        return self.resolved_at is not None and self.resolved_how.startswith(FORGOTTEN)
 
     @property
     def about_events(self) -> bool:

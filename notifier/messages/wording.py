@@ -11,7 +11,7 @@ from notifier.durations import human
 from notifier.facts import Money
 from notifier.money import add, format_money, format_sums
 
-CURRENCIES = 3  # named; a Stripe account may take 135 of them
+CURRENCIES = 8  # named; a Stripe account may take 135 of them
 
 
 def clock(when: datetime, now: datetime, tz: str, *, zone: bool = True) -> str:
@@ -60,7 +60,7 @@ def listed(items: Sequence[str]) -> str:
 
 
 def sums(monies: Iterable[Money], most: int = CURRENCIES) -> str:
-    """Totals per currency, of which the largest few are written out: "EUR 18,420.00 and USD 310.00"."""
+    """Totals per currency, by its code; past so many the rest is counted: "EUR 18,420.00 and USD 310.00"."""
     totals = [total for total in add(monies) if total.amount]
     if len(totals) <= most:
         return format_sums(totals)

@@ -65,7 +65,7 @@ def test_route_says_the_verdict_and_each_route_and_why_not() -> None:
     assert "by built-in code, fingerprint " in said
     assert "wake: severity is error" in said
     assert "payments: matches" in said
-    assert "To chat:chat by route 'payments': first, 2026-11-23 12:00:00 UTC" in said
+    assert "To chat by route 'payments': first, 2026-11-23 12:00:00 UTC" in said
     assert "quiet: clear" in said
     assert "| Error: invoice.paid cannot be processed: a bug in the handler (KeyError)" in said
 
@@ -93,7 +93,7 @@ def test_route_of_what_nothing_retries_pages() -> None:
 
     assert "Verdict   critical" in said
     assert "wake: matches" in said
-    assert "To page:+14155552671 by route 'wake': first, 2026-11-23 23:30:00 UTC" in said
+    assert "To page (+14…71) by route 'wake': first, 2026-11-23 23:30:00 UTC" in said
 
 
 def test_route_says_which_open_alert_it_would_join(site: Scene) -> None:
@@ -331,7 +331,7 @@ def test_route_says_that_a_file_is_no_event(tmp_path: Path) -> None:
 def test_send_test_sends_to_each_address_and_says_what_became_of_it() -> None:
     said = run("send_test")
 
-    assert said.splitlines() == ["chat (cha…at): delivered (memory-1)", "page (+14…71): delivered (memory-2)"]
+    assert said.splitlines() == ["chat: delivered (memory-1)", "page (+14…71): delivered (memory-2)"]
     assert reasons(memory.outbox) == ["test", "test"]
 
 

@@ -101,8 +101,8 @@ EUR, USD, JPY = Money(1842000, "eur"), Money(31000, "usd"), Money(90000, "jpy")
         pytest.param([], (), id="no money"),
         pytest.param([Money(100, "eur"), Money(250, "eur")], (Money(350, "eur"),), id="one currency"),
         pytest.param([Money(100, "EUR"), Money(250, "eur")], (Money(350, "eur"),), id="however it is written"),
-        pytest.param([USD, EUR], (EUR, USD), id="currencies are never added; the biggest first"),
-        pytest.param([EUR, JPY], (JPY, EUR), id="biggest as people read it: JPY 90,000 before EUR 18,420"),
+        pytest.param([USD, EUR], (EUR, USD), id="currencies are never added; by their codes"),
+        pytest.param([JPY, EUR], (EUR, JPY), id="never by amount: JPY 90,000 is less than EUR 18,420"),
         pytest.param([Money(100, "usd"), Money(100, "eur")], (Money(100, "eur"), Money(100, "usd")), id="a tie"),
         pytest.param([USD, Money(-EUR.amount, "eur")], (Money(-EUR.amount, "eur"), USD), id="a big refund"),
         pytest.param([EUR, Money(-EUR.amount, "eur")], (Money(0, "eur"),), id="nothing is left of it"),
@@ -118,9 +118,9 @@ def test_add(monies: list[Money], expected: tuple[Money, ...]) -> None:
         ([], ""),
         ([EUR], "EUR 18,420.00"),
         ([USD, EUR], "EUR 18,420.00 and USD 310.00"),
-        ([USD, EUR, JPY], "JPY 90,000, EUR 18,420.00 and USD 310.00"),
+        ([USD, EUR, JPY], "EUR 18,420.00, JPY 90,000 and USD 310.00"),
         ([Money(0, "eur")], "EUR 0.00"),
-        ([Money(-350, "eur"), USD], "USD 310.00 and EUR -3.50"),
+        ([Money(-350, "eur"), USD], "EUR -3.50 and USD 310.00"),
     ],
 )
 def test_format_sums(monies: list[Money], expected: str) -> None:

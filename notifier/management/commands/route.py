@@ -18,6 +18,7 @@ from notifier.conf import get_policy
 from notifier.dryrun import Explanation, Heard, explain
 from notifier.facts import Failure
 from notifier.inbound import failure_like
+from notifier.masking import named
 
 
 class Command(BaseCommand):
@@ -118,7 +119,7 @@ def _lines(failure: Failure, explanation: Explanation) -> list[str]:
 
 
 def _heard_lines(heard: Heard) -> list[str]:
-    head = f"To {heard.target.key} by route {heard.route!r}"
+    head = f"To {named(heard.target.channel, heard.target.address)} by route {heard.route!r}"
     if heard.reason is None or heard.message is None:
         return [f"{head}: nothing now, it has been told"]
     when = f"{timezone.localtime(heard.goes_at):%Y-%m-%d %H:%M:%S %Z}" if heard.goes_at else "not sent here"

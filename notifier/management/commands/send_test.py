@@ -8,7 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from notifier import probe
+from notifier import masking, probe
 from notifier.conf import get_policy
 
 
@@ -33,6 +33,6 @@ class Command(BaseCommand):
             for target in channel.targets:
                 outcome = probe.send_test(channel, target, policy.tz, site=getattr(settings, "SITE_URL", ""))
                 failed += not outcome.delivered
-                self.stdout.write(f"{alias} ({probe.masked(target.address)}): {outcome.text}")
+                self.stdout.write(f"{masking.named(alias, target.address)}: {outcome.text}")
         if failed:
             raise CommandError(f"{failed} test message(s) did not arrive", returncode=1)

@@ -58,17 +58,18 @@ def test_arrives_as_text_and_html_with_the_headers_of_an_alert(channel: Email, s
     assert arrived["headers"]["Message-ID"] == "<k7Qp2w@shop.example>"
     assert arrived["headers"]["Auto-Submitted"] == "auto-generated"
     assert not {"In-Reply-To", "References"} & set(arrived["headers"])
-    assert receipt == Receipt(provider_id="<k7Qp2w@shop.example>", thread="<k7Qp2w@shop.example>")
+    assert receipt == Receipt(provider_id="<k7Qp2w@shop.example>", thread=f"<k7Qp2w@shop.example> {MESSAGE.subject}")
 
 
 def test_news_is_threaded_below_the_first_message(channel: Email, smtp: FakeSmtp) -> None:
     thread = channel.deliver(TO, MESSAGE).thread
 
-    receipt = channel.deliver(TO, message(reason=Reason.UPDATE, reference="second", thread=thread))
+    receipt = channel.deliver(TO, message(reason=Reason.UPDATE, reference="second", thread=thread, subject="new words"))
 
     headers = smtp.messages[1]["headers"]
     assert headers["Message-ID"] == "<second@shop.example>"
-    assert (headers["In-Reply-To"], headers["References"]) == (thread, thread)
+    assert (headers["In-Reply-To"], headers["References"]) == ("<k7Qp2w@shop.example>",) * 2
+    assert headers["Subject"] == MESSAGE.subject, "Gmail threads mails of one subject alone"
     assert (receipt.provider_id, receipt.thread) == ("<second@shop.example>", thread)
 
 
@@ -91,7 +92,7 @@ def test_a_repeat_has_the_same_message_id(channel: Email, smtp: FakeSmtp) -> Non
     ],
 )
 def test_the_message_id_is_of_the_senders_domain(smtp: FakeSmtp, channel: Email, sender: str, domain: str) -> None:
-    assert email(from_email=sender).deliver(TO, MESSAGE).thread == f"<k7Qp2w@{domain}>"
+    assert email(from_email=sender).deliver(TO, MESSAGE).provider_id == f"<k7Qp2w@{domain}>"
 
 
 def test_without_a_reference_the_mail_system_names_the_message(channel: Email, smtp: FakeSmtp) -> None:
@@ -262,7 +263,7 @@ def test_arrives_through_a_providers_api(rig: Callable[[str], Rig], kind: str) -
     assert headers["auto-submitted"] == "auto-generated"
     assert receipt.provider_id
     assert receipt.provider_id != "<k7Qp2w@shop.example>"  # the provider's own
-    assert receipt.thread == "<first@shop.example>"
+    assert receipt.thread == f"<first@shop.example> {MESSAGE.subject}"
 
 
 @pytest.mark.parametrize(
