@@ -132,7 +132,7 @@ def describe(found: Finding) -> tuple[str, str]:
             "Nothing is lost. Start `manage.py worker`.",
         )
     return (
-        f"The worker does not get on; work has been waiting since {since}",
+        f"The worker is stuck: work has been waiting since {since}",
         f"{beat} Waiting for: {found.loop}. Nothing is lost. "
         "Look in the worker's log for a handler that hangs or a loop that fails, then restart `manage.py worker`.",
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 
 from django.db import connection, transaction
 from django.db.models import F, Q, Value
@@ -141,6 +142,7 @@ def state_of(alert: Alert) -> AlertState:
             endpoint=alert.endpoint,
             account=alert.account,
             money=Money(alert.amount, alert.currency) if alert.amount is not None else None,
+            amounts=({} if alert.amount is None else {alert.currency: alert.amount}) | alert.amounts,
             attempt=alert.attempt,
             context=alert.context,
         ),
@@ -163,7 +165,7 @@ def _count(failure: Failure, verdict: Verdict, quiet_period: timedelta) -> Recor
     when = failure.occurred_at
     with connection.cursor() as cursor:
         cursor.execute(
-            _COUNT,
+            _counting(connection.vendor),
             {
                 "severity": int(verdict.severity),
                 "when": at(when),
@@ -175,6 +177,7 @@ def _count(failure: Failure, verdict: Verdict, quiet_period: timedelta) -> Recor
                 "message": failure.message,
                 "amount": failure.money.amount if failure.money else None,
                 "currency": failure.money.currency if failure.money else "",
+                "counted_as": next(iter(_amounts_of(failure)), ""),
                 "attempt": failure.attempt,
                 "max_attempts": failure.max_attempts,
                 "will_retry": failure.will_retry,
@@ -214,10 +217,11 @@ _COUNT = f"""
         opened_at = CASE WHEN resolved_at IS NULL THEN opened_at ELSE %(when)s END,
         planned_for = CASE WHEN resolved_at IS NULL THEN planned_for ELSE '{REOPENED}' END,
         resolved_at = NULL, resolved_how = '',
-        amount = CASE WHEN resolved_at IS NULL AND COALESCE(amount, 0) >= COALESCE(%(amount)s, 0) THEN amount
+        amounts = CASE WHEN %(counted_as)s = '' THEN <known> ELSE <amounts> END,
+        amount = CASE WHEN resolved_at IS NULL AND amount IS NOT NULL
+                           AND (currency <> %(currency)s OR amount >= COALESCE(%(amount)s, 0)) THEN amount
                       ELSE %(amount)s END,
-        currency = CASE WHEN resolved_at IS NULL AND COALESCE(amount, 0) >= COALESCE(%(amount)s, 0) THEN currency
-                        ELSE %(currency)s END,
+        currency = CASE WHEN resolved_at IS NULL AND amount IS NOT NULL THEN currency ELSE %(currency)s END,
         attempt = %(attempt)s, max_attempts = %(max_attempts)s, will_retry = %(will_retry)s,
         next_attempt_at = %(next_attempt_at)s, gives_up_at = %(gives_up_at)s
     WHERE id = (
@@ -227,6 +231,24 @@ _COUNT = f"""
     )
     RETURNING id, count, severity, planned_for
 """  # noqa: S608 - the constant above
+# The largest amount of each currency: amounts in different ones cannot be compared.
+_KNOWN = "CASE WHEN resolved_at IS NULL THEN amounts ELSE '{}' END"
+_AMOUNTS = {
+    "sqlite": """json_set(<known>, '$."' || %(counted_as)s || '"', MAX(
+        %(amount)s, COALESCE(json_extract(<known>, '$."' || %(counted_as)s || '"'), %(amount)s)))""",
+    "postgresql": """<known> || jsonb_build_object(CAST(%(counted_as)s AS text), GREATEST(
+        CAST(%(amount)s AS bigint), CAST((<known>) ->> CAST(%(counted_as)s AS text) AS bigint)))""",
+}
+
+
+@cache
+def _counting(vendor: str) -> str:
+    return _COUNT.replace("<amounts>", _AMOUNTS[vendor]).replace("<known>", f"({_KNOWN})")
+
+
+def _amounts_of(failure: Failure) -> dict[str, int]:
+    money = failure.money
+    return {money.currency: money.amount} if money is not None and money.currency.isalpha() else {}
 
 
 def _open(failure: Failure, verdict: Verdict, resolve_after: timedelta | None) -> Recorded:
@@ -252,6 +274,7 @@ def _open(failure: Failure, verdict: Verdict, resolve_after: timedelta | None) -
         traceback=failure.traceback,
         context=dict(failure.context),
         after_commit=failure.after_commit,
+        amounts=_amounts_of(failure),
         amount=failure.money.amount if failure.money else None,
         currency=failure.money.currency if failure.money else "",
         attempt=failure.attempt,

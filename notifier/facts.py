@@ -136,6 +136,7 @@ class Subject:
     endpoint: str = ""
     account: str = ""
     money: Money | None = None
+    amounts: Mapping[str, int] = field(default_factory=dict)  # of an alert: the largest in each currency
     attempt: int = 1
     context: Mapping[str, str] = field(default_factory=dict)
 

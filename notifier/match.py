@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
 from core.failures.reading import canonical
-from notifier.facts import Category, Severity, Subject
-from notifier.money import format_money
+from notifier.facts import Category, Money, Severity, Subject
+from notifier.money import format_sums
 
 __all__ = ["Matcher", "canonical", "matches", "mismatch"]
 
@@ -72,9 +72,15 @@ def _any_glob(globs: tuple[str, ...], value: str) -> bool:
 
 
 def _amount_reached(least: Mapping[str, int], subject: Subject) -> bool:
-    money = subject.money
-    return money is not None and money.currency in least and money.amount >= least[money.currency]
+    """In its own currency: amounts in different ones cannot be compared."""
+    found = _amounts(subject)
+    return any(currency in found and found[currency] >= amount for currency, amount in least.items())
 
 
 def _amount(subject: Subject) -> str:
-    return format_money(subject.money) if subject.money else ""
+    return format_sums(Money(amount, currency) for currency, amount in _amounts(subject).items())
+
+
+def _amounts(subject: Subject) -> Mapping[str, int]:
+    money = subject.money
+    return subject.amounts or ({money.currency: money.amount} if money else {})

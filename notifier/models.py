@@ -5,7 +5,7 @@ reports.py Notification, Attempt, AttemptPart and Digest; silences.py Silence.
 """
 
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import F, Q, Value
 
 from notifier.facts import Category, Reason, Result, Severity
 from notifier.masking import named
@@ -40,7 +40,9 @@ class Alert(models.Model):
 
     after_commit = models.BooleanField(default=False, db_default=False)  # its events are processed; what follows failed
 
-    # The largest single amount, for matching; sums are made of occurrences when a message is rendered.
+    # The largest single amount of each currency, for matching; sums are made of occurrences when a message is rendered.
+    amounts = models.JSONField(default=dict, db_default=Value({}, models.JSONField()))
+    # That of the first currency, for alerts of a version that kept only one.
     amount = models.BigIntegerField(null=True)
     currency = models.CharField(max_length=3, blank=True)
 

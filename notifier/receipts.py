@@ -40,7 +40,7 @@ WORDS: Mapping[str, str] = {
     "21610": "the recipient has answered STOP",
     "30001": "Twilio's queue is full",
     "30002": "the Twilio account is suspended",
-    "30003": "the telephone is off or out of reach",
+    "30003": "the telephone is off or unreachable",
     "30004": "the recipient or the carrier blocks the message",
     "30005": "the number is not in service",
     "30006": "a landline, or a carrier that cannot be reached",

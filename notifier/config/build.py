@@ -23,7 +23,7 @@ INHIBITIONS = (
         child=Matcher(categories=(Category.WORKER,)),  # among them events that wait too long for a worker
     ),
     Inhibition(
-        "Stripe out of reach",
+        "Stripe unreachable",
         parent=Matcher(categories=(Category.STRIPE_API,)),
         child=Matcher(categories=(Category.RATE_LIMIT,)),
     ),

@@ -59,7 +59,7 @@ def over(story: Story) -> str:
     if story.after_commit:
         return f"{_ended(story)}.{recovered}"
     some = f"; {done:,} processed ({ways(story)})" if done else ""
-    missing = f"{totals.events - done:,} of {counted(totals.events, 'event')} not processed{some}"
+    missing = f"{_unprocessed(totals.events - done, totals.events)}{some}"
     at_risk = f" {money(story, totals.at_risk)} not recovered." if sums(totals.at_risk) else ""
     return f"{_ended(story)}, but {missing}.{recovered}{at_risk}"
 
@@ -67,9 +67,9 @@ def over(story: Story) -> str:
 def still_open(story: Story) -> str:
     """ "Still open after 2 h, not acknowledged" """
     age = f"Still open after {about(story.now - began(story))}"
-    if not story.acknowledged_until:
-        return f"{age}, not acknowledged"
-    return f"{age}; {_whose(story)} acknowledgement ended {clock(story.acknowledged_until, story.now, story.tz)}"
+    if story.acknowledged_until and story.acknowledged_until <= story.now:
+        return f"{age}; {_no_longer(story)}"
+    return age if _had_it(story) else f"{age}, not acknowledged"
 
 
 def _raised(story: Story) -> str:
@@ -77,15 +77,30 @@ def _raised(story: Story) -> str:
     return f"Raised {before}to {story.severity.label}"
 
 
+def _unprocessed(number: int, events: int) -> str:
+    """ "13 of 413 events are not processed" """
+    if number == events:
+        return "its event is not processed" if events == 1 else f"none of its {events:,} events is processed"
+    return f"{number:,} of {counted(events, 'event')} {'is' if number == 1 else 'are'} not processed"
+
+
 def _ended(story: Story) -> str:
     if story.forgotten:
         return f"{capitalised(story.resolved_how)} without news: nobody said it was fixed, and it is no longer followed"
+    if story.resolved_how == "by itself: quiet":
+        return "It is over: nothing more was heard of it"
     how = f" ({shorten(story.resolved_how, NAME)})" if story.resolved_how else ""
     return f"It is over{how}"
 
 
-def _whose(story: Story) -> str:
-    return f"{shorten(story.acknowledged_by, NAME)}'s" if story.acknowledged_by else "the"
+def _had_it(story: Story) -> bool:
+    return story.acknowledged_until is not None or story.held_by.startswith("acknowledged")
+
+
+def _no_longer(story: Story) -> str:
+    by = f" by {shorten(story.acknowledged_by, NAME)}" if story.acknowledged_by else ""
+    ended = clock(story.acknowledged_until, story.now, story.tz) if story.acknowledged_until else ""
+    return f"its acknowledgement{by} ended {ended}".rstrip()
 
 
 def footer(story: Story) -> tuple[str, ...]:
@@ -106,7 +121,11 @@ def footer(story: Story) -> tuple[str, ...]:
 
 def because(story: Story) -> str:
     if story.reason is Reason.RAISED:
-        return f"it got worse, {story.told_severity.label} before" if story.told_severity else "it got worse"
+        return (
+            f"it got worse, from {story.told_severity.label} to {story.severity.label}"
+            if story.told_severity
+            else "it got worse"
+        )
     if story.reason is Reason.FIRST:
         return "first message about it" if story.count > 1 else "first failure" if story.event_type else "first time"
     return {
@@ -118,13 +137,14 @@ def because(story: Story) -> str:
 
 
 def held(story: Story) -> str:
-    """ "Held by silence 3, for 7 h 12 min (since Sat 21 Nov 22:48 CET): 412 failures are counted here" """
+    """ "Held for 7 h 12 min (since Sat 21 Nov 22:48 CET) by silence 3: 412 failures are counted here" """
     if not story.held_by:
         return ""
-    name = f"Held {held_because(story.held_by)}"
+    span = ""
     if story.held_since:
         since = clock(story.held_since, story.now, story.tz)
-        name += f", for {about(story.now - story.held_since)} (since {since})"
+        span = f" for {about(story.now - story.held_since)} (since {since})"
+    name = f"Held{span} {held_because(story.held_by)}"
     number = story.since.number if story.told_at else story.count
     times = counted(number, "failure" if story.about_events else "time")
     return f"{name}: {times} counted here" if number and not story.resolved_at else name
@@ -137,9 +157,9 @@ def held_because(held_by: str) -> str:
         "inhibited": f"because {rest.removeprefix('by ')}, which explains it, was open",
         "silence": f"by silence {rest}",
         "quiet": f'by the quiet hours "{rest.removeprefix("hours ")}"',
-        "acknowledged": "while it was acknowledged",
+        "acknowledged": "because it was acknowledged",
         "budget": "because the day's budget was spent",
-        "diverted:": f"while others were told instead, because: {rest}",
+        "diverted:": f"because others were told instead ({rest})",
         "throttle:": f"by the limit of {rest}",
     }
     return shorten(words.get(name, f"by {held_by}"), TITLE)
@@ -154,6 +174,5 @@ def who_has_it(story: Story) -> str:
     if story.reason not in (Reason.UPDATE, Reason.RAISED, Reason.REOPENED):
         return ""  # a first message says nothing of it, and a reminder has said it
     if story.acknowledged_until:
-        ended = clock(story.acknowledged_until, story.now, story.tz)
-        return f"{capitalised(_whose(story))} acknowledgement ended {ended}"
-    return "Nobody has acknowledged it"
+        return capitalised(_no_longer(story))
+    return "" if _had_it(story) else "Nobody has acknowledged it"

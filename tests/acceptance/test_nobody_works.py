@@ -106,7 +106,7 @@ def test_a_worker_whose_loop_hangs_while_its_heart_beats(site: Site, providers: 
     assert not_ready(site) == ["worker_stuck"]
     site.kill(web)
     mail = look_again(site, providers)
-    assert "The worker does not get on; work has been waiting since" in mail
+    assert "The worker is stuck: work has been waiting since" in mail
     assert "The last sign of a worker was at" in mail
     assert "Waiting for: events. Nothing is lost." in mail
 

@@ -63,7 +63,7 @@ def test_verdict(last_beat: datetime | None, oldest_due: datetime | None, verdic
         ),
         (
             Finding(Verdict.STUCK, ago(0), ago(3600), "events"),
-            "The worker does not get on; work has been waiting since 22 Nov 13:02 UTC",
+            "The worker is stuck: work has been waiting since 22 Nov 13:02 UTC",
             "The last sign of a worker was at 22 Nov 14:02 UTC. Waiting for: events. Nothing is lost. "
             "Look in the worker's log for a handler that hangs or a loop that fails, "
             "then restart `manage.py worker`.",

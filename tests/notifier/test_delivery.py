@@ -134,7 +134,7 @@ def test_what_a_silence_held_is_told_when_it_ends_with_the_state_of_then(scene: 
 
     [sent] = scene.pass_time(MINUTE)
     assert (sent.message.reason, told(alert)) == ("first", 5)
-    assert f"Held by silence {silence.pk}" in sent.message.text
+    assert f"by silence {silence.pk}" in sent.message.text
 
 
 def test_a_silence_that_is_ended_early_lets_what_it_held_go_at_once(scene: Scene) -> None:

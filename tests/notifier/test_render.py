@@ -187,7 +187,7 @@ def test_what_is_over_says_how_it_ended_and_what_it_recovered() -> None:
                 acknowledged_by="anna",
                 acknowledged_until=at(14, 30),
             ),
-            "Still open after 2 h; anna's acknowledgement ended 15:30 CET",
+            "Still open after 2 h; its acknowledgement by anna ended 15:30 CET",
         ),
         (
             replace(STORM, reason=Reason.REOPENED, since=Since(3, (("invoice.paid", 3),), (EUR,))),
@@ -209,7 +209,7 @@ def test_what_is_over_says_how_it_ended_and_what_it_recovered() -> None:
                 resolved_how="by anna",
                 totals=replace(OVER.totals, at_risk=(USD,), recovered=(EUR,), recovered_by=(("retry", 412),)),
             ),
-            "It is over (by anna), but 1 of 413 events not processed; 412 processed (412 by retry). "
+            "It is over (by anna), but 1 of 413 events is not processed; 412 processed (412 by retry). "
             "EUR 18,420.00 recovered. USD 310.00 not recovered.",
         ),
         (
@@ -218,7 +218,7 @@ def test_what_is_over_says_how_it_ended_and_what_it_recovered() -> None:
         ),
         (
             replace(LATE, reason=Reason.RESOLVED, resolved_at=at(14), resolved_how="by itself: quiet"),
-            "It is over (by itself: quiet).",
+            "It is over: nothing more was heard of it.",
         ),
     ],
 )
@@ -265,22 +265,22 @@ def test_the_action_says_what_retries_it_and_what_does_not(story: Story, action:
         (replace(LATE, route=""), "Sent because: first time"),
         (
             replace(STORM, reason=Reason.RAISED, told_severity=Severity.WARNING),
-            'Sent because: it got worse, warning before (route "page")',
+            'Sent because: it got worse, from warning to critical (route "page")',
         ),
         (replace(STORM, reason=Reason.REPEAT), 'Sent because: reminder, still open (route "page")'),
         (replace(STORM, reason=Reason.REOPENED), 'Sent because: failing again (route "page")'),
         (OVER, 'Sent because: it is over (route "page")'),
         (
             replace(STORM, now=at(5, day=25), held_by="quiet hours night", held_since=at(21, 48)),
-            'Held by the quiet hours "night", for 7 h 12 min (since Tue 24 Nov 22:48 CET): 412 failures counted here',
+            'Held for 7 h 12 min (since Tue 24 Nov 22:48 CET) by the quiet hours "night": 412 failures counted here',
         ),
         (
             replace(FIRST, count=3, now=at(13, 14), held_by="silence 3", held_since=at(13, 2)),
-            "Held by silence 3, for 12 min (since 14:02 CET): 3 failures counted here",
+            "Held for 12 min (since 14:02 CET) by silence 3: 3 failures counted here",
         ),
         (
             replace(LATE, now=at(13, 14), held_by="silence 3", held_since=at(13, 2)),
-            "Held by silence 3, for 12 min (since 14:02 CET): 1 time counted here",
+            "Held for 12 min (since 14:02 CET) by silence 3: 1 time counted here",
         ),
         (replace(OVER, held_by="quiet hours night"), 'Held by the quiet hours "night"'),
         (

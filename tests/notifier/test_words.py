@@ -11,10 +11,12 @@ from django.test import Client
 from django.urls import reverse
 
 from notifier import api
+from notifier.alerts import state_of
 from notifier.calendar import Period
 from notifier.channels import memory
 from notifier.facts import Money, Reason
 from notifier.masking import masked, named
+from notifier.match import Matcher, matches, mismatch
 from notifier.messages import digest
 from notifier.models import Alert, Attempt, Notification
 from notifier.models import Target as TargetRow
@@ -174,3 +176,28 @@ def test_a_mails_first_line_says_how_it_stands_and_its_subject_stays(scene: Scen
     assert first.message.subject.startswith(f"Alert {alert.pk}: invoice.paid cannot be processed")
     assert sent.message.subject == first.message.subject
     assert row_of(alert).told_seq == 2
+
+
+@pytest.mark.parametrize("order", [(1, 0), (0, 1)])
+def test_a_large_amount_of_yen_hides_no_euros(scene: Scene, order: tuple[int, int]) -> None:
+    monies = Money(1_000_000, "jpy"), Money(900_000, "eur")
+    alert = [scene.alert(money=monies[number]) for number in order][-1]
+    scene.fail(money=Money(5, "eur"))
+    scene.fail(money=None)
+    alert.refresh_from_db()
+    assert alert.amounts == {"jpy": 1_000_000, "eur": 900_000}
+    subject = state_of(alert).subject
+    assert matches(Matcher(min_amounts={"eur": 900_000}), subject)
+    assert matches(Matcher(min_amounts={"jpy": 1_000_000}), subject)
+    assert not matches(Matcher(min_amounts={"eur": 900_001}), subject)
+    assert not matches(Matcher(min_amounts={"usd": 1}), subject)
+    assert str(mismatch(Matcher(min_amounts={"usd": 1}), subject)) == "amount is EUR 9,000.00 and JPY 1,000,000"
+
+
+def test_what_reopens_counts_its_amounts_anew(scene: Scene) -> None:
+    alert = scene.alert(event_id="evt_a", money=Money(1_000_000, "jpy"))
+    scene.recover("evt_a")
+    scene.clock.step(MINUTE)
+    scene.fail(event_id="evt_b", money=Money(700, "eur"))
+    alert.refresh_from_db()
+    assert (alert.amounts, alert.amount, alert.currency) == ({"eur": 700}, 700, "eur")
