@@ -15,13 +15,13 @@ from typing import Any
 
 import structlog
 from django.db import connection, transaction
-from django.db.models import Count, Exists, F, Min, OuterRef, Q, Sum
+from django.db.models import Count, Exists, F, Max, Min, OuterRef, Q, Sum
 
 from core import backoff, statements
 from core.redact import redact
 from core.retention import delete_some
 from core.statements import columns, select
-from notifier import targets, timing
+from notifier import targets, timing, unwritten
 from notifier.alerts import state_of
 from notifier.facts import DeliveryError, Reason, Receipt, Result, Severity
 from notifier.models import Alert, Attempt, AttemptPart, Digest, Notification, Target
@@ -131,9 +131,13 @@ def due_digest(target_id: int, now: datetime) -> Digest | None:
 
 
 def sent_since(target_id: int, since: datetime) -> list[tuple[datetime, str]]:
-    """When messages went, or may have gone, to a target, and for which reason."""
+    """When messages went, or may have gone, to a target, and for which reason.
+
+    Tries of one message of which nobody knows bear one reference: they are one message, of the last of them.
+    """
     sent = Attempt.objects.filter(target=target_id, started_at__gte=since, result__in=_COUNTED)
-    return list(sent.exclude(reason=Reason.TEST).order_by("started_at").values_list("started_at", "reason"))
+    tries = sent.exclude(reason=Reason.TEST).order_by("started_at").values_list("reference", "started_at", "reason")
+    return sorted({reference: (at, reason) for reference, at, reason in tries}.values())
 
 
 def history(target_id: int, since: datetime) -> list[datetime]:
@@ -142,9 +146,10 @@ def history(target_id: int, since: datetime) -> list[datetime]:
 
 
 def spent(target_channel: str, since: datetime) -> tuple[int, int]:
-    """Messages and parts (SMS segments) that went to a channel since then."""
+    """Messages and parts (SMS segments) that went to a channel since then; several tries of one are one."""
     sent = Attempt.objects.filter(target__channel=target_channel, started_at__gte=since, result__in=_COUNTED)
-    row = sent.aggregate(messages=Count("pk"), parts=Sum("parts"))
+    one_each = sent.order_by().values("reference").annotate(most=Max("parts"))
+    row = one_each.aggregate(messages=Count("reference"), parts=Sum("most"))
     return row["messages"] or 0, row["parts"] or 0
 
 
@@ -277,8 +282,32 @@ class Ended:
 def finish(ended: Sequence[Ended], policy: Policy, now: datetime) -> int:
     """Write down what became of tries and when their targets hear next, in one commit; how many were still open.
 
-    A try that was settled by another worker meanwhile stays as it is, and our word of it is only logged.
+    A try that was settled by another worker meanwhile stays as it is, and our word of it is only logged. When the
+    commit fails each is written by itself, and the one that cannot be is settled by what must not be lost of it: what
+    was sent is not sent again, and what was not is tried again. Raises when not even that can be written, after the
+    others have been: the database is away.
     """
+    try:
+        return _finish(ended, policy, now)
+    except Exception:
+        log.exception("outcomes could not be written", number=len(ended))
+    if len(ended) == 1:
+        try:
+            return _finish(ended, policy, now)  # a deadlock, or a lock that was waited for too long, is over
+        except Exception as error:  # noqa: BLE001 - whatever it is, it must not keep this try from its end
+            return unwritten.settle(ended[0].attempt_id, ended[0].outcome, error, now)
+    still, trouble = 0, None
+    for one in ended:
+        try:
+            still += finish([one], policy, now)
+        except Exception as error:  # noqa: BLE001 - raised below, when the others have been written
+            trouble = error
+    if trouble is not None:
+        raise trouble
+    return still
+
+
+def _finish(ended: Sequence[Ended], policy: Policy, now: datetime) -> int:
     if not ended:
         return 0
     with transaction.atomic():
@@ -307,9 +336,11 @@ def finish(ended: Sequence[Ended], policy: Policy, now: datetime) -> int:
 
 
 def _revive(attempt: Attempt, reached: Sequence[int], now: datetime) -> None:
-    """A message that was begun after its target was set aside, and arrived."""
+    """A message that was begun after its target was set aside, and arrived, as far as an answer can say."""
     dead_since = attempt.target.dead_since
-    if attempt.target_id in reached and dead_since is not None and attempt.started_at >= dead_since:
+    if attempt.target_id not in reached or dead_since is None or attempt.started_at < dead_since:
+        return
+    if not targets.was_reported(attempt.target):
         revive(attempt.target, now)
 
 
@@ -356,10 +387,10 @@ def _set_outcome(attempt: Attempt, outcome: Receipt | DeliveryError, now: dateti
     attempt.finished_at = now
     if isinstance(outcome, Receipt):
         attempt.result = Result.DELIVERED.value
-        attempt.provider_id, attempt.parts = outcome.provider_id[:200], outcome.parts
+        attempt.provider_id, attempt.parts = outcome.provider_id, outcome.parts
         attempt.detail = redact(outcome.note, limit=400)
     else:
-        attempt.result, attempt.code = outcome.result.value, outcome.code[:100]
+        attempt.result, attempt.code = outcome.result.value, outcome.code
         attempt.detail = redact(outcome.detail, limit=400)
 
 
@@ -391,7 +422,7 @@ def _set_told(row: Notification, part: AttemptPart, receipt: Receipt, policy: Po
     row.told_seq, row.told_severity, row.told_at = part.to_seq, part.severity, now
     row.told_resolved = reason is Reason.RESOLVED
     row.sent += 1
-    row.thread = receipt.thread[:300] or row.thread  # a new one: the first message could not be edited any more
+    row.thread = receipt.thread or row.thread  # a new one: the first message could not be edited any more
     row.tries, row.trying_since, row.last_error, row.held_by, row.held_since = 0, None, "", "", None
     due = next_for(row, state, policy, now)
     row.due_at = due.at if due else None

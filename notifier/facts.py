@@ -244,6 +244,7 @@ class Message:
 PROVIDER_ID = 200
 HANDLE = 300
 CODE = 100
+REFERENCE = 16
 MOST_PARTS = 32_767
 _UNSTORABLE = dict.fromkeys((0, *range(0xD800, 0xE000)), "\ufffd")  # NUL for PostgreSQL, lone surrogates for UTF-8
 

@@ -45,7 +45,7 @@ def judge(
     rows = list(rows)
     if not rows:
         return []
-    targets.begin_probe(target, now)
+    targets.begin_probe(target, now, costs=channel.kind == "sms")
     look = Look(target, channel, policy, now, silences.in_force(now), budget.spent_until(channel, policy.tz, now))
     cleared = []
     for row in rows:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from notifier.facts import DeliveryError, Result
+from notifier.facts import CODE, DeliveryError, Result, storable
 
 # How far a message has come. Callbacks arrive late, twice and in any order: only a step forward counts. An email that
 # was delivered can still bounce, and whoever got it can complain; nothing follows an SMS's last word.
@@ -31,11 +31,13 @@ _STEPS: Mapping[str, int] = {
 }
 # Nobody has read it: it counts as not sent.
 NOT_SENT = frozenset({"undelivered", "failed", "canceled", "rejected", "bounced"})
-_UNWANTED = frozenset({"complained", "unsubscribed"})
+UNWANTED = frozenset({"complained", "unsubscribed"})
 RETRYABLE = frozenset({"30001", "30003", "30008"})
 # No other message to this recipient gets through either: Twilio's codes, and Anymail's reasons to reject.
 DEAD = frozenset({"21211", "21610", "21614", "30002", "30005", "30006", "30034"})
 DEAD |= {"bounced", "invalid", "spam", "unsubscribed"}
+OF_THE_ACCOUNT = frozenset({"30002", "30034"})  # nobody of the channel can be told
+SOFT = "soft_bounce"
 WORDS: Mapping[str, str] = {
     "21610": "the recipient has answered STOP",
     "30001": "Twilio's queue is full",
@@ -49,6 +51,7 @@ WORDS: Mapping[str, str] = {
     "30034": "the sender is not registered for A2P 10DLC",
     "invalid": "not an address that can get mail",
     "bounced": "the address does not exist or takes no mail",
+    SOFT: "the mailbox is full, or its server did not take the message this time",
     "timed_out": "the recipient's server did not take it in time",
     "blocked": "the provider or the recipient's server blocks it",
     "spam": "the recipient has marked a message as spam",
@@ -69,19 +72,24 @@ class Report:
         return self.status in NOT_SENT
 
 
-def report_of(status: str, code: str = "") -> Report | None:
+def report_of(status: object, code: object = "") -> Report | None:
     """A report from the provider's status and its code or reason; None for a word that says nothing of delivery."""
+    status, code = storable(status, CODE), storable(code, CODE)
     if status not in _STEPS:
         return None
-    if status not in NOT_SENT | _UNWANTED:
+    if status not in NOT_SENT | UNWANTED:
         return Report(status)
-    # Without a code the carrier gave no reason: as with 30008, another try is worth it. Emails were tried for days.
-    again = status not in {"bounced", "rejected"} | _UNWANTED and (code in RETRYABLE or not code)
+    # Without a code the carrier gave no reason: as with 30008, another try is worth it. Emails were tried for days,
+    # but what was full or away then may not be now.
+    again = code == SOFT or (status not in {"bounced", "rejected"} | UNWANTED and (code in RETRYABLE or not code))
+    # A server that takes a message for spam says nothing of the next one; a recipient does.
+    dead = code in DEAD and not (code == "spam" and status == "bounced")
     error = DeliveryError(
         Result.RETRY if again else Result.REJECTED,
         code or status,
         WORDS.get(code, f"the provider reports it as {status}"),
-        target_dead=code in DEAD or status in _UNWANTED,
+        target_dead=dead or status in UNWANTED,
+        channel_dead=code in OF_THE_ACCOUNT,
     )
     return Report(status, code, error)
 

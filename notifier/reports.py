@@ -16,9 +16,9 @@ from core.wake import wake
 from notifier import targets, timing
 from notifier.alerts import state_of
 from notifier.conf import get_policy
-from notifier.facts import DeliveryError, Reason, Result
+from notifier.facts import PROVIDER_ID, REFERENCE, DeliveryError, Reason, Result, storable
 from notifier.models import Alert, Attempt, AttemptPart, Digest, Notification
-from notifier.outbox import DIVERTED, told_of, urgency
+from notifier.outbox import DIVERTED, revive, told_of, urgency
 from notifier.receipts import NOT_SENT, Report, forward, report_of
 
 log = structlog.get_logger(__name__)
@@ -26,20 +26,23 @@ log = structlog.get_logger(__name__)
 RETRY_AFTER = timedelta(minutes=2)  # a telephone without reception may have moved; a full queue may have drained
 
 
-def record(provider_id: str, report: Report, now: datetime, *, reference: str = "") -> bool:
+def record(provider_id: object, report: Report, now: datetime, *, reference: str = "") -> bool:
     """Note a provider's report; False when it changes nothing: an unknown message, or old news.
 
     A report can overtake the answer to the request that sent the message. Its attempt, still under way and known
     by its reference alone, keeps the report until `catch_up`.
     """
+    provider_id, reference = storable(provider_id, PROVIDER_ID), storable(reference, REFERENCE)
     with transaction.atomic():
         attempt = _find(provider_id, reference)
         if attempt is None or forward(attempt.receipt, report.status) is None:
             return False
         was_sent = attempt.receipt not in NOT_SENT
         attempt.receipt, attempt.receipt_at = report.status, now
-        attempt.receipt_code = report.code[:100]
+        attempt.receipt_code = report.code
         attempt.save(update_fields=["receipt", "receipt_at", "receipt_code"])
+        if report.status == "delivered":
+            _revive(attempt, now)
         if attempt.result == Result.DELIVERED.value and was_sent:
             _apply(attempt, report, now)
         elif report.error is not None and report.error.target_dead and attempt.result != Result.SENDING.value:
@@ -62,6 +65,13 @@ def catch_up(now: datetime) -> int:
     return applied
 
 
+def _revive(attempt: Attempt, now: datetime) -> None:
+    dead_since = attempt.target.dead_since
+    if dead_since is not None and attempt.started_at >= dead_since:
+        revive(attempt.target, now)
+        wake(f"deliver-{attempt.target.channel}")
+
+
 def _find(provider_id: str, reference: str) -> Attempt | None:
     locked = Attempt.objects.select_for_update(of=("self",)).order_by("-pk")
     found = locked.filter(provider_id=provider_id).first() if provider_id else None
@@ -77,7 +87,7 @@ def _apply(attempt: Attempt, report: Report, now: datetime) -> None:
     if error is None:
         return
     if report.not_sent:
-        attempt.result, attempt.code, attempt.detail = error.result.value, error.code[:100], error.detail
+        attempt.result, attempt.code, attempt.detail = error.result.value, error.code, error.detail
         attempt.save(update_fields=["result", "code", "detail"])
         for part in attempt.parts_told.order_by("notification_id"):
             _take_back(part, attempt, error, now)

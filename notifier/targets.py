@@ -23,12 +23,14 @@ from core.statements import columns, select
 from notifier.facts import DeliveryError, Result
 from notifier.facts import Target as To
 from notifier.models import Attempt, Target
+from notifier.receipts import NOT_SENT, UNWANTED
 
 LEASE = timedelta(seconds=45)  # longer than any channel's deadline; renewed while it is held
 # Seconds for which a lease that is over by the wall clock must have been seen unchanged: a clock that jumps ahead ends
 # every lease at once, and their holders renew them within this time.
 PATIENCE = LEASE.total_seconds() / 4
 FIRST_PROBE, LONGEST_PROBE = timedelta(minutes=5), timedelta(hours=6)
+FIRST_PAID_PROBE, LONGEST_PAID_PROBE = timedelta(hours=1), timedelta(days=1)
 FAILING = "provider"  # how `held_by` begins from failed tries until something arrives: one is tried at a time
 ASKS_TO_WAIT = f"{FAILING} asks to wait"
 LONGEST_PAUSE = 30.0  # seconds; by so much a message is late at most when its provider is back
@@ -194,11 +196,30 @@ def set_aside(target_id: int, error: DeliveryError, now: datetime) -> None:
     )
 
 
-def begin_probe(target: Target, now: datetime) -> None:
-    """Let one message through to a target that was set aside, when its time has come; the next waits for longer."""
+def was_reported(target: Target) -> bool:
+    """Whether a later report set it aside, and not an answer: then only a report can say that it is reached again.
+
+    A provider takes messages for a mailbox or a telephone that does not exist.
+    """
+    if target.dead_since is None:
+        return False
+    just_before = (target.dead_since - timedelta(minutes=1), target.dead_since)
+    return Attempt.objects.filter(
+        target=target, receipt__in=NOT_SENT | UNWANTED, receipt_at__range=just_before
+    ).exists()
+
+
+def begin_probe(target: Target, now: datetime, *, costs: bool = False) -> None:
+    """Let one message through to a target that was set aside, when its time has come; the next waits for longer.
+
+    What `costs` money is tried less often.
+    """
     if target.dead_since is None or target.probe_at is None or target.probe_at > now:
         return
-    pause = min(max(FIRST_PROBE, now - target.dead_since), LONGEST_PROBE)
+    first, longest = (FIRST_PAID_PROBE, LONGEST_PAID_PROBE) if costs else (FIRST_PROBE, LONGEST_PROBE)
+    if now - target.dead_since < first:
+        return
+    pause = min(max(first, now - target.dead_since), longest)
     mine = Target.objects.filter(pk=target.pk, dead_since=target.dead_since, probe_at=target.probe_at)
     target.probing = bool(mine.update(probe_at=now + pause))
 

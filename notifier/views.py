@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 import structlog
@@ -10,7 +11,7 @@ from anymail.signals import tracking
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import ImproperlyConfigured, SuspiciousOperation
-from django.db import DatabaseError, InterfaceError, transaction
+from django.db import transaction
 from django.dispatch import receiver
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import Resolver404, resolve
@@ -19,14 +20,16 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
 from notifier import reports
+from notifier.bounces import is_soft
 from notifier.conf import get_policy
 from notifier.policy import Channel
-from notifier.receipts import report_of
+from notifier.receipts import SOFT, report_of
 
 if TYPE_CHECKING:
     from anymail.signals import AnymailTrackingEvent
 
 log = structlog.get_logger(__name__)
+_lost: ContextVar[list[str] | None] = ContextVar("events of this request that could not be noted", default=None)
 
 
 @csrf_exempt
@@ -47,8 +50,8 @@ def twilio_status(request: HttpRequest) -> HttpResponse:
         sid, reference = request.POST.get("MessageSid", ""), request.GET.get("reference", "")
         try:
             reports.record(sid, report, timezone.now(), reference=reference)
-        except (DatabaseError, InterfaceError) as error:
-            log.error("delivery report lost", provider="twilio", error=type(error).__name__)
+        except Exception:
+            log.exception("delivery report lost", provider="twilio")
             return HttpResponse(status=503)
     return HttpResponse(status=200)
 
@@ -97,19 +100,20 @@ def email_tracking(request: HttpRequest, provider: str) -> HttpResponseBase:
         view = resolve(f"/{provider}/tracking/", "anymail.urls")
     except Resolver404:
         raise Http404 from None
+    lost: list[str] = []
+    token = _lost.set(lost)
     try:
         response: HttpResponseBase = view.func(request)
     except (SuspiciousOperation, Http404):  # Django answers these: Anymail's own refusal is one
         raise
     except ImproperlyConfigured:
         raise Http404 from None  # the provider's own settings are missing
-    except (DatabaseError, InterfaceError) as error:
-        log.error("delivery report lost", provider=provider, error=type(error).__name__)
-        return HttpResponse(status=503)
     except Exception as error:  # noqa: BLE001 - Anymail's parsers raise whatever the body leads them to
         log.warning("delivery report refused", provider=provider, because=type(error).__name__)
         return HttpResponse(status=400)
-    return response
+    finally:
+        _lost.reset(token)
+    return HttpResponse(status=503) if lost else response
 
 
 def _mail_providers() -> set[str]:
@@ -123,8 +127,20 @@ def _mail_providers() -> set[str]:
 
 @receiver(tracking, dispatch_uid="notifier.tracking")
 def on_tracking(sender: object, event: AnymailTrackingEvent, esp_name: str, **kwargs: object) -> None:
-    """What became of an email. Its recipient and the server's own words are not kept: they are personal data."""
-    code = event.reject_reason or ("" if event.event_type == "failed" else event.event_type)
-    report = report_of(event.event_type, code)
-    if report is not None and event.message_id:
-        reports.record(event.message_id, report, timezone.now())
+    """What became of an email. Its recipient and the server's own words are not kept: they are personal data.
+
+    One request brings many events: what cannot be noted of one keeps no other from being noted, and the provider is
+    asked for all of them again, which changes nothing of those that were.
+    """
+    try:
+        code = event.reject_reason or ("" if event.event_type == "failed" else event.event_type)
+        if event.event_type == "bounced" and is_soft(esp_name, event.esp_event, event.mta_response):
+            code = SOFT
+        report = report_of(event.event_type, code)
+        if report is not None:
+            reports.record(event.message_id, report, timezone.now())
+    except Exception as error:
+        log.exception("delivery report lost", provider=esp_name)
+        if (lost := _lost.get()) is None:
+            raise
+        lost.append(type(error).__name__)

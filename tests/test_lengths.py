@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 from django.db.models import Model
 from pydantic import TypeAdapter, ValidationError
 
-from notifier import arguments, models
+from notifier import arguments, facts, models
 from notifier.config import destinations, fields
 from webhooks import checks, errors, events
 from webhooks import models as webhooks
@@ -60,6 +60,10 @@ KEPT: list[tuple[str, int, list[tuple[type[Model], str]]]] = [
         ROUTE,
         [(models.Notification, "route"), (models.Alert, "rule"), (models.Digest, "name")],
     ),
+    ("a provider's id of a message", facts.PROVIDER_ID, [(models.Attempt, "provider_id")]),
+    ("a channel's handle of a message", facts.HANDLE, [(models.Notification, "thread")]),
+    ("a provider's code", facts.CODE, [(models.Attempt, "code"), (models.Attempt, "receipt_code")]),
+    ("a message's reference", facts.REFERENCE, [(models.Attempt, "reference")]),
     ("a user's name", column(User, "username"), [(models.Alert, "acknowledged_by"), (models.Silence, "author")]),
 ]
 

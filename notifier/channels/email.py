@@ -19,13 +19,11 @@ from notifier import throttle
 from notifier.channels import mail_failures
 from notifier.channels.base import Channel
 from notifier.channels.text import one_line, plain
-from notifier.facts import DeliveryError, Message, Receipt, Result
+from notifier.facts import HANDLE, PROVIDER_ID, DeliveryError, Message, Receipt, Result, storable
 
-NOT_TAKEN = frozenset({"invalid", "rejected", "failed"})  # of Anymail's statuses
 # Django's own backends that print, write to a file, keep in memory or drop what they are given.
 KEPT_HERE = {f"django.core.mail.backends.{name}.EmailBackend" for name in ("console", "filebased", "locmem", "dummy")}
 SUBJECT = 200  # characters; RFC 5322 allows 998 to a line
-HANDLE = 300  # characters that are kept of `Receipt.thread`: the first mail's Message-ID and subject
 
 
 class Email(Channel):
@@ -71,16 +69,17 @@ class Email(Channel):
         )
         if message.html:
             letter.attach_alternative(message.html, "text/html")
-        self._hand_over(letter)
+        accepted = self._hand_over(letter)
         status = getattr(letter, "anymail_status", None)
-        _check_recipient(status)
-        return Receipt(
-            provider_id=str(getattr(status, "message_id", "") or own_id), thread=f"{thread} {subject}" if thread else ""
-        )
+        mail_failures.check_recipient(status, address, accepted=accepted)
+        # Of a handle that is too long the subject's end can be missed; a handle that is cut elsewhere is none.
+        return Receipt(_id_of(status) or own_id, f"{thread} {subject}"[:HANDLE] if thread else "")
 
-    def _hand_over(self, letter: mail.EmailMultiAlternatives) -> None:
+    def _hand_over(self, letter: mail.EmailMultiAlternatives) -> bool:
+        """Whether the provider's API answered that it took it. Whatever is odd in such an answer, it is no refusal."""
         connection = None
         opened = False
+        answers: list[int] = []
         try:
             connection = self._connect()
             connection.open()  # by ourselves: until then nothing can have been sent, whatever goes wrong
@@ -90,9 +89,10 @@ class Email(Channel):
 
                 session.max_redirects = 0  # requests would send Postmark's token along
                 bound(session)
+                session.hooks["response"].append(lambda answer, *_, **__: answers.append(answer.status_code))
             taken = connection.send_messages([letter])
         except Exception as error:
-            if known := mail_failures.of(error, opened=opened):
+            if known := mail_failures.of(error, opened=opened, accepted=_took_it(answers)):
                 raise known from error
             raise
         finally:
@@ -101,6 +101,7 @@ class Email(Channel):
                     connection.close()
         if taken == 0:
             raise DeliveryError(Result.REJECTED, "cancelled", "the mail backend sent nothing and said nothing")
+        return _took_it(answers)
 
     def _connect(self) -> Any:
         """A connection of our own, with our timeout whatever the backend's default (Django's is none)."""
@@ -134,13 +135,12 @@ def _headers(own_id: str, thread: str) -> dict[str, str]:
     return headers
 
 
-def _check_recipient(status: Any) -> None:
-    """Anymail raises when all recipients are refused, but not for every way of refusing one."""
-    for recipient in getattr(status, "recipients", {}).values():
-        if recipient.status in NOT_TAKEN:
-            raise DeliveryError(
-                Result.REJECTED,
-                recipient.status,
-                "the provider does not send to this address",
-                target_dead=recipient.status != "failed",
-            )
+def _id_of(status: Any) -> str:
+    """The provider's id of the message: Anymail gives a set of them when the answer names others than we wrote to."""
+    given = getattr(status, "message_id", "")
+    ids = [storable(one, PROVIDER_ID) for one in (given if isinstance(given, set) else [given])]
+    return max(ids, default="")
+
+
+def _took_it(answers: list[int]) -> bool:
+    return any(200 <= status < 300 for status in answers)

@@ -33,6 +33,9 @@ _NAMES: tuple[tuple[type[BaseException], str], ...] = (
 # Said of the credentials or of what is paid for, whatever the message: 402 is Brevo's when no credit is left, 420
 # that of providers whose account has used up what it may send. 403 may also be about one recipient.
 OF_THE_ACCOUNT = frozenset({401, 402, 420})
+# The request reached somebody who broke off, or whose partner did: it may have been done. 503 says that it was not.
+# 520 and 524 are Cloudflare's: https://developers.cloudflare.com/support/troubleshooting/http-status-codes/
+MAYBE_DONE = frozenset({500, 502, 504, 520, 524})
 REDIRECTED = "the answer is a redirect, which is not followed: check the URL"
 
 
@@ -44,7 +47,8 @@ def by_status(status: int, headers: Mapping[str, str], detail: str) -> DeliveryE
     """
     code = f"http_{status}"
     if status in (408, 425, 429) or status >= 500:
-        return DeliveryError(Result.RETRY, code, detail, retry_after=retry_after(headers))
+        result = Result.UNCERTAIN if status in MAYBE_DONE else Result.RETRY
+        return DeliveryError(result, code, detail, retry_after=retry_after(headers))
     if 300 <= status < 400:
         return DeliveryError(Result.REJECTED, "redirected", REDIRECTED)
     if 400 <= status < 500:

@@ -22,6 +22,7 @@ from notifier.conf import get_policy
 from notifier.deliver import Courier
 from notifier.facts import Receipt, Result
 from notifier.models import Alert, Attempt, Digest, Notification, Target
+from notifier.receipts import Report, report_of
 from tests.fakes.twilio import FakeTwilio
 from tests.notifier.rows import a_target
 
@@ -94,11 +95,15 @@ def twilio_says(
     return response.status_code
 
 
-def postmark_says(kind: str, *, secret: str = SECRET, message_id: str = "postmark-id", **fields: Any) -> int:
+def postmark_says(kind: str, *, secret: str = SECRET, message_id: Any = "postmark-id", **fields: Any) -> int:
     body = {"RecordType": kind, "MessageID": message_id, "Email": "team@shop.example", **fields}
+    return provider_says("postmark", body, secret)
+
+
+def provider_says(provider: str, body: Any, secret: str = SECRET) -> int:
     basic = base64.b64encode(secret.encode()).decode()
     response = Client(raise_request_exception=False).post(
-        "/anymail/postmark/tracking/",
+        f"/anymail/{provider}/tracking/",
         json.dumps(body),
         content_type="application/json",
         headers={"Authorization": f"Basic {basic}"} if secret else {},
@@ -425,3 +430,148 @@ def test_a_bounced_digest_says_that_it_was_not_delivered() -> None:
 
     digest.refresh_from_db()
     assert (digest.sent_at, digest.outcome) == (None, "not delivered: bounced")
+
+
+@pytest.mark.parametrize("odd", [7, None, "a\0b", "\ud800", "x" * 5000, [1], {"a": 1}, True])
+def test_a_report_of_odd_values_is_heard_and_breaks_nothing(odd: Any) -> None:
+    attempt = mailed()
+
+    assert postmark_says("Bounce", message_id=odd, Type="HardBounce", ID=odd) in (200, 400)
+    assert reports.record(odd, report_of("bounced", "bounced") or Report(""), timezone.now()) is False
+    assert report_of(odd, odd) is None
+    report = report_of("bounced", odd)
+    assert report is not None
+    assert reports.record("postmark-id", report, timezone.now())
+
+    attempt.refresh_from_db()
+    assert attempt.receipt == "bounced"
+
+
+def test_a_message_id_longer_than_its_column_is_known_again() -> None:
+    attempt = mailed()
+    Attempt.objects.update(provider_id=Receipt(provider_id="x" * 5000).provider_id)
+
+    assert postmark_says("Bounce", message_id="x" * 5000, Type="HardBounce", ID=1) == 200
+
+    attempt.refresh_from_db()
+    assert attempt.receipt == "bounced"
+
+
+def test_one_event_that_cannot_be_noted_keeps_no_other_from_being_noted(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attempt = mailed()
+    settings.EMAIL_BACKEND_PATH = "anymail.backends.sparkpost.EmailBackend"
+    record = reports.record
+
+    def refuse(provider_id: object, *rest: Any, **more: Any) -> bool:
+        if provider_id == "bad":
+            raise ZeroDivisionError
+        return record(provider_id, *rest, **more)
+
+    monkeypatch.setattr(reports, "record", refuse)
+    bounce = {"type": "bounce", "bounce_class": "10", "timestamp": "1454442600", "rcpt_to": "team@shop.example"}
+    events = [{"msys": {"message_event": bounce | {"transmission_id": name}}} for name in ("bad", "postmark-id")]
+
+    assert provider_says("sparkpost", events) == 503, "the provider is asked for what was lost again"
+    attempt.refresh_from_db()
+    assert attempt.receipt == "bounced"
+    monkeypatch.undo()
+    assert provider_says("sparkpost", events) == 200
+
+
+def _brevo(event: str) -> dict[str, Any]:
+    return {"event": event, "message-id": "postmark-id", "email": "team@shop.example", "ts_epoch": 1_700_000_000_000}
+
+
+def _sparkpost(number: str) -> list[dict[str, Any]]:
+    bounce = {"type": "bounce", "bounce_class": number, "timestamp": "1454442600", "rcpt_to": "team@shop.example"}
+    return [{"msys": {"message_event": bounce | {"transmission_id": "postmark-id"}}}]
+
+
+def _mailjet(*, hard: bool, error: str) -> list[dict[str, Any]]:
+    bounce = {"event": "bounce", "MessageID": "postmark-id", "email": "team@shop.example", "time": 1}
+    return [bounce | {"hard_bounce": hard, "error": error, "Payload": ""}]
+
+
+def _postmark(kind: str) -> dict[str, Any]:
+    return {"RecordType": "Bounce", "Type": kind, "ID": 1, "MessageID": "postmark-id", "Email": "team@shop.example"}
+
+
+BOUNCES: list[tuple[str, Any, bool]] = [
+    ("postmark", _postmark("SoftBounce"), False),
+    ("postmark", _postmark("HardBounce"), True),
+    ("brevo", _brevo("soft_bounce"), False),
+    ("brevo", _brevo("hard_bounce"), True),
+    ("brevo", _brevo("invalid_email"), True),
+    *(("sparkpost", _sparkpost(number), False) for number in ("20", "21", "22", "23", "40", "51", "52", "70")),
+    *(("sparkpost", _sparkpost(number), True) for number in ("10", "30")),
+    ("mailjet", _mailjet(hard=False, error="quota exceeded"), False),
+    ("mailjet", _mailjet(hard=True, error="user unknown"), True),
+]
+
+
+@pytest.mark.parametrize(("provider", "body", "dead"), BOUNCES, ids=lambda value: json.dumps(value)[:60])
+def test_a_soft_bounce_sets_no_address_aside_and_is_tried_again(
+    settings: Settings, provider: str, body: Any, *, dead: bool
+) -> None:
+    attempt = mailed()
+    settings.EMAIL_BACKEND_PATH = f"anymail.backends.{provider}.EmailBackend"
+
+    assert provider_says(provider, body) == 200
+
+    attempt.refresh_from_db()
+    assert attempt.receipt == "bounced"
+    target = Target.objects.get(channel="mail")
+    assert (target.dead_since is not None) is dead
+    row = told(attempt)
+    assert row.told_seq == 0
+    assert row.rejected is dead
+    if not dead:
+        assert row.due_at is not None
+        assert row.due_at - timezone.now() <= reports.RETRY_AFTER
+        run("mail", timezone.now() + reports.RETRY_AFTER)
+        Attempt.objects.filter(pk__gt=attempt.pk).update(provider_id="second")
+        assert told(Attempt.objects.latest("pk")).told_seq == 1
+
+
+def test_a_target_that_a_report_set_aside_is_back_when_a_message_is_reported_as_delivered() -> None:
+    """That a provider takes a message for a mailbox that does not exist says nothing of the mailbox."""
+    mailed()
+    postmark_says("Bounce", Type="HardBounce", ID=1)
+    run("mail")
+    later = timezone.now() + HOUR
+    Notification.objects.filter(target__channel="mail").update(due_at=later)
+    run("mail", later)
+    tried = Attempt.objects.filter(target__channel="mail").latest("pk")
+    Attempt.objects.filter(pk=tried.pk).update(provider_id="the-next")
+
+    assert tried.result == Result.DELIVERED, "taken by the provider"
+    assert Target.objects.get(channel="mail").dead_since is not None, "and not yet arrived"
+    assert postmark_says("Delivery", message_id="the-next") == 200
+    assert Target.objects.get(channel="mail").dead_since is None
+
+
+def test_a_late_report_of_a_message_from_before_brings_nothing_back() -> None:
+    mailed()
+    api.alert("Another", key="another", severity="error")
+    run("mail")
+    other = Attempt.objects.filter(target__channel="mail").latest("pk")
+    Attempt.objects.filter(pk=other.pk).update(provider_id="other")
+    postmark_says("Bounce", Type="HardBounce", ID=1)
+
+    assert postmark_says("Delivery", message_id="other") == 200
+    assert Target.objects.get(channel="mail").dead_since is not None
+
+
+def test_an_sms_costs_money_so_it_tries_a_number_less_often(twilio: FakeTwilio) -> None:
+    attempt = paged()
+    twilio_says(attempt.provider_id, "undelivered", "30005")
+    tried = []
+    start = timezone.now()
+    for hours in (0.2, 0.9, 1.1, 1.5, 2.5, 4, 6):
+        api.alert("The ledger is closed", key=f"after {hours}", severity="critical")
+        run("oncall", start + hours * HOUR)
+        tried.append(len(twilio.messages))
+
+    assert tried == [1, 1, 2, 2, 3, 3, 4]

@@ -43,9 +43,12 @@ def test_takes_a_message(kind: str, rig: Build) -> None:
         ({"broken": "garbage"}, UNCERTAIN, "unreadable_answer"),
         ({"delay": TOO_LATE}, UNCERTAIN, "timeout"),
         ({"body_delay": TOO_LATE}, UNCERTAIN, "timeout"),
+        # The provider failed, or broke off behind whatever answers for it: perhaps after it had taken it.
+        ({"status": 500}, UNCERTAIN, "http_500"),
+        ({"status": 502, "body": "<html>\xff bad gateway"}, UNCERTAIN, "http_502"),
+        ({"status": 504}, UNCERTAIN, "http_504"),
+        ({"status": 524}, UNCERTAIN, "http_524"),
         # The provider, or something before it, says that it took nothing.
-        ({"status": 500}, RETRY, "http_500"),
-        ({"status": 502, "body": "<html>\xff bad gateway"}, RETRY, "http_502"),
         ({"status": 503}, RETRY, "http_503"),
         ({"status": 408}, RETRY, "http_408"),
         ({"status": 429}, RETRY, "http_429"),

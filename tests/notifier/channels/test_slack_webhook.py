@@ -11,7 +11,7 @@ from notifier.facts import DeliveryError, Reason, Receipt, Result
 from tests.fakes.slack import FakeSlack
 from tests.notifier.channels.conftest import MESSAGE, TIMEOUT, message
 
-RETRY, REJECTED = Result.RETRY, Result.REJECTED
+RETRY, REJECTED, UNCERTAIN = Result.RETRY, Result.REJECTED, Result.UNCERTAIN
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def test_news_is_a_message_of_its_own(channel: SlackWebhook, slack: FakeSlack) -
         (400, "invalid_token", REJECTED, "invalid_token", True),  # its maker has left
         (400, "user_not_found", REJECTED, "user_not_found", True),
         (400, "anything", REJECTED, "http_400", False),
-        (500, "rollup_error", RETRY, "http_500", False),
+        (500, "rollup_error", UNCERTAIN, "http_500", False),
         (429, "rate_limited", RETRY, "http_429", False),
         (200, "<html>please log in</html>", RETRY, "unreadable_answer", False),
     ],

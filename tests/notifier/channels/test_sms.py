@@ -98,7 +98,7 @@ def test_a_possible_repeat_says_so(twilio: FakeTwilio) -> None:
         (429, 20429, RETRY, False),
         (400, 20429, RETRY, False),  # the one code that says more than its status
         (429, 99999, RETRY, False),
-        (500, 20500, RETRY, False),
+        (500, 20500, UNCERTAIN, False),
         (503, 21211, RETRY, False),  # a failing provider's code is not believed
     ],
 )
@@ -114,7 +114,7 @@ def test_each_refusal_has_its_meaning(
     error = fails(sms(twilio))
 
     assert (error.result, error.code, error.target_dead) == (result, str(code), dead)
-    assert error.retry_after == (11.0 if result is RETRY else None)
+    assert error.retry_after == (None if result is REJECTED else 11.0)
     assert error.detail
     assert PHONE not in str(error)
     assert "\n" not in str(error)
