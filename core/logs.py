@@ -5,6 +5,7 @@ So is what Python would write to stderr by itself: warnings, exceptions that nob
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
 import threading
@@ -73,9 +74,11 @@ class Stderr(logging.StreamHandler):  # type: ignore[type-arg] # it is generic f
     """Writes to stderr. A line that cannot be written is told of without the arguments that logging would show."""
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging calls it by this name
-        if sys.stderr is not None:
-            error = redact("".join(traceback.format_exception_only(*sys.exc_info()[:2])).strip(), limit=300)
-            place = f"{record.pathname}:{record.lineno}"
+        error = redact("".join(traceback.format_exception_only(*sys.exc_info()[:2])).strip(), limit=300)
+        place = f"{record.pathname}:{record.lineno}"
+        with contextlib.suppress(
+            OSError, AttributeError
+        ):  # nobody reads stderr, or its disk is full: never the caller's
             print(f"a log line of {record.name} at {place} could not be written: {error}", file=sys.stderr)  # noqa: T201 - logging itself is what failed
 
 

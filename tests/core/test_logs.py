@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import logging
@@ -10,12 +11,13 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from logging.config import DictConfigurator
+from pathlib import Path
 
 import pytest
 import structlog
 from django.conf import settings
 
-from core.logs import logging_config
+from core.logs import Stderr, logging_config
 
 Written = Callable[[], str]
 
@@ -142,3 +144,18 @@ def test_what_python_itself_writes_to_stderr_shows_no_secret() -> None:
     assert "canary" not in ran.stderr
     for said in ("a handler's own", "deprecated", "a log line of shop", "could not be raised", "uncaught exception"):
         assert said in ran.stderr
+
+
+def test_a_log_on_a_full_disk_breaks_no_caller(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Path("/dev/full").open("w") as full:
+        monkeypatch.setattr(sys, "stderr", full)
+        handler = Stderr(full)
+        logger = logging.getLogger("tests.full")
+        logger.addHandler(handler)
+        try:
+            logger.error("x" * 10_000)
+        finally:
+            logger.removeHandler(handler)
+            monkeypatch.undo()
+            with contextlib.suppress(OSError):
+                full.close()
