@@ -20,6 +20,7 @@ from notifier.money import add
 # What is about no event counts by itself.
 _SUBJECT = Case(When(event_id="", then=F("key")), default=F("event_id"))
 _COLUMNS = ("id", "alert_id", "event_id", "currency", "dead", "recovered_how", "recovered_at", "amount")
+_PART = 1_000_000
 _GROUPS = "alert_id, currency, dead, recovered_how, recovered_at IS NULL"
 
 
@@ -38,10 +39,20 @@ class Group(NamedTuple):
 def groups(occurrences: QuerySet[Occurrence]) -> list[Group]:
     """The events among these failures. One that failed in several alerts is in the one in which it failed last."""
     events = "COUNT(CASE WHEN event_id <> '' THEN 1 END)"
-    rows = _select(occurrences, f"{_GROUPS}, {events}, SUM(amount)", f"GROUP BY {_GROUPS}")
+    # In two parts: SQLite raises when a sum takes more than 64 bits, and one odd amount must not keep all from people.
+    sums = f"SUM(amount / {_PART}), SUM(amount - amount / {_PART} * {_PART})"
+    rows = _select(occurrences, f"{_GROUPS}, {events}, {sums}", f"GROUP BY {_GROUPS}")
     return [
-        Group(alert, currency, bool(dead), how, bool(waiting), number, None if amount is None else int(amount))
-        for alert, currency, dead, how, waiting, number, amount in rows
+        Group(
+            alert,
+            currency,
+            bool(dead),
+            how,
+            bool(waiting),
+            number,
+            None if high is None else _PART * int(high) + int(low),
+        )
+        for alert, currency, dead, how, waiting, number, high, low in rows
     ]
 
 

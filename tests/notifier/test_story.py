@@ -237,3 +237,15 @@ def test_a_single_failure_is_told_as_the_sums_would_tell_it(
     alert = an_alert()
     (only,) = failures(alert, subject | {"dead": dead} | recovered)
     assert told(a_notification(alert)).totals == story._totals(Occurrence.objects.filter(pk=only.pk))
+
+
+LARGEST = 2**63 - 1
+
+
+@pytest.mark.parametrize(
+    "amounts", [[LARGEST, LARGEST, 5], [-LARGEST, -LARGEST, -5], [LARGEST, -LARGEST, 7], [1999999]]
+)
+def test_amounts_whose_sum_no_database_can_hold_are_still_told(amounts: list[int]) -> None:
+    alert = an_alert()
+    failures(alert, *[paid(f"evt_{number}", amount=amount) for number, amount in enumerate(amounts)])
+    assert told(a_notification(alert)).totals.at_risk == (Money(sum(amounts), "eur"),)
