@@ -42,6 +42,8 @@ def _no_notes(monkeypatch: pytest.MonkeyPatch) -> None:
     from webhooks import noticed  # late: conftest is read before Django is set up
 
     monkeypatch.setattr(noticed, "_start_timer", lambda: None)
+    noticed._uses.clear()
+    noticed._new_versions.clear()
 
 
 @pytest.fixture(autouse=True)

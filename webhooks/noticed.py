@@ -96,6 +96,8 @@ def _last_uses() -> dict[tuple[str, str], tuple[datetime, datetime | None]]:
 
 def _add(endpoint: str, secret: str, number: int, now: datetime) -> None:
     """Its other secrets get a row as well: from now on they are known, and not used."""
+    if endpoint not in config().endpoints:
+        return  # it was removed from the settings meanwhile, and its secrets with it
     for other in map(mark, config().endpoints[endpoint].secrets):
         SecretUse.objects.get_or_create(endpoint=endpoint, secret=other, defaults={"since": now})
     table = connection.ops.quote_name(SecretUse._meta.db_table)

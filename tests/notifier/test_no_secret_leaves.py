@@ -219,7 +219,10 @@ def fail_with(text: str, kind: type[Exception] = RuntimeError, event_type: str =
     assert deliver(body, secret=SECRET).status_code == 200
     row = WebhookEvent.objects.get(event_id=body["id"])
     make_due(row)
-    processing.process_due()
+    for _ in range(100):  # on a slow machine retries of those before are due as well, and come first
+        if row.failures.exists():
+            break
+        processing.process_due()
     assert row.failures.count() == 1
     return row
 

@@ -111,3 +111,16 @@ def test_a_new_api_version_is_told_once_with_its_handlers() -> None:
         message.subject.endswith("Stripe sends events in API version 2027-01-01.fern now") for message in mail.outbox
     ] == [True]
     assert "book" in str(mail.outbox[0].body)
+
+
+@pytest.mark.django_db
+def test_what_was_noted_of_an_endpoint_that_was_removed_keeps_no_other_from_being_counted(
+    webhooks_settings: Change,
+) -> None:
+    webhooks_settings(ENDPOINTS={"gone": {"SECRETS": [NEW, OLD]}, "default": {"SECRETS": [NEW, OLD]}})
+    post(endpoint="gone")
+    post()
+    webhooks_settings(ENDPOINTS={"default": {"SECRETS": [NEW, OLD]}})
+    noticed.write(NOW)
+
+    assert list(SecretUse.objects.filter(count__gt=0).values_list("endpoint", "count")) == [("default", 1)]
