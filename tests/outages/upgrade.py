@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.acceptance.site import ROOT, eventually, free_port
+from tests.chaos import READABLE
 from tests.chaos.machine import Machine
 from tests.outages import stage
 from tests.outages.load import Load
@@ -132,7 +133,8 @@ def _process(site: Machine, source: Path, name: str, *command: str) -> Iterator[
     """A process of that version. The one before has its own settings: it knows nothing of these tests."""
     environment = site.environment | {"PYTHONPATH": str(source)}
     if source != ROOT:
-        environment["DJANGO_SETTINGS_MODULE"] = "core.settings"
+        # By its own settings, and to the same channel: else the new version's recipients would take over from its.
+        environment |= {"DJANGO_SETTINGS_MODULE": "core.settings", "SLACK_CHANNEL": READABLE}
     with (site.folder / f"{name}-of-{source.name}.log").open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, *command],

@@ -6,6 +6,7 @@ import os
 import shutil
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -165,7 +166,7 @@ def test_a_delivery_goes_into_the_file_that_is_there_now() -> None:
     shutil.copy(aside, file)
     event: dict[str, Any] = samples.snapshot("invoice.paid")
     assert deliver(event).status_code == 200
-    with sqlite3.connect(file) as there:
+    with closing(sqlite3.connect(file)) as there:
         assert there.execute("SELECT count(*) FROM webhooks_webhookevent").fetchone() == (2,)
 
 
