@@ -13,6 +13,7 @@ import ssl
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from contextlib import closing
 from email.message import Message
 from importlib import import_module
 from pathlib import Path
@@ -520,7 +521,10 @@ def test_whatever_stands_in_an_attribute_there_is_a_judgement(values: dict[str, 
 
 def test_a_real_lock_of_sqlite_is_contention(tmp_path: Path) -> None:
     file = tmp_path / "a.sqlite3"
-    with sqlite3.connect(file, isolation_level=None) as one, sqlite3.connect(file, timeout=0) as other:
+    with (
+        closing(sqlite3.connect(file, isolation_level=None)) as one,
+        closing(sqlite3.connect(file, timeout=0)) as other,
+    ):
         one.execute("BEGIN IMMEDIATE")
         error = refused(lambda: other.execute("CREATE TABLE a (b)"))
         one.execute("ROLLBACK")
