@@ -21,7 +21,7 @@ from core import backoff, statements
 from core.redact import redact
 from core.retention import delete_some
 from core.statements import columns, select
-from notifier import targets, timing, unwritten
+from notifier import digest_trouble, targets, timing, unwritten
 from notifier.alerts import state_of
 from notifier.facts import DeliveryError, Reason, Receipt, Result, Severity
 from notifier.models import Alert, Attempt, AttemptPart, Digest, Notification, Target
@@ -472,6 +472,8 @@ def _finish_digest(digest: Digest, outcome: Receipt | DeliveryError, now: dateti
         digest.tries += 1
         digest.outcome = f"{outcome.result}: {outcome.code}"[:200]
         digest.due_at = next_try(outcome, digest.tries, attempt_since(digest), now)
+        if digest.due_at is None:
+            digest_trouble.given_up(digest, digest.outcome)
     digest.save()
 
 

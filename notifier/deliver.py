@@ -16,13 +16,13 @@ import structlog
 from django.utils import timezone
 
 from core.wake import wake_here
-from notifier import attempts, batches, judging, outbox, targets, throttle
+from notifier import attempts, batches, digest_trouble, judging, outbox, targets, throttle
 from notifier.channels import load
 from notifier.channels.base import Channel as Provider
 from notifier.conf import get_policy
 from notifier.facts import DeliveryError, Message, Reason, Receipt, Result, Severity
 from notifier.messages import compose
-from notifier.models import Attempt, Notification, Target
+from notifier.models import Attempt, Digest, Notification, Target
 from notifier.policy import Channel, Policy
 
 log = structlog.get_logger(__name__)
@@ -217,10 +217,22 @@ class Courier:
         digest = attempts.due_digest(target.pk, now)
         if digest is None:
             return
+        try:
+            self._say_digest(digest, target, token, channel, policy, now)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is this digest's trouble and no other's
+            digest_trouble.trouble(digest.pk, error, now)
+
+    def _say_digest(
+        self, digest: Digest, target: Target, token: str, channel: Channel, policy: Policy, now: datetime
+    ) -> None:
         before = attempts.last_uncertain(digest)
         message = compose.digest_message(digest, policy, now, before=before)
-        if message is None or judging.why_undeliverable(None, target, channel):
-            attempts.skip_digest(digest, "nothing happened" if message is None else "target cannot be reached")
+        if message is None:
+            attempts.skip_digest(digest, "nothing happened")
+            return
+        if judging.why_undeliverable(None, target, channel):
+            attempts.skip_digest(digest, "target cannot be reached")
+            digest_trouble.given_up(digest, "target cannot be reached")
             return
         one = attempts.Try(Reason.DIGEST, message.reference, self._connect().words(message), digest=digest)
         for attempt in attempts.start(target, token, [one], now):

@@ -6,10 +6,12 @@ import json
 import secrets
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from functools import partial
 
 from django.db.models import Count, Max, Min, Q, Sum
 from django.utils.module_loading import import_string
 
+from core.parts import on_its_own
 from notifier import pipeline
 from notifier.facts import Failure, Money
 from notifier.match import canonical
@@ -38,7 +40,8 @@ def reconcile(after: int, now: datetime) -> int:
     for row in ended.only("event_id", "earlier_attempts", "state", "processed_at"):
         complete = row.state == State.PROCESSED and (row.processed_at is None or row.processed_at < now - CALLBACKS)
         how = "replay" if row.earlier_attempts else "retry"
-        pipeline.recovered(row.event_id, how, now, after_commit=complete)
+        recover = partial(pipeline.recovered, row.event_id, how, now, after_commit=complete)
+        on_its_own("write the recovery of event", recover, key=row.event_id)
     return chunk[-1][0] if len(chunk) == CHUNK else 0
 
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from functools import cache
+from functools import cache, partial
 
 import structlog
 from django.db import connection, transaction
 from django.db.models import F, Q
 
 from core.clock import brought_forward
+from core.parts import on_its_own
 from core.redact import redact
 from core.statements import columns, create, select, update
 from notifier import masking, resort, targets, timing
@@ -168,15 +169,21 @@ def forgotten(policy: Policy, now: datetime, limit: int = 100) -> int:
     # What was told elsewhere has ended there as well.
     ends = idle.filter(alert__resolved_at__gte=now - LOOK_BACK, told_seq__gt=0, told_resolved=False)
     ends = ends.exclude(Q(route__in=silent) | Q(last_error__startswith=DIVERTED))
-    found = 0
-    for lost in (news, ends):
-        for pk in list(lost.values_list("pk", flat=True)[:limit]):
-            with transaction.atomic():
-                row = locked(pk)
-                if row is not None and row.due_at is None:
-                    replan(row, row.alert, policy, now)
-                    found += row.due_at is not None
-    return found
+    pks = [pk for lost in (news, ends) for pk in lost.values_list("pk", flat=True)[:limit]]
+    return sum(bool(on_its_own("plan notification", partial(_plan_forgotten, pk, policy, now), key=pk)) for pk in pks)
+
+
+def _plan_forgotten(pk: int, policy: Policy, now: datetime) -> bool:
+    try:
+        with transaction.atomic():
+            row = locked(pk)
+            if row is None or row.due_at is not None:
+                return False
+            replan(row, row.alert, policy, now)
+            return row.due_at is not None
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is this row's trouble and no other's
+        trouble(pk, error, now)
+        return True
 
 
 def locked(pk: int) -> Notification | None:

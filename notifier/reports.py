@@ -7,13 +7,15 @@ notification is due again, here or (rejected) by the guards on another channel.
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from functools import partial
 
 import structlog
 from django.db import transaction
 from django.db.models import Min
 
+from core.parts import on_its_own
 from core.wake import wake
-from notifier import targets, timing
+from notifier import digest_trouble, targets, timing
 from notifier.alerts import state_of
 from notifier.conf import get_policy
 from notifier.facts import PROVIDER_ID, REFERENCE, DeliveryError, Reason, Result, storable
@@ -54,15 +56,18 @@ def record(provider_id: object, report: Report, now: datetime, *, reference: str
 def catch_up(now: datetime) -> int:
     """Apply the reports that came before the answer to the request; how many there were."""
     waiting = Attempt.objects.filter(receipt_at__isnull=False, receipt__in=NOT_SENT, result=Result.DELIVERED)
-    applied = 0
-    for pk in list(waiting.values_list("pk", flat=True)):
-        with transaction.atomic():
-            attempt = Attempt.objects.select_for_update(of=("self",)).get(pk=pk)
-            report = report_of(attempt.receipt, attempt.receipt_code)
-            if attempt.result == Result.DELIVERED.value and report is not None:
-                _apply(attempt, report, now)
-                applied += 1
-    return applied
+    pks = list(waiting.values_list("pk", flat=True))
+    return sum(bool(on_its_own("apply the report on try", partial(_catch_up, pk, now), key=pk)) for pk in pks)
+
+
+def _catch_up(pk: int, now: datetime) -> bool:
+    with transaction.atomic():
+        attempt = Attempt.objects.select_for_update(of=("self",)).get(pk=pk)
+        report = report_of(attempt.receipt, attempt.receipt_code)
+        if attempt.result != Result.DELIVERED.value or report is None:
+            return False
+        _apply(attempt, report, now)
+        return True
 
 
 def _revive(attempt: Attempt, now: datetime) -> None:
@@ -91,8 +96,10 @@ def _apply(attempt: Attempt, report: Report, now: datetime) -> None:
         attempt.save(update_fields=["result", "code", "detail"])
         for part in attempt.parts_told.order_by("notification_id"):
             _take_back(part, attempt, error, now)
-        if attempt.digest_of_id is not None:
-            Digest.objects.filter(pk=attempt.digest_of_id).update(sent_at=None, outcome=f"not delivered: {error.code}")
+        if attempt.digest_of is not None:
+            outcome = f"not delivered: {error.code}"
+            Digest.objects.filter(pk=attempt.digest_of.pk).update(sent_at=None, outcome=outcome[:200])
+            digest_trouble.given_up(attempt.digest_of, outcome)
         log.warning("message did not arrive", attempt=attempt.reference, code=error.code)
     if error.target_dead:
         targets.set_aside(attempt.target_id, error, now)

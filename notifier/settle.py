@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 
 import structlog
 
+from core.parts import on_its_own
 from core.wake import wake
 from notifier import attempts, targets
 from notifier.conf import get_policy
@@ -21,7 +23,8 @@ def settle_lost(now: datetime) -> int:
     settled = 0
     for attempt in attempts.lost():
         error = DeliveryError(Result.UNCERTAIN, "worker-lost", "the worker died while it was sending")
-        if attempts.finish([attempts.Ended(attempt.pk, error)], get_policy(), now):
+        finish = partial(attempts.finish, [attempts.Ended(attempt.pk, error)], get_policy(), now)
+        if on_its_own("settle the lost try", finish, key=attempt.pk):
             settled += 1
             log.warning("lost attempt settled", attempt=attempt.reference, channel=attempt.target.channel)
             wake(f"deliver-{attempt.target.channel}")

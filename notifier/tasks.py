@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 
 import structlog
 from django.db.models import Case, Min, Q, When
 from django.db.models.functions import Coalesce, Greatest
 from django.utils import timezone
 
-from core import last_resort
 from core.clock import SteppedBack
+from core.parts import Parts, on_its_own
 from core.retention import Pruner
-from core.threads import database_answers
 from core.wake import wake
 from core.worker import Loop
 from notifier import (
@@ -35,14 +34,14 @@ from notifier import (
 )
 from notifier.conf import get_policy
 from notifier.deliver import Courier
+from notifier.facts import Target as To
 from notifier.masking import masked
 from notifier.models import Alert, Digest, Notification, Target
+from notifier.policy import DigestPlan
 
 log = structlog.get_logger(__name__)
 
-LONGEST_PAUSE = 60.0  # seconds, after a part of tick that failed
 NOT_BY_ITSELF = timedelta(days=366)
-TELL_AFTER = 5  # failures in a row, after which the last resort hears of it
 
 
 def loops() -> Iterator[Loop]:
@@ -79,61 +78,35 @@ def oldest_due(alias: str) -> Callable[[datetime], datetime | None]:
 
 
 class Tick:
-    """What must happen by the clock. Safe in any number of workers; each part at its own pace."""
+    """What must happen by the clock. Safe in any number of workers; each part on its own, at its own pace."""
 
     def __init__(self, now: Callable[[], datetime] = timezone.now) -> None:
         self._now = now
         self._reconciled = 0
         self._stepped_back = SteppedBack()
-        self._parts: list[tuple[float, Callable[[datetime], object]]] = [
-            (1.0, self._mind_the_clock),
-            (1.0, settle.settle_lost),
-            (2.0, self._reconcile),
-            (5.0, reports.catch_up),
-            (5.0, resolve_overdue),
-            (5.0, start_digests),
-            (5.0, tell_of_dead_targets),
-            (5.0, hand_over),
-            (30.0, plan_forgotten),
-            (30.0, release_outdated),
-            (30.0, tell_of_unreadable_silences),
-            (30.0, watch_inbound),
-            (1.0, Pruner(prune).step),
-        ]
-        self._next = [0.0] * len(self._parts)
-        self._failed = [0] * len(self._parts)
+        self._parts = Parts(
+            "notifier tick:",
+            [
+                (1.0, self._mind_the_clock),
+                (1.0, settle.settle_lost),
+                (2.0, self._reconcile),
+                (5.0, reports.catch_up),
+                (5.0, resolve_overdue),
+                (5.0, start_digests),
+                (5.0, tell_of_dead_targets),
+                (5.0, hand_over),
+                (30.0, plan_forgotten),
+                (30.0, release_outdated),
+                (30.0, tell_of_unreadable_silences),
+                (30.0, watch_inbound),
+                (1.0, Pruner(prune).step),
+            ],
+        )
 
     def step(self) -> float:
-        """Each part on its own: one that raises is said, and tried again with a growing pause.
-
-        Raises what it raised when the database is away: that is no part's own trouble.
-        """
-        for number, (every, part) in enumerate(self._parts):
-            if time.monotonic() < self._next[number]:
-                continue
-            try:
-                part(self._now())
-            except Exception as error:
-                if not database_answers():
-                    raise
-                self._failed[number] += 1
-                pause = min(every * 2 ** min(self._failed[number], 10), max(every, LONGEST_PAUSE))
-                self._say(part, error, self._failed[number], pause)
-            else:
-                self._failed[number], pause = 0, every
-            self._next[number] = time.monotonic() + pause
+        """One round. Raises when the database is away."""
+        self._parts(self._now)
         return 1.0
-
-    def _say(self, part: Callable[[datetime], object], error: Exception, times: int, pause: float) -> None:
-        name = getattr(part, "__name__", type(part).__name__)
-        log.error("a part of tick failed", part=name, times=times, retry_in=pause, exc_info=error)
-        if times == TELL_AFTER:
-            last_resort.say(
-                f"tick {name}",
-                f"A part of the notifier's tick fails: {name}",
-                f"It has failed {times} times in a row, now with {type(error).__name__}. The log has the traceback. "
-                "Everything else goes on, and it is tried again.",
-            )
 
     def _mind_the_clock(self, now: datetime) -> None:
         if back := self._stepped_back.since(now):
@@ -146,48 +119,56 @@ class Tick:
 def resolve_overdue(now: datetime) -> None:
     """End alerts that were quiet for their time, and those that nobody will ever end."""
     for alert, how in alerts.overdue_to_resolve(now, get_policy().forget_after):
-        pipeline.resolve(alert, how, now)
+        on_its_own("end alert", partial(pipeline.resolve, alert, how, now), key=alert.pk)
 
 
 def start_digests(now: datetime) -> None:
     """One row for each digest, target and period, however many workers ask."""
     policy = get_policy()
     for plan in policy.digests:
-        period = calendar.period_before(now, plan.at, plan.tz, plan.every, plan.weekday)
         for alias in plan.to:
             for target in policy.channels[alias].targets:
-                if outbox.ensure_digest(plan.name, target, period.start, period.end, now):
-                    log.info("digest due", digest=plan.name, period=period.label, channel=alias)
-                    wake(f"deliver-{alias}")
+                key = f"{plan.name} for {alias}, {masked(target.address)}"
+                on_its_own("begin digest", partial(_start_digest, plan, target, now), key=key)
+
+
+def _start_digest(plan: DigestPlan, target: To, now: datetime) -> None:
+    period = calendar.period_before(now, plan.at, plan.tz, plan.every, plan.weekday)
+    if outbox.ensure_digest(plan.name, target, period.start, period.end, now):
+        log.info("digest due", digest=plan.name, period=period.label, channel=target.channel)
+        wake(f"deliver-{target.channel}")
 
 
 def tell_of_dead_targets(now: datetime) -> None:
     """A target that was set aside is an alert of its own, which ends when something arrives there and not before."""
     dead = Target.objects.filter(dead_since__isnull=False).order_by("pk")
-    told = {f"delivery.{target.pk}": target for target in dead}
-    for source in Alert.objects.filter(source__startswith="delivery.", resolved_at__isnull=True).values_list(
-        "source", flat=True
-    ):
+    told = {f"delivery.{target.pk}" for target in dead}
+    open_alerts = Alert.objects.filter(source__startswith="delivery.", resolved_at__isnull=True)
+    for source in open_alerts.values_list("source", flat=True):
         if source not in told:
-            api.resolve(source, "something arrived there", now)
+            on_its_own("end alert", partial(api.resolve, source, "something arrived there", now), key=source)
     for together in targets.set_aside_together(dead.filter(dead_told=False)):
-        first, number = together[0], targets.number_on(together[0].channel)
-        others = number - len(together)
-        who = "be used" if not others else f"reach {', '.join(masked(one.address) for one in together[:3])}"
-        rest = f" {others} of its {number} recipients are still told." if others else ""
-        api.alert(
-            f"Channel {first.channel} cannot {who}: {first.dead_detail}",
-            key=f"delivery.{first.pk}",
-            severity="error",
-            category="delivery",
-            hint=f"Fix it, then run `manage.py send_test {first.channel}`: when that arrives, alerts go there again. "
-            f"From time to time a message tries it by itself.{rest}",
-            resolve_after=NOT_BY_ITSELF,
-            once=str(first.dead_since),
-            now=now,
-        )
-        for target in together:
-            targets.told_of_death(target)
+        on_its_own("tell of the dead target", partial(_tell_of_dead, together, now), key=together[0].pk)
+
+
+def _tell_of_dead(together: Sequence[Target], now: datetime) -> None:
+    first, number = together[0], targets.number_on(together[0].channel)
+    others = number - len(together)
+    who = "be used" if not others else f"reach {', '.join(masked(one.address) for one in together[:3])}"
+    rest = f" {others} of its {number} recipients are still told." if others else ""
+    api.alert(
+        f"Channel {first.channel} cannot {who}: {first.dead_detail}",
+        key=f"delivery.{first.pk}",
+        severity="error",
+        category="delivery",
+        hint=f"Fix it, then run `manage.py send_test {first.channel}`: when that arrives, alerts go there again. "
+        f"From time to time a message tries it by itself.{rest}",
+        resolve_after=NOT_BY_ITSELF,
+        once=str(first.dead_since),
+        now=now,
+    )
+    for target in together:
+        targets.told_of_death(target)
 
 
 def hand_over(now: datetime) -> None:
@@ -204,8 +185,8 @@ def plan_forgotten(now: datetime) -> None:
 
 def release_outdated(now: datetime) -> None:
     """What is held by a silence or a parent alert that no longer holds it is judged again."""
-    silences.release_outdated(now)
-    inhibit.release_orphans(now)
+    on_its_own("judge again what silences held", partial(silences.release_outdated, now))
+    on_its_own("judge again what alerts held", partial(inhibit.release_orphans, now))
 
 
 def tell_of_unreadable_silences(now: datetime) -> None:

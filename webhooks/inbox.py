@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from django.db import IntegrityError, connection, transaction
@@ -20,6 +20,7 @@ from django.utils import timezone
 
 from core import retention
 from core.clock import brought_forward
+from core.parts import on_its_own
 from core.reconnect import on_a_good_connection
 from core.sqlite import check_file, shared_file
 from core.statements import fields, prepared, select
@@ -291,7 +292,9 @@ def expire(now: datetime) -> Iterator[tuple[WebhookEvent, Failure]]:
     rows = list(processing.filter(Q(due_at__lt=now) | Q(due_at__gt=far)).order_by("due_at")[:_BATCH])
     ages = overdue.ages([(row.token, row.due_at) for row in rows])
     for row in rows:
-        if ages[row.token, row.due_at] >= grace(config().lease) and (failure := _lose(row, now)):
+        if ages[row.token, row.due_at] < grace(config().lease):
+            continue
+        if failure := on_its_own("end the lease of event", partial(_lose, row, now), key=row.event_id):
             yield row, failure
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from functools import partial
 from time import monotonic
 
 import structlog
@@ -11,6 +12,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from core.clock import SteppedBack
+from core.parts import Parts, on_its_own
 from core.retention import Pruner
 from core.worker import Loop
 from webhooks import announcements, failures, inbox, processing, refusals
@@ -47,18 +49,36 @@ def process_due() -> float:
 
 
 def tick() -> float:
-    """Keep leases honest and announcements from getting lost. Any number may run; an idle one writes nothing."""
-    wait = keep_leases()
-    now = timezone.now()
+    """Keep leases honest and announcements from getting lost, each part on its own. Any number may run; an idle one
+    writes nothing. Raises when the database is away.
+    """
+    # Without a long pause, for who lets go of a lease loses its event to another worker.
+    on_its_own("webhooks tick: renew leases", _renew, longest=TICK)
+    _parts(timezone.now)
+    return min(TICK, grace(config().lease) / 2)
+
+
+def _mind_the_clock(now: datetime) -> None:
     if back := _stepped_back.since(now):
         inbox.bring_forward(back, now)
+
+
+def _expire(now: datetime) -> None:
     for row, failure in inbox.expire(now):
-        announcements.worker_lost(row, failure)
+        on_its_own("announce failure", partial(announcements.worker_lost, row, failure), key=failure.pk)
+
+
+def _announce(now: datetime) -> None:
     for failure in failures.unannounced(now):
-        announcements.again(failure)
+        on_its_own("announce failure", partial(announcements.again, failure), key=failure.pk)
+
+
+def _flush(now: datetime) -> None:
     refusals.flush()
+
+
+def _prune(now: datetime) -> None:
     _pruner.step(now)
-    return wait
 
 
 def prune(now: datetime) -> bool:
@@ -67,19 +87,25 @@ def prune(now: datetime) -> bool:
     return inbox.prune(before) != (0, 0) or bool(failures.prune_tracebacks() or refusals.prune(before))
 
 
-_pruner = Pruner(prune)
-_stepped_back = SteppedBack()
-
-
 def keep_leases() -> float:
     """Renew the leases that this process's handlers hold; seconds until again.
 
     What a thread has announced is written down here too: the handler that it runs now may take long.
     """
-    failures.write_marks()
+    try:
+        _renew()
+    finally:
+        failures.write_marks()
+    return min(TICK, grace(config().lease) / 2)
+
+
+def _renew() -> None:
     if tokens := held.to_renew(config().lease):
         inbox.renew(tokens, timezone.now())
-    return min(TICK, grace(config().lease) / 2)
+
+
+def _write_marks(now: datetime) -> None:
+    failures.write_marks()
 
 
 def oldest_due(now: datetime) -> datetime | None:
@@ -93,3 +119,18 @@ def hand_back(_seconds: float) -> None:
     if tokens := held.tokens():
         count = inbox.hand_back(tokens, timezone.now())
         logger.warning("events.handed_back", count=count, running=len(tokens))
+
+
+_pruner = Pruner(prune)
+_stepped_back = SteppedBack()
+_parts = Parts(
+    "webhooks tick:",
+    [
+        (0.0, _write_marks),
+        (0.0, _mind_the_clock),
+        (0.0, _expire),
+        (0.0, _announce),
+        (0.0, _flush),
+        (0.0, _prune),
+    ],
+)
