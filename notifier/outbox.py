@@ -291,9 +291,25 @@ def _stand_in(row: Notification, why: str, to: Iterable[To], policy: Policy, now
         told += 1
         if not stand_in.route:
             _update(stand_in, route=row.route)
+        if alert.resolved_at is not None:
+            _take_over(stand_in, row)
         replan(stand_in, alert, policy, now)
         log.warning("notification diverted", alert=alert.pk, to_channel=target.channel, because=why, new=created)
     return told
+
+
+def _take_over(stand_in: Notification, row: Notification) -> None:
+    """It is over: who was never told of it counts as told what the other was, and so hears the end."""
+    told = {
+        "told_seq": row.told_seq,
+        "told_severity": row.told_severity,
+        "told_at": row.told_at,
+        "told_resolved": row.told_resolved,
+    }
+    # Also while its first message is under way: whoever sends that locks the alert to write what became of it.
+    if row.told_seq and Notification.objects.filter(pk=stand_in.pk, told_seq=0).update(**told):
+        for name, value in told.items():
+            setattr(stand_in, name, value)
 
 
 def trouble(pk: int, error: BaseException, now: datetime) -> None:

@@ -55,8 +55,8 @@ def hand_over_row(pk: int, policy: Policy, now: datetime) -> None:
         if row is None or row.sending_id is not None or not row.route or is_present(row, policy):
             return
         told = outbox.leave(row, LEFT, _successors(row, policy), policy, now)
-        over = row.alert.resolved_at is not None
-    if not told and not over:
+        untold = row.alert.resolved_at is not None and row.told_seq == 0
+    if not told and not untold:
         resort.cry(row.alert, f"{row.target.channel}: {LEFT}")
     for alias in policy.channels:
         wake(f"deliver-{alias}")
