@@ -15,7 +15,7 @@ from core.retention import delete_some
 from core.statements import create
 from notifier.arguments import LONGEST_RESOLVE_AFTER
 from notifier.durations import human
-from notifier.facts import FORGOTTEN, AlertState, Category, Failure, Money, Severity, Subject, Verdict
+from notifier.facts import FORGOTTEN, NO_CURRENCY, AlertState, Category, Failure, Money, Severity, Subject, Verdict
 from notifier.models import Alert, Occurrence
 
 
@@ -306,7 +306,7 @@ def _remember(failure: Failure, recorded: Recorded) -> None:
                 "object_id": failure.object_id,
                 "customer": failure.customer,
                 "amount": failure.money.amount if failure.money else None,
-                "currency": failure.money.currency if failure.money else "",
+                "currency": failure.money.currency if failure.money else NO_CURRENCY * failure.amount_unknown,
                 "attempt": failure.attempt,
                 "after_commit": failure.after_commit,
                 "dead": bool(failure.event_id) and not failure.will_retry and not failure.after_commit,

@@ -68,6 +68,9 @@ class Money:
     currency: str  # lower case, ISO 4217
 
 
+NO_CURRENCY = "xxx"  # ISO 4217's own; of an occurrence without an amount: money is at stake, and nobody knows how much
+
+
 @dataclass(frozen=True, slots=True)
 class Frame:
     """The innermost line of the site's own code in a traceback."""
@@ -104,6 +107,7 @@ class Failure:
     object_id: str = ""
     customer: str = ""
     money: Money | None = None
+    amount_unknown: bool = False  # money is at stake, and the event does not say how much in a way that can be read
     traceback: str = ""
     context: Mapping[str, str] = field(default_factory=dict)
     after_commit: bool = False  # what the event did is committed; a callback of on_commit failed

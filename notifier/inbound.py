@@ -97,6 +97,7 @@ def failure_like(
         object_id=found.object_id,
         customer=found.customer,
         money=Money(found.amount, found.currency) if has_money and found.amount is not None else None,
+        amount_unknown=found.amount_unknown,
     )
 
 

@@ -64,6 +64,7 @@ def facts_of(instance: WebhookEvent, event: StripeEvent, failure: FailureRow) ->
         object_id=event.object_id,
         customer=event.customer,
         money=Money(event.amount, event.currency) if has_money and event.amount is not None else None,
+        amount_unknown=event.amount_unknown,
         traceback=failure.traceback.text if failure.traceback else "",
         after_commit=failure.after_commit,
         not_run=tuple(failure.callbacks.splitlines()),

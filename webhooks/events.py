@@ -92,13 +92,21 @@ class StripeEvent:
     @property
     def amount(self) -> int | None:
         """What is at stake, in the currency's smallest unit, for the objects that have such an amount."""
+        amount = next((value for value in self._amounts() if _is_int(value) and abs(value) < _TOO_MUCH), None)
+        return amount if self.currency else None
+
+    @property
+    def amount_unknown(self) -> bool:
+        """Whether money is at stake and nobody can say how much: the amount or its currency is none."""
+        return self.amount is None and bool(self._amounts())
+
+    def _amounts(self) -> list[Any]:
+        """What stands in the fields of the amount, whatever that is."""
         kind = self.object.get("object")
         fields = _AMOUNTS.get(kind, ()) if isinstance(kind, str) else ()
         if kind == "invoice" and self.object.get("status") == "paid":
             fields = ("amount_paid",)
-        values = (self.object.get(name) for name in fields)
-        amount = next((value for value in values if _is_int(value) and abs(value) < _TOO_MUCH), None)
-        return amount if self.currency else None
+        return [value for name in fields if (value := self.object.get(name)) is not None]
 
     @property
     def currency(self) -> str:

@@ -50,6 +50,7 @@ class Line:
     resolved_at: datetime | None = None
     resolved_how: str = ""
     at_risk: tuple[Money, ...] = ()
+    unknown: int = 0  # events that are not recovered, of which nobody knows how much money it is
     recovered: tuple[Money, ...] = ()
     waiting: int = 0  # events that are not processed
     dead: int = 0
@@ -108,6 +109,7 @@ class DigestData:
     failures: int = 0
     lines: tuple[Line, ...] = ()
     at_risk: tuple[Money, ...] = ()  # in live mode alone
+    unknown: int = 0  # events of live mode at risk, of which nobody knows how much money it is
     recovered: tuple[Money, ...] = ()
     test_money: tuple[Money, ...] = ()  # of test mode's failures: at no risk
     held: tuple[Held, ...] = ()

@@ -21,6 +21,7 @@ class Events:
     number: int = 0
     dead: int = 0
     money: tuple[Money, ...] = ()
+    unknown: int = 0  # of which nobody knows how much money it is
 
 
 def waiting(alerts: QuerySet[Alert]) -> dict[int, Events]:
@@ -48,6 +49,7 @@ def _per_alert(occurrences: QuerySet[Occurrence]) -> dict[int, Events]:
             number=sum(group.events for group in groups),
             dead=sum(group.events for group in groups if group.dead),
             money=each_event.money(groups),
+            unknown=sum(group.unknown for group in groups),
         )
         for alert, groups in found.items()
     }

@@ -13,7 +13,7 @@ from notifier.messages import bars
 from notifier.messages.digest_data import OPEN, DigestData, EventCounts, Held, Line, Section, Undelivered
 from notifier.messages.render import COLOURS, OVER, TEST
 from notifier.messages.sms_text import numbers
-from notifier.messages.wording import about, clock, counted, shorten, span, sums
+from notifier.messages.wording import about, clock, counted, shorten, span, sums, unknown_amounts
 
 NAMED = 30  # rows of one block
 WHAT, WHY, SHORT = 160, 300, 290  # characters
@@ -128,6 +128,7 @@ def _money(data: DigestData) -> str:
     test = sums(data.test_money)
     parts = [
         f"{at_risk} at risk" if at_risk else "",
+        unknown_amounts(data.unknown),
         f"{recovered} recovered" if recovered else "",
         f"test mode: {test} of test money, at no risk" if test else "",
     ]
@@ -155,6 +156,7 @@ def _row(line: Line, data: DigestData) -> Row:
     parts = [
         f"{failures} ({line.total:,} in all)" if line.total > line.count else failures,
         f"{money} {left}" if money else "",
+        unknown_amounts(line.unknown),
         f"{recovered}{test} recovered" if recovered else "",
         f"{counted(line.dead, 'event')} given up" if line.dead else "",
         f"{counted(line.waiting, 'event')} not processed" if over and line.waiting else "",

@@ -34,6 +34,7 @@ class Group(NamedTuple):
     waiting: bool  # not recovered
     events: int  # 0 for failures that are about no event
     amount: int | None
+    unknown: int = 0  # of which nobody knows how much money is at stake
 
 
 def groups(occurrences: QuerySet[Occurrence]) -> list[Group]:
@@ -41,7 +42,8 @@ def groups(occurrences: QuerySet[Occurrence]) -> list[Group]:
     events = "COUNT(CASE WHEN event_id <> '' THEN 1 END)"
     # In two parts: SQLite raises when a sum takes more than 64 bits, and one odd amount must not keep all from people.
     sums = f"SUM(amount / {_PART}), SUM(amount - amount / {_PART} * {_PART})"
-    rows = _select(occurrences, f"{_GROUPS}, {events}, {sums}", f"GROUP BY {_GROUPS}")
+    unknown = "COUNT(CASE WHEN currency <> '' AND amount IS NULL THEN 1 END)"
+    rows = _select(occurrences, f"{_GROUPS}, {events}, {sums}, {unknown}", f"GROUP BY {_GROUPS}")
     return [
         Group(
             alert,
@@ -51,8 +53,9 @@ def groups(occurrences: QuerySet[Occurrence]) -> list[Group]:
             bool(waiting),
             number,
             None if high is None else _PART * int(high) + int(low),
+            number_unknown,
         )
-        for alert, currency, dead, how, waiting, number, high, low in rows
+        for alert, currency, dead, how, waiting, number, high, low, number_unknown in rows
     ]
 
 
@@ -66,6 +69,7 @@ def of_one(only: Occurrence) -> Group:
         only.recovered_at is None,
         int(bool(only.event_id)),
         only.amount,
+        int(bool(only.currency) and only.amount is None),
     )
 
 

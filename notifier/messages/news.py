@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from notifier.facts import Reason
-from notifier.messages.phrases import NAME, TITLE, TYPE, began, money, ways
+from notifier.messages.phrases import NAME, TITLE, TYPE, began, money, unknown, ways
 from notifier.messages.telling import Story
 from notifier.messages.wording import about, capitalised, clock, counted, shorten, sums
 
@@ -61,7 +61,8 @@ def over(story: Story) -> str:
     some = f"; {done:,} processed ({ways(story)})" if done else ""
     missing = f"{_unprocessed(totals.events - done, totals.events)}{some}"
     at_risk = f" {money(story, totals.at_risk)} not recovered." if sums(totals.at_risk) else ""
-    return f"{_ended(story)}, but {missing}.{recovered}{at_risk}"
+    not_known = f" {unknown(story).capitalize()}." if totals.unknown else ""
+    return f"{_ended(story)}, but {missing}.{recovered}{at_risk}{not_known}"
 
 
 def still_open(story: Story) -> str:

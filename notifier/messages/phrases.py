@@ -9,7 +9,7 @@ from typing import NamedTuple
 from notifier.builtin import while_it_holds
 from notifier.facts import Money, Reason
 from notifier.messages.telling import Story
-from notifier.messages.wording import about, clock, counted, shorten, span, sums
+from notifier.messages.wording import about, clock, counted, shorten, span, sums, unknown_amounts
 
 TYPE, NAME, TITLE, HINT, ERROR = 80, 60, 200, 500, 300  # characters
 RECENT = timedelta(minutes=2)  # the message's own time says when
@@ -58,7 +58,7 @@ def facts(story: Story) -> tuple[Fact, ...]:
     totals = story.totals
     recovered = money(story, totals.recovered)
     rows = [
-        Fact("At risk" if story.livemode else "Test money", sums(totals.at_risk), at_risk(story)),
+        Fact("At risk" if story.livemode else "Test money", _stake(story), at_risk(story)),
         Fact("Recovered", recovered, recovered and f"{recovered} recovered"),
     ]
     if story.resolved_at:
@@ -88,7 +88,17 @@ def _named(label: str, value: str) -> Fact:
 def at_risk(story: Story) -> str:
     """ "EUR 18,420.00 at risk"; in test mode no money is"""
     text = sums(story.totals.at_risk)
-    return f"{text} {'at risk' if story.livemode else 'of test money'}" if text else ""
+    known = f"{text} {'at risk' if story.livemode else 'of test money'}" if text else ""
+    return ", ".join(part for part in (known, unknown(story)) if part)
+
+
+def unknown(story: Story) -> str:
+    """ "amount unknown for 1 event" """
+    return unknown_amounts(story.totals.unknown, "event" if story.about_events else "failure")
+
+
+def _stake(story: Story) -> str:
+    return ", ".join(part for part in (sums(story.totals.at_risk), unknown(story)) if part)
 
 
 def money(story: Story, sums_of: Iterable[Money]) -> str:

@@ -87,7 +87,8 @@ def fold(
     worst = ordered[0]
     live = [sum_ for one in stories if one.livemode for sum_ in one.totals.at_risk]
     money = live if at_risk is None else list(at_risk)
-    stake = f"{sums(money)} at risk" if sums(money) else ""
+    unknown = "some amounts unknown" if any(one.livemode and one.totals.unknown for one in stories) else ""
+    stake = ", ".join(part for part in (f"{sums(money)} at risk" if sums(money) else "", unknown) if part)
     rows = [Fact(f"Alert {one.id}", shorten(_in_one_line(one), LINE - 30), "") for one in ordered[:NAMED]]
     unnamed = [*(one.id for one in ordered[NAMED:]), *rest.ids]
     if unnamed:
@@ -107,7 +108,7 @@ def fold(
         possible_repeat=any(one.possible_repeat for one in stories),
         forgotten=any(one.forgotten for one in stories),
     )
-    known = [Fact("At risk", sums(money), "")] if stake else []
+    known = [Fact("At risk", ", ".join(part for part in (sums(money), unknown) if part), "")] if stake else []
     return _whole(message, _mark(worst), [*known, *rows], html=html)
 
 

@@ -148,7 +148,8 @@ def _stake(story: Story, *, zone: bool) -> str:
     money = sums(story.totals.at_risk, CURRENCIES)
     money += (" at risk" if story.livemode else " of test money") if money else ""
     since = f" since {clock(phrases.began(story), story.now, story.tz, zone=zone)}" if story.count > 1 else ""
-    return f"{new}{number}{f', {money}' if money else ''}{since}."
+    unknown = f", {phrases.unknown(story)}" if story.totals.unknown else ""
+    return f"{new}{number}{f', {money}' if money else ''}{unknown}{since}."
 
 
 def _over(story: Story) -> str:

@@ -185,6 +185,7 @@ def _totals(so_far: QuerySet[Occurrence]) -> Totals:
         customer=facts["customer"] if facts["customers"] == 1 else "",
         object_id=facts["object_id"] if facts["objects"] == 1 else "",
         at_risk=each_event.money(waiting),
+        unknown=sum(group.unknown for group in waiting),
         recovered=each_event.money(done),
         recovered_by=tuple(sorted((+ways).items(), key=lambda way: (-way[1], way[0]))),
         dead=dead,
@@ -195,7 +196,8 @@ def _totals(so_far: QuerySet[Occurrence]) -> Totals:
 def _totals_of_one(only: Occurrence) -> Totals:
     """The same of a single failure, which needs no sums."""
     events, waiting = int(bool(only.event_id)), only.recovered_at is None
-    money = each_event.money([each_event.of_one(only)])
+    group = each_event.of_one(only)
+    money = each_event.money([group])
     dead = events if waiting and only.dead else 0
     return Totals(
         first_at=only.occurred_at,
@@ -206,6 +208,7 @@ def _totals_of_one(only: Occurrence) -> Totals:
         customer=only.customer,
         object_id=only.object_id,
         at_risk=money if waiting else (),
+        unknown=group.unknown if waiting else 0,
         recovered=() if waiting else money,
         recovered_by=((only.recovered_how, events),) if events and not waiting else (),
         dead=dead,

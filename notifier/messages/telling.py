@@ -20,6 +20,7 @@ class Totals:
     customer: str = ""  # when there is only one
     object_id: str = ""  # when there is only one
     at_risk: tuple[Money, ...] = ()
+    unknown: int = 0  # events at risk of which nobody knows how much money it is
     recovered: tuple[Money, ...] = ()
     recovered_by: tuple[tuple[str, int], ...] = ()  # how, and how many events; most first
     dead: int = 0

@@ -54,6 +54,11 @@ def counted(number: int, one: str, many: str = "") -> str:
     return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
+def unknown_amounts(number: int, one: str = "event") -> str:
+    """ "amount unknown for 2 events"; empty for none"""
+    return f"amount unknown for {counted(number, one)}" if number else ""
+
+
 def listed(items: Sequence[str]) -> str:
     """ "a, b and c" """
     return f"{', '.join(items[:-1])} and {items[-1]}" if len(items) > 1 else "".join(items)
