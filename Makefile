@@ -53,7 +53,7 @@ lint:
 	$(BIN)/ruff format --check .
 
 types:
-	SECRET_KEY=types SITE_APPS=tests.acceptance.shop,benchmarks.shop,benchmarks.sides.floor $(BIN)/mypy core webhooks notifier demo tests benchmarks
+	SECRET_KEY=types SITE_APPS=tests.acceptance.shop,benchmarks.shop,benchmarks.sides.floor $(BIN)/mypy alerts_runtime core webhooks notifier demo tests benchmarks
 
 imports:
 	$(BIN)/lint-imports

@@ -48,8 +48,8 @@ def _round(found: Site, told: Provider, number: int) -> float:
     told.forget()
     found.manage("bench_alerts", "--number", str(number))
     machine.until(lambda: len(told.arrivals()) >= number, f"{number} messages", within=120, every=0.2)
-    delivered = "SELECT count(*) FROM notifier_attempt WHERE result = 'delivered'"
-    machine.until(lambda: found.value(delivered) >= found.value("SELECT count(*) FROM notifier_alert"), "the rows")
+    delivered = "SELECT count(*) FROM swa_notifier_attempt WHERE result = 'delivered'"
+    machine.until(lambda: found.value(delivered) >= found.value("SELECT count(*) FROM swa_notifier_alert"), "the rows")
     return _rate(told, number)
 
 

@@ -47,11 +47,11 @@ def round_of(found: Site, number: int, *types: str, loaded: Callable[[], object]
     found.load(*(types or (CHEAP,)), number=number)
     loaded()
     machine.until(found.done, f"processing {number} events", within=300, every=0.1)
-    first = found.value("SELECT max(id) FROM webhooks_webhookevent") - number
+    first = found.value("SELECT max(id) FROM swa_webhooks_webhookevent") - number
     if types:
-        when, rows = "occurred_at", f"webhooks_failure WHERE event_id > {first}"
+        when, rows = "occurred_at", f"swa_webhooks_failure WHERE event_id > {first}"
     else:
-        when, rows = "processed_at", f"webhooks_webhookevent WHERE id > {first} AND state = 'processed'"
+        when, rows = "processed_at", f"swa_webhooks_webhookevent WHERE id > {first} AND state = 'processed'"
     seconds, done = found.rows(f"SELECT {found.seconds(when)}, count({when}) FROM {rows}")[0]  # noqa: S608 - our own names
     paid = found.value("SELECT count(*) FROM benchmark_shop_payment") - payments
     if (done, found.count() - before, paid) != (number, number, 0 if types else number):

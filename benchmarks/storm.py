@@ -16,7 +16,7 @@ from benchmarks.worker_site import FAILING, Site, site
 
 FAILURES, SECONDS = 100_000, 10.0  # on each database it ends with whichever comes first, unless it runs alone
 STATEMENTS, HALF, MEGABYTES, BYTES = 3, 0.5, 30, 1000
-COUNT = "SELECT coalesce(sum(count), 0) FROM notifier_alert"
+COUNT = "SELECT coalesce(sum(count), 0) FROM swa_notifier_alert"
 WINDOW = 300.0  # seconds between two messages on one alert, at least: DEFAULTS["interval"]
 
 

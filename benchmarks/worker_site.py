@@ -50,10 +50,10 @@ class Site:
     @contextlib.contextmanager
     def worker(self) -> Iterator[Process]:
         """A worker that has begun to work."""
-        before = self.value("SELECT count(*) FROM core_workerheartbeat")
+        before = self.value("SELECT count(*) FROM swa_runtime_workerheartbeat")
         with machine.running(self.setup, machine.worker_command(), self.environment) as process:
             machine.until(
-                lambda: self.value("SELECT count(*) FROM core_workerheartbeat") > before or process.popen.poll(),
+                lambda: self.value("SELECT count(*) FROM swa_runtime_workerheartbeat") > before or process.popen.poll(),
                 "the worker's first heartbeat",
             )
             yield process
@@ -76,7 +76,7 @@ class Site:
 
     def count(self, where: str = "true") -> int:
         """How many events are so."""
-        return int(self.value(f"SELECT count(*) FROM webhooks_webhookevent WHERE {where}"))  # noqa: S608 - our own
+        return int(self.value(f"SELECT count(*) FROM swa_webhooks_webhookevent WHERE {where}"))  # noqa: S608 - our own
 
     def size(self) -> int:
         """Bytes of its database, without the dead rows that PostgreSQL reclaims by itself later."""

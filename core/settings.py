@@ -10,8 +10,8 @@ import django
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
-from core.logs import logging_config
-from core.private_files import make_file, make_folder
+from alerts_runtime.database.private_files import make_file, make_folder
+from alerts_runtime.redaction.logs import logging_config
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = BASE_DIR / "var"
@@ -41,7 +41,7 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
-    "core",
+    "alerts_runtime",
     "webhooks",
     "notifier",
     *env.list("SITE_APPS", default=[]),  # the site's own apps: their stripe_handlers.py are found by themselves
@@ -128,7 +128,7 @@ else:
     _database.setdefault("CONN_MAX_AGE", None)
     _database.setdefault("CONN_HEALTH_CHECKS", True)
     if _database["ENGINE"] == "django.db.backends.postgresql":
-        _database["ENGINE"] = "core.postgresql"
+        _database["ENGINE"] = "alerts_runtime.database.postgresql"
         # Whoever is cut off must notice. This side: a host that is gone is given up after 5 s, a connection to one
         # after 20 s, where Linux waits for minutes or, without keepalives, for ever. The server's side: else the locks
         # of a worker that was cut off are held for two hours, and nobody can take over what it held.

@@ -3,7 +3,7 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from core import health
+from alerts_runtime.monitoring import health
 
 urlpatterns = [
     path("healthz", health.healthz, name="healthz"),

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import queue
 
+from alerts_runtime.redaction.masking import masked
 from demo.fold import folded
 from demo.screen import Screen
 from demo.site import BrokenPromiseError, Site
-from notifier.conf import get_policy
+from notifier.config.conf import get_policy
 from notifier.facts import Result
-from notifier.masking import masked
 from notifier.models import Attempt
 
 

@@ -21,8 +21,8 @@ from demo.shop import premises
 from demo.site import SECRET, BrokenPromiseError, Site
 from demo.stripe_api import StripeApi
 from notifier.facts import Money, Severity
+from notifier.judge.money import format_money
 from notifier.models import Alert
-from notifier.money import format_money
 from webhooks.events import parse
 from webhooks.models import WebhookEvent
 

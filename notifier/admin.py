@@ -10,10 +10,10 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
-from core.admin import Listed, ReadOnly
-from notifier import pipeline, silences
-from notifier.conf import get_policy
-from notifier.masking import masked
+from alerts_runtime.admin import Listed, ReadOnly
+from alerts_runtime.redaction.masking import masked
+from notifier.config.conf import get_policy
+from notifier.flow import pipeline, silences
 from notifier.models import Alert, Attempt, Digest, Notification, Occurrence, Silence, Target
 
 
@@ -35,7 +35,7 @@ class AlertAdmin(ReadOnly, Listed):
     actions = ["acknowledge", "resolve"]
 
     def has_handle_permission(self, request: HttpRequest) -> bool:
-        return bool(request.user.has_perm("notifier.change_alert"))
+        return bool(request.user.has_perm("swa_notifier.change_alert"))
 
     @admin.action(description="Acknowledge: somebody has it", permissions=["handle"])
     def acknowledge(self, request: HttpRequest, queryset: QuerySet[Alert]) -> None:
@@ -107,7 +107,7 @@ class TargetAdmin(ReadOnly, Listed):
 
     def get_list_display(self, request: HttpRequest) -> list[Any]:
         """Whole addresses are for whoever may change targets, which is done in the settings."""
-        may_see = request.user.has_perm("notifier.change_target")
+        may_see = request.user.has_perm("swa_notifier.change_target")
         return [
             "channel",
             "address" if may_see else "masked_address",

@@ -10,15 +10,16 @@ from django.db import connection, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from core import later
-from core.redact import redact
-from notifier import arguments, pipeline
-from notifier.alerts import Recorded
-from notifier.classify import fingerprint
-from notifier.conf import get_policy
+from alerts_runtime.isolation import later
+from alerts_runtime.redaction.redact import redact
+from notifier.alerts import arguments
+from notifier.alerts.store import Recorded
+from notifier.config.conf import get_policy
 from notifier.facts import Failure, Money, Verdict
+from notifier.flow import pipeline
+from notifier.flow.silences import silence
+from notifier.judge.classify import fingerprint
 from notifier.models import Alert
-from notifier.silences import silence
 
 __all__ = ["acknowledge", "alert", "resolve", "silence"]
 

@@ -3,12 +3,15 @@ from django.apps import AppConfig
 
 class NotifierConfig(AppConfig):
     name = "notifier"
+    label = "swa_notifier"  # tables and permissions hang on it
     verbose_name = "Alerts"
 
     def ready(self) -> None:
-        from core import metrics, worker
-        from notifier import checks, receivers, tasks  # noqa: F401 - importing connects receivers, registers checks
+        from alerts_runtime.monitoring import metrics
+        from alerts_runtime.worker import runner
+        from notifier import checks, receivers  # noqa: F401 - importing connects receivers, registers checks
+        from notifier.delivery import loops
         from notifier.metrics import collect
 
-        worker.register(tasks.loops)
+        runner.register(loops.loops)
         metrics.register(collect)

@@ -8,7 +8,7 @@ from typing import Any
 from django.apps import AppConfig
 from django.core import checks
 
-from notifier.conf import read_settings
+from notifier.config.conf import read_settings
 from notifier.config.problems import Problem
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import IntEnum, StrEnum
 
-from core.failures.kinds import Category as Category
+from alerts_runtime.failures.kinds import Category as Category
 
 
 class Severity(IntEnum):
@@ -101,7 +101,9 @@ class Failure:
     next_attempt_at: datetime | None = None
     gives_up_at: datetime | None = None
     frame: Frame | None = None
-    kind: str = ""  # what core.failures made of the exception when it was caught; "" when only its class is known
+    kind: str = (
+        ""  # what alerts_runtime.failures made of the exception when it was caught; "" when only its class is known
+    )
     transient: bool | None = None  # likewise, with what the site says heals by itself
     peer: str = ""  # the service that it is about: a host, or a name; "" when that is not known
     object_id: str = ""

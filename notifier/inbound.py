@@ -11,13 +11,13 @@ from functools import partial
 from django.db.models import Count, Max, Min, Q, Sum
 from django.utils.module_loading import import_string
 
-from core.parts import on_its_own
-from notifier import pipeline
+from alerts_runtime.isolation.parts import on_its_own
 from notifier.facts import Failure, Money
-from notifier.match import canonical
+from notifier.flow import pipeline
+from notifier.judge.match import canonical
+from notifier.judge.watch import Missing, Seen
 from notifier.messages.digest import EventCounts
 from notifier.models import Occurrence
-from notifier.watch import Missing, Seen
 from webhooks.events import parse
 from webhooks.models import Refusal, WebhookEvent
 

@@ -10,7 +10,7 @@ from django.db.models import Count, ExpressionWrapper, F, Min, Q, Sum
 from django.db.models import DurationField as Duration
 from prometheus_client.core import GaugeHistogramMetricFamily, Metric
 
-from core.metrics import age, gauge, gauges
+from alerts_runtime.monitoring.metrics import age, gauge, gauges
 from notifier.facts import Category, Severity
 from notifier.models import Alert, Attempt, Digest, Notification, Occurrence, Target
 

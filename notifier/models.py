@@ -7,8 +7,8 @@ reports.py Notification, Attempt, AttemptPart and Digest; silences.py Silence.
 from django.db import models
 from django.db.models import F, Q, Value
 
+from alerts_runtime.redaction.masking import named
 from notifier.facts import Category, Reason, Result, Severity
-from notifier.masking import named
 
 SEVERITIES = [(int(s), s.label) for s in Severity]
 CATEGORIES = [(c.value, c.value) for c in Category]
@@ -74,13 +74,13 @@ class Alert(models.Model):
             models.UniqueConstraint(
                 fields=["fingerprint"],
                 condition=Q(resolved_at__isnull=True),
-                name="one_open_alert_per_fingerprint",
+                name="swa_one_open_alert_per_fingerprint",
             )
         ]
         indexes = [
-            models.Index(fields=["last_at"], condition=Q(resolved_at__isnull=True), name="open_alerts"),
-            models.Index(fields=["resolved_at"], name="resolved_alerts"),
-            models.Index(fields=["fingerprint", "resolved_at"], name="alerts_of_fingerprint"),
+            models.Index(fields=["last_at"], condition=Q(resolved_at__isnull=True), name="swa_open_alerts"),
+            models.Index(fields=["resolved_at"], name="swa_resolved_alerts"),
+            models.Index(fields=["fingerprint", "resolved_at"], name="swa_alerts_of_fingerprint"),
         ]
 
     def __str__(self) -> str:
@@ -112,16 +112,16 @@ class Occurrence(models.Model):
     recovered_how = models.CharField(max_length=20, blank=True)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["alert", "seq"], name="occurrence_number")]
+        constraints = [models.UniqueConstraint(fields=["alert", "seq"], name="swa_occurrence_number")]
         indexes = [
-            models.Index(fields=["event_id"], condition=Q(recovered_at__isnull=True), name="unrecovered_events"),
-            models.Index(fields=["alert"], condition=Q(recovered_at__isnull=True), name="unrecovered_of_alert"),
+            models.Index(fields=["event_id"], condition=Q(recovered_at__isnull=True), name="swa_unrecovered_events"),
+            models.Index(fields=["alert"], condition=Q(recovered_at__isnull=True), name="swa_unrecovered_of_alert"),
             models.Index(
                 fields=["id"],
                 condition=Q(recovered_at__isnull=True) & ~Q(event_id=""),
-                name="waiting_for_recovery",
+                name="swa_waiting_for_recovery",
             ),
-            models.Index(fields=["occurred_at"], name="occurrences_by_time"),
+            models.Index(fields=["occurred_at"], name="swa_occurrences_by_time"),
         ]
 
     def __str__(self) -> str:
@@ -145,7 +145,7 @@ class Target(models.Model):
     probing = False  # one may go now; of this instance alone
 
     class Meta:
-        indexes = [models.Index(fields=["channel"], name="targets_of_channel")]
+        indexes = [models.Index(fields=["channel"], name="swa_targets_of_channel")]
 
     def __str__(self) -> str:
         return named(self.channel, self.address)
@@ -179,14 +179,14 @@ class Notification(models.Model):
     last_error = models.CharField(max_length=500, blank=True)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["alert", "target"], name="one_notification_per_target")]
+        constraints = [models.UniqueConstraint(fields=["alert", "target"], name="swa_one_notification_per_target")]
         indexes = [
             models.Index(
                 fields=["target", "urgency", "due_at"],
                 condition=Q(due_at__isnull=False),
-                name="due_notifications",
+                name="swa_due_notifications",
             ),
-            models.Index(fields=["due_at"], condition=Q(due_at__isnull=False), name="oldest_due_notification"),
+            models.Index(fields=["due_at"], condition=Q(due_at__isnull=False), name="swa_oldest_due_notification"),
         ]
 
     def __str__(self) -> str:
@@ -207,8 +207,8 @@ class Digest(models.Model):
     outcome = models.CharField(max_length=200, blank=True)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["name", "target", "ends_at"], name="one_digest_per_period")]
-        indexes = [models.Index(fields=["due_at"], condition=Q(due_at__isnull=False), name="due_digests")]
+        constraints = [models.UniqueConstraint(fields=["name", "target", "ends_at"], name="swa_one_digest_per_period")]
+        indexes = [models.Index(fields=["due_at"], condition=Q(due_at__isnull=False), name="swa_due_digests")]
 
     def __str__(self) -> str:
         return f"{self.name} of {self.ends_at:%Y-%m-%d}"
@@ -237,10 +237,10 @@ class Attempt(models.Model):
 
     class Meta:
         indexes = [
-            models.Index(fields=["target", "started_at"], name="attempts_of_target"),
-            models.Index(fields=["provider_id"], name="attempts_by_provider_id"),
-            models.Index(fields=["receipt"], condition=Q(receipt_at__isnull=False), name="attempts_by_receipt"),
-            models.Index(fields=["started_at"], condition=Q(result="sending"), name="attempts_under_way"),
+            models.Index(fields=["target", "started_at"], name="swa_attempts_of_target"),
+            models.Index(fields=["provider_id"], name="swa_attempts_by_provider_id"),
+            models.Index(fields=["receipt"], condition=Q(receipt_at__isnull=False), name="swa_attempts_by_receipt"),
+            models.Index(fields=["started_at"], condition=Q(result="sending"), name="swa_attempts_under_way"),
         ]
 
     def __str__(self) -> str:
@@ -259,7 +259,7 @@ class AttemptPart(models.Model):
 
     class Meta:
         constraints = [
-            models.CheckConstraint(condition=Q(from_seq__lte=F("to_seq")), name="attempt_part_in_order"),
+            models.CheckConstraint(condition=Q(from_seq__lte=F("to_seq")), name="swa_attempt_part_in_order"),
         ]
 
     def __str__(self) -> str:
@@ -277,7 +277,7 @@ class Silence(models.Model):
     created_at = models.DateTimeField()
 
     class Meta:
-        indexes = [models.Index(fields=["ends_at"], name="silences_by_end")]
+        indexes = [models.Index(fields=["ends_at"], name="swa_silences_by_end")]
 
     def __str__(self) -> str:
         return f"Silence {self.pk} until {self.ends_at:%Y-%m-%d %H:%M}: {self.comment}"

@@ -12,9 +12,9 @@ from django.db import transaction
 from django.dispatch import receiver
 from django.utils import timezone
 
-from notifier import pipeline
 from notifier.facts import Failure, Frame, Money
-from notifier.match import canonical
+from notifier.flow import pipeline
+from notifier.judge.match import canonical
 from webhooks.events import StripeEvent
 from webhooks.models import Failure as FailureRow
 from webhooks.models import WebhookEvent

@@ -19,11 +19,11 @@ from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
-from notifier import reports
-from notifier.bounces import is_soft
-from notifier.conf import get_policy
-from notifier.policy import Channel
-from notifier.receipts import SOFT, report_of
+from notifier.config.conf import get_policy
+from notifier.judge.bounces import is_soft
+from notifier.judge.policy import Channel
+from notifier.judge.receipts import SOFT, report_of
+from notifier.outbox import reports
 
 if TYPE_CHECKING:
     from anymail.signals import AnymailTrackingEvent

@@ -39,7 +39,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
 @pytest.fixture(autouse=True)
 def _no_notes(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is noticed is written by a timer's thread, which would outlive the test."""
-    from webhooks import noticed  # late: conftest is read before Django is set up
+    from webhooks.receive import noticed
 
     monkeypatch.setattr(noticed, "_start_timer", lambda: None)
     noticed._uses.clear()
@@ -49,7 +49,7 @@ def _no_notes(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def _nothing_said_yet(monkeypatch: pytest.MonkeyPatch) -> None:
     """The admins have had no mail of any cause: else a test would wait for another's quarter of an hour."""
-    from core import last_resort  # late, as above
+    from alerts_runtime.isolation import last_resort
 
     monkeypatch.setattr(last_resort, "_unsaid", {})
 
@@ -57,6 +57,6 @@ def _nothing_said_yet(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def _no_troubles_yet(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing waits since it failed: another test's rows have the same numbers."""
-    from core import parts  # late, as above
+    from alerts_runtime.isolation import parts
 
     monkeypatch.setattr(parts, "_troubles", {})

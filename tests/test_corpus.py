@@ -13,13 +13,14 @@ import pytest
 from django.test import override_settings
 from django.utils import timezone
 
-from core import watchdog
+from alerts_runtime.monitoring import watchdog
 from notifier.channels import memory
-from notifier.deliver import Courier
+from notifier.delivery.courier import Courier
 from notifier.models import Alert, Notification
 from tests.webhooks.stripe_side import deliver, make_due
-from webhooks import handlers, processing
+from webhooks import handlers
 from webhooks.models import WebhookEvent
+from webhooks.process import processing
 
 CORPUS = os.environ.get("STRIPE_EVENT_CORPUS", "")
 NOTIFIER = {

@@ -19,24 +19,28 @@ from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from core import watchdog
-from notifier import inbound, tasks
-from notifier.calendar import Period
+from alerts_runtime.monitoring import watchdog
+from notifier import inbound
 from notifier.channels import memory
-from notifier.deliver import Courier
+from notifier.delivery import loops
+from notifier.delivery.courier import Courier
+from notifier.judge.calendar import Period
+from notifier.judge.policy import DigestPlan
 from notifier.messages.digest import collect
 from notifier.models import Alert
-from notifier.policy import DigestPlan
 from tests.notifier.rows import a_target
 from tests.webhooks.stripe_side import received
-from webhooks import events, failures, handlers, inbox, processing, samples
-from webhooks import tasks as webhooks_tasks
+from webhooks import events, handlers, samples
+from webhooks import loops as webhooks_tasks
 from webhooks.events import StripeEvent
 from webhooks.handlers import on
 from webhooks.models import WebhookEvent
+from webhooks.process import failures, inbox, processing
 
-GROWING = "webhooks_webhookevent|webhooks_failure|notifier_(?:alert|occurrence|notification|attempt|attemptpart)"
-RARE = "webhooks_traceback"  # whose pruning, once an hour, looks through all failures
+GROWING = (
+    "swa_webhooks_webhookevent|swa_webhooks_failure|swa_notifier_(?:alert|occurrence|notification|attempt|attemptpart)"
+)
+RARE = "swa_webhooks_traceback"  # whose pruning, once an hour, looks through all failures
 FRAME = ("BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT", "RELEASE", "SET ")
 
 
@@ -168,9 +172,9 @@ def digest() -> None:
         receive,
         webhooks_tasks.process_due,
         webhooks_tasks.tick,
-        lambda: tasks.Tick().step(),
+        lambda: loops.Tick().step(),
         deliver,
-        lambda: tasks.oldest_due("chat")(timezone.now()),
+        lambda: loops.oldest_due("chat")(timezone.now()),
         digest,
     ],
     ids=["receive", "claim and process", "webhooks' tick", "notifier's tick", "deliver", "watchdog", "digest"],

@@ -10,10 +10,12 @@ from django.contrib.auth.models import User
 from django.db.models import Model
 from pydantic import TypeAdapter, ValidationError
 
-from notifier import arguments, facts, models
+from notifier import facts, models
+from notifier.alerts import arguments
 from notifier.config import destinations, fields
-from webhooks import checks, errors, events
+from webhooks import checks, events
 from webhooks import models as webhooks
+from webhooks.process import errors
 
 
 def longest(pattern: re.Pattern[str]) -> int:

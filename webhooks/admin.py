@@ -8,10 +8,10 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.html import format_html
 
-from core import wake
-from core.admin import Listed, ReadOnly
-from webhooks import inbox
+from alerts_runtime.admin import Listed, ReadOnly
+from alerts_runtime.wakeups import wake
 from webhooks.models import Failure, Refusal, WebhookEvent
+from webhooks.process import inbox
 
 
 class FailureInline(ReadOnly, admin.TabularInline):  # type: ignore[type-arg] # Django has no generic admin classes at run time
@@ -59,7 +59,7 @@ class WebhookEventAdmin(ReadOnly, Listed):
     actions = ("process_again",)
 
     def has_process_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("webhooks.change_webhookevent")
+        return request.user.has_perm("swa_webhooks.change_webhookevent")
 
     @admin.action(description="Process again", permissions=["process"])
     def process_again(self, request: HttpRequest, queryset: QuerySet[WebhookEvent]) -> None:

@@ -3,14 +3,18 @@ from django.apps import AppConfig
 
 class WebhooksConfig(AppConfig):
     name = "webhooks"
+    label = "swa_webhooks"  # tables and permissions hang on it
     verbose_name = "Stripe webhooks"
 
     def ready(self) -> None:
-        from core import metrics, trials, worker
-        from webhooks import checks, deploy_checks, handlers, inbox, tasks  # noqa: F401 - importing checks registers them
+        from alerts_runtime.database import trials
+        from alerts_runtime.monitoring import metrics
+        from alerts_runtime.worker import runner
+        from webhooks import checks, deploy_checks, handlers, loops  # noqa: F401 - importing checks registers them
         from webhooks.metrics import collect
+        from webhooks.process import inbox
 
         handlers.autodiscover()
-        worker.register(tasks.loops)
+        runner.register(loops.loops)
         metrics.register(collect)
         trials.register(inbox.try_to_store)

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from django.db.models import Count, Min, Sum
 from prometheus_client.core import Metric
 
-from core.metrics import age, gauge, gauges
+from alerts_runtime.monitoring.metrics import age, gauge, gauges
 from webhooks.models import Refusal, SecretUse, WebhookEvent
 
 RECENT = timedelta(hours=1)

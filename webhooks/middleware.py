@@ -15,9 +15,9 @@ from django.urls import Resolver404, resolve, reverse
 from django.utils import timezone
 from django.utils.deprecation import MiddlewareMixin
 
-from webhooks import refusals
 from webhooks.conf import config
-from webhooks.views import UNKNOWN, receive
+from webhooks.receive import refusals
+from webhooks.receive.views import UNKNOWN, receive
 
 logger = structlog.stdlib.get_logger(__name__)
 _ANY = "any"

@@ -54,12 +54,12 @@ class WebhookEvent(models.Model):
         ordering: ClassVar = ["-received_at"]
         constraints: ClassVar = [
             # Not unique=True, which on PostgreSQL adds a second index for LIKE that nobody uses.
-            models.UniqueConstraint(fields=["event_id"], name="webhooks_event_once"),
+            models.UniqueConstraint(fields=["event_id"], name="swa_event_once"),
         ]
         indexes: ClassVar = [
-            models.Index(fields=["state", "due_at"], name="webhooks_due", condition=Q(due_at__isnull=False)),
-            models.Index(fields=["received_at"], name="webhooks_received"),
-            models.Index(fields=["type", "received_at"], name="webhooks_type_received"),
+            models.Index(fields=["state", "due_at"], name="swa_due", condition=Q(due_at__isnull=False)),
+            models.Index(fields=["received_at"], name="swa_received"),
+            models.Index(fields=["type", "received_at"], name="swa_type_received"),
         ]
 
     def __str__(self) -> str:
@@ -90,7 +90,7 @@ class Failure(models.Model):
     occurred_at = models.DateTimeField()
     exception = models.CharField(max_length=255, help_text="The class, as a dotted path.")
     bases = models.JSONField(default=list, help_text="Dotted paths of its base classes, nearest first.")
-    # What core.failures made of the exception when it was caught; the notifier judges by the same.
+    # What alerts_runtime.failures made of the exception when it was caught; the notifier judges by the same.
     kind = models.CharField(max_length=40, blank=True, db_default="")
     transient = models.BooleanField(db_default=False, help_text="Heals by itself.")
     peer = models.CharField(max_length=255, blank=True, db_default="", help_text="The service that it is about.")
@@ -122,7 +122,7 @@ class Failure(models.Model):
     class Meta:
         ordering: ClassVar = ["-pk"]
         indexes: ClassVar = [
-            models.Index(fields=["occurred_at"], name="webhooks_unannounced", condition=Q(announced_at__isnull=True)),
+            models.Index(fields=["occurred_at"], name="swa_unannounced", condition=Q(announced_at__isnull=True)),
         ]
 
     def __str__(self) -> str:
@@ -140,7 +140,7 @@ class SecretUse(models.Model):
 
     class Meta:
         constraints: ClassVar = [
-            models.UniqueConstraint(fields=["endpoint", "secret"], name="webhooks_secret_once"),
+            models.UniqueConstraint(fields=["endpoint", "secret"], name="swa_secret_once"),
         ]
 
     def __str__(self) -> str:
@@ -159,7 +159,7 @@ class Refusal(models.Model):
     class Meta:
         ordering: ClassVar = ["-minute"]
         constraints: ClassVar = [
-            models.UniqueConstraint(fields=["endpoint", "reason", "minute"], name="webhooks_refusal_once"),
+            models.UniqueConstraint(fields=["endpoint", "reason", "minute"], name="swa_refusal_once"),
         ]
 
     def __str__(self) -> str:

@@ -56,7 +56,14 @@ def ours(setup: Setup, kind: str, **changes: str) -> Iterator[Side]:
     with database(setup, kind) as url:
         env = environment(url, **changes)
         manage(env, "migrate", "--verbosity", "0")
-        yield Side(OURS, sys.executable, "core.wsgi:application", env, "/stripe/default/", "webhooks_webhookevent")
+        yield Side(
+            OURS,
+            sys.executable,
+            "core.wsgi:application",
+            env,
+            "/stripe/default/",
+            "swa_webhooks_webhookevent",
+        )
 
 
 @contextlib.contextmanager

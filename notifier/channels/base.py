@@ -10,11 +10,11 @@ from datetime import datetime, timedelta
 from typing import ClassVar, TypeVar
 from urllib.parse import urlsplit
 
-from core.patterns import SECRET
-from core.redact import redact
+from alerts_runtime.redaction.patterns import SECRET
+from alerts_runtime.redaction.redact import redact
 from notifier.channels.text import one_line, printable_message
 from notifier.facts import DeliveryError, Message, Receipt, Result
-from notifier.throttle import Window
+from notifier.judge.throttle import Window
 
 T = TypeVar("T")
 logger = logging.getLogger(__name__)

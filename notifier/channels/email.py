@@ -15,11 +15,11 @@ from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.utils.encoding import punycode
 
-from notifier import throttle
 from notifier.channels import mail_failures
 from notifier.channels.base import Channel
 from notifier.channels.text import one_line, plain
 from notifier.facts import HANDLE, PROVIDER_ID, DeliveryError, Message, Receipt, Result, storable
+from notifier.judge import throttle
 
 # Django's own backends that print, write to a file, keep in memory or drop what they are given.
 KEPT_HERE = {f"django.core.mail.backends.{name}.EmailBackend" for name in ("console", "filebased", "locmem", "dummy")}

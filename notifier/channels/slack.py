@@ -10,11 +10,11 @@ from functools import cached_property
 from http.client import HTTPException
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
-from notifier import throttle
 from notifier.channels import blocks, failures
 from notifier.channels.base import Channel
 from notifier.channels.slack_errors import CONTENT, refusal
 from notifier.facts import DeliveryError, Message, Reason, Receipt, Result
+from notifier.judge import throttle
 
 if TYPE_CHECKING:
     from slack_sdk.web import SlackResponse

@@ -7,10 +7,10 @@ from functools import cached_property
 from http.client import HTTPException
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from notifier import throttle
 from notifier.channels import blocks, failures
 from notifier.channels.base import Channel
 from notifier.facts import DeliveryError, Message, Receipt, Result
+from notifier.judge import throttle
 
 if TYPE_CHECKING:
     from slack_sdk.webhook import WebhookResponse

@@ -12,8 +12,8 @@ from notifier.config.fields import REST
 from notifier.config.problems import CONTRADICTION, Problem, path, shown
 from notifier.config.schema import Cadence, MatchEntry, RouteEntry, Written
 from notifier.facts import Category, Severity, Timing
-from notifier.match import Matcher, canonical
-from notifier.policy import DigestPlan, Inhibition, Policy, Route, Rule, Watch
+from notifier.judge.match import Matcher, canonical
+from notifier.judge.policy import DigestPlan, Inhibition, Policy, Route, Rule, Watch
 
 # While these are open, the others are only their consequence. `"INHIBIT": []` switches them off.
 INHIBITIONS = (

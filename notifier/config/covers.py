@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from fnmatch import fnmatchcase
 
 from notifier.facts import Severity
-from notifier.match import Matcher, canonical
+from notifier.judge.match import Matcher, canonical
 
 
 def severities_of(matcher: Matcher) -> frozenset[Severity]:

@@ -7,8 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from core.redact import redact
-from notifier import throttle
+from alerts_runtime.redaction.redact import redact
 from notifier.channels import KINDS, load
 from notifier.channels.base import Channel as Provider
 from notifier.config.problems import (
@@ -26,7 +25,8 @@ from notifier.config.problems import (
 )
 from notifier.config.schema import ChannelEntry, LimitEntry, Written
 from notifier.facts import Target
-from notifier.policy import Channel, Limits, Quiet
+from notifier.judge import throttle
+from notifier.judge.policy import Channel, Limits, Quiet
 
 TWIN = "console"
 MAX_ADDRESS = 200  # as long as its column

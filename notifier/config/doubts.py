@@ -23,8 +23,8 @@ from notifier.config.problems import (
 )
 from notifier.config.schema import Written
 from notifier.config.unheard import unheard
-from notifier.durations import human
-from notifier.policy import Policy, Route, Rule
+from notifier.judge.durations import human
+from notifier.judge.policy import Policy, Route, Rule
 
 Decides = TypeVar("Decides", Route, Rule)
 

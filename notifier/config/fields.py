@@ -14,14 +14,14 @@ from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, ValidationInfo
 
-from core.redact import redact
-from notifier.calendar import Every, QuietHours, parse_at, parse_quiet, zone
+from alerts_runtime.redaction.redact import redact
 from notifier.channels import KINDS, load
 from notifier.config.problems import unknown, within
-from notifier.durations import parse_duration
 from notifier.facts import Category, Severity
-from notifier.money import parse_amount
-from notifier.throttle import Window
+from notifier.judge.calendar import Every, QuietHours, parse_at, parse_quiet, zone
+from notifier.judge.durations import parse_duration
+from notifier.judge.money import parse_amount
+from notifier.judge.throttle import Window
 
 T = TypeVar("T")
 

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from core.redact import redact
+from alerts_runtime.redaction.redact import redact
 
 Loc = tuple[str | int, ...]
 Doubt = tuple[Loc, str, str, str]  # where, what, what to do, id

@@ -38,7 +38,7 @@ from notifier.config.fields import (
     Weekday,
 )
 from notifier.facts import Timing
-from notifier.policy import Policy, Watch
+from notifier.judge.policy import Policy, Watch
 
 _POLICY = Policy(channels={}, rules=(), routes=(), digests=())
 _WATCH = Watch()

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 
-from notifier.calendar import QuietHours, quiet_until, zone
 from notifier.config.covers import severities_of
 from notifier.config.problems import UNHEARD, Doubt
 from notifier.facts import Severity
-from notifier.match import Matcher
-from notifier.policy import Channel, Policy
+from notifier.judge.calendar import QuietHours, quiet_until, zone
+from notifier.judge.match import Matcher
+from notifier.judge.policy import Channel, Policy
 
 WAKES_NOBODY = frozenset({"email", "console", "memory"})
 A_MONDAY = date(2026, 1, 5)

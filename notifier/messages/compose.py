@@ -12,16 +12,18 @@ from django.conf import settings
 from django.db import DatabaseError
 from django.utils.html import escape
 
-from notifier import budget, inbound, masking
-from notifier.attempts import Part
-from notifier.builtin import while_it_holds
+from alerts_runtime.redaction import masking
+from notifier import inbound
 from notifier.facts import Message, Reason
+from notifier.judge.builtin import while_it_holds
+from notifier.judge.policy import Policy
 from notifier.messages import digest, render, story
 from notifier.messages.sms_text import Rest
 from notifier.messages.telling import Story
 from notifier.messages.wording import listed
 from notifier.models import Alert, Attempt, Digest, Notification
-from notifier.policy import Policy
+from notifier.outbox import budget
+from notifier.outbox.attempts import Part
 
 log = structlog.get_logger(__name__)
 

@@ -9,8 +9,9 @@ from zoneinfo import ZoneInfo
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.urls import NoReverseMatch, reverse
 
-from notifier.calendar import Period, period_before
 from notifier.facts import Message, Severity
+from notifier.judge.calendar import Period, period_before
+from notifier.judge.policy import DigestPlan, Policy
 from notifier.messages import digest_delivery, digest_money
 from notifier.messages.digest_data import DigestData, EventCounts, Line, Section
 from notifier.messages.digest_money import Events
@@ -18,7 +19,6 @@ from notifier.messages.digest_page import render_digest
 from notifier.messages.story import alert_url
 from notifier.messages.trend import trend
 from notifier.models import Alert, Digest, Notification, Occurrence
-from notifier.policy import DigestPlan, Policy
 
 __all__ = ["CountEvents", "DigestData", "EventCounts", "collect", "compose", "render_digest"]
 
@@ -195,6 +195,6 @@ def _title(plan: DigestPlan, period: Period, start: datetime) -> str:
 
 def _alerts_url(site_url: str) -> str:
     try:
-        return site_url.rstrip("/") + reverse("admin:notifier_alert_changelist") if site_url else ""
+        return site_url.rstrip("/") + reverse("admin:swa_notifier_alert_changelist") if site_url else ""
     except NoReverseMatch:
         return ""

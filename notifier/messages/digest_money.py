@@ -9,9 +9,9 @@ from datetime import datetime
 from django.db.models import QuerySet
 
 from notifier.facts import Money
+from notifier.judge.money import add
 from notifier.messages import each_event
 from notifier.models import Alert, Occurrence
-from notifier.money import add
 
 
 @dataclass(frozen=True, slots=True)

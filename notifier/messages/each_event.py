@@ -14,8 +14,8 @@ from django.db.models import Case, F, QuerySet, When, Window
 from django.db.models.functions import RowNumber
 
 from notifier.facts import Money
+from notifier.judge.money import add
 from notifier.models import Occurrence
-from notifier.money import add
 
 # What is about no event counts by itself.
 _SUBJECT = Case(When(event_id="", then=F("key")), default=F("event_id"))

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from notifier.builtin import while_it_holds
 from notifier.facts import Money, Reason
+from notifier.judge.builtin import while_it_holds
 from notifier.messages.telling import Story
 from notifier.messages.wording import about, clock, counted, shorten, span, sums, unknown_amounts
 

@@ -15,15 +15,15 @@ from urllib.parse import quote
 from django.db.models import Count, Max, Min, Q, QuerySet, Sum, Window
 from django.urls import NoReverseMatch, reverse
 
-from core.statements import columns, select
-from notifier import alerts
+from alerts_runtime.database.fast_sql import columns, select
+from notifier.alerts import store as alerts
 from notifier.facts import Category, Frame, Link, Money, Reason, Severity, Timing, Told
+from notifier.judge.policy import Policy
+from notifier.judge.timing import window_after
 from notifier.messages import each_event
 from notifier.messages.telling import Children, Since, Story, Totals
 from notifier.models import Alert, Notification, Occurrence
-from notifier.outbox import told_of
-from notifier.policy import Policy
-from notifier.timing import window_after
+from notifier.outbox.plans import told_of
 
 NAMED_TYPES = 3
 NAMED_EVENTS = 3
@@ -49,13 +49,13 @@ def look_up(alerts: Sequence[Alert]) -> Known:
 @cache
 def _first_of(alerts: int) -> str:
     places = ", ".join(["%s"] * alerts)
-    return f"SELECT {columns(Occurrence)} FROM notifier_occurrence WHERE seq = 1 AND alert_id IN ({places})"  # noqa: S608 - the model's own names
+    return f"SELECT {columns(Occurrence)} FROM swa_notifier_occurrence WHERE seq = 1 AND alert_id IN ({places})"  # noqa: S608 - the model's own names
 
 
 @cache
 def _parents_of(alerts: int) -> str:
     places = ", ".join(["%s"] * alerts)
-    return f"SELECT DISTINCT inhibited_by_id FROM notifier_alert WHERE inhibited_by_id IN ({places})"  # noqa: S608 - placeholders
+    return f"SELECT DISTINCT inhibited_by_id FROM swa_notifier_alert WHERE inhibited_by_id IN ({places})"  # noqa: S608 - placeholders
 
 
 def tell(
@@ -148,7 +148,7 @@ def alert_url(alert_id: int, site_url: str) -> str:
     if not site_url:
         return ""
     try:
-        return site_url.rstrip("/") + reverse("admin:notifier_alert_change", args=[alert_id])
+        return site_url.rstrip("/") + reverse("admin:swa_notifier_alert_change", args=[alert_id])
     except NoReverseMatch:
         return ""
 

@@ -11,7 +11,7 @@ from dateutil.relativedelta import relativedelta
 from django.db.models import CharField, Count
 from django.db.models.functions import Cast, Substr
 
-from notifier.calendar import Every
+from notifier.judge.calendar import Every
 from notifier.messages.digest_data import Trend
 from notifier.models import Occurrence
 

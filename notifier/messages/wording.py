@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from notifier.channels.text import one_line
-from notifier.durations import human
 from notifier.facts import Money
-from notifier.money import add, format_money, format_sums
+from notifier.judge.durations import human
+from notifier.judge.money import add, format_money, format_sums
 
 CURRENCIES = 8  # named; a Stripe account may take 135 of them
 

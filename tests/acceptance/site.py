@@ -243,18 +243,20 @@ class Site:
 
     def hurry(self) -> None:
         """The next attempt that is planned comes now: what time would do, without the wait."""
-        planned = "SELECT count(*) FROM webhooks_webhookevent WHERE state = 'pending' AND attempts > 0"
+        planned = "SELECT count(*) FROM swa_webhooks_webhookevent WHERE state = 'pending' AND attempts > 0"
         eventually(lambda: self.value(planned), what="a planned attempt")
-        self.execute(f"UPDATE webhooks_webhookevent SET due_at = {self.ago(seconds=1)} WHERE state = 'pending'")
+        self.execute(f"UPDATE swa_webhooks_webhookevent SET due_at = {self.ago(seconds=1)} WHERE state = 'pending'")
 
     def forget_throttle(self) -> None:
         """What was sent lies so far back that no throttle counts it."""
-        self.execute(f"UPDATE notifier_attempt SET started_at = {self.ago(days=2)} WHERE result = 'delivered'")
-        self.execute("UPDATE notifier_target SET next_at = NULL")
+        self.execute(f"UPDATE swa_notifier_attempt SET started_at = {self.ago(days=2)} WHERE result = 'delivered'")
+        self.execute("UPDATE swa_notifier_target SET next_at = NULL")
 
     def expire_leases(self) -> None:
         """The leases on targets run out now."""
-        self.execute(f"UPDATE notifier_target SET lease_until = {self.ago(seconds=1)} WHERE lease_until IS NOT NULL")
+        self.execute(
+            f"UPDATE swa_notifier_target SET lease_until = {self.ago(seconds=1)} WHERE lease_until IS NOT NULL"
+        )
 
     def workers(self) -> list[subprocess.Popen[bytes]]:
         return [process for processes in self._workers for process in processes]

@@ -18,7 +18,7 @@ def test_the_engine_does_the_work_and_the_worker_only_looks_on(site: Site, provi
     assert site.post(event()) == 200
     assert site.post(event(behaviour="bug")) == 200
     eventually(lambda: providers.slack.messages, what="the alert")
-    eventually(lambda: site.value("SELECT count(*) FROM webhooks_webhookevent WHERE state = 'processed'") == 1)
+    eventually(lambda: site.value("SELECT count(*) FROM swa_webhooks_webhookevent WHERE state = 'processed'") == 1)
     assert "event.processed" in site.log(site.engine)
     assert "event.processed" not in site.log("worker")
     assert "the worker helps" not in site.log("worker")
@@ -47,7 +47,7 @@ def _work_without_its_broker(site: Site, providers: Providers) -> None:
         slowest = max(slowest, time.monotonic() - began)
     assert slowest < 2, "no request waits for the broker, whose connection would time out after 2 s"
     eventually(lambda: providers.slack.messages, what="the alert")
-    done = "SELECT count(*) FROM webhooks_webhookevent WHERE state = 'processed'"
+    done = "SELECT count(*) FROM swa_webhooks_webhookevent WHERE state = 'processed'"
     eventually(lambda: site.value(done) == 20, what="20 processed events")
     assert site.value("SELECT count(*) FROM shop_effect") == 20
     eventually(lambda: "the engine cannot be reached" in site.log("web"), what="the log's line")

@@ -56,7 +56,7 @@ def test_an_outage_on_live_payments_pages_and_its_end_is_told(site: Site, provid
     site.forget_throttle()  # one SMS a minute
     eventually(lambda: any("Resolved" in m["body"] for m in providers.twilio.messages), what="the SMS's end")
     eventually(lambda: any(m["text"].startswith("Resolved · ") for m in providers.esp.messages), what="the email's end")
-    assert site.value("SELECT state FROM webhooks_webhookevent") == "processed"
+    assert site.value("SELECT state FROM swa_webhooks_webhookevent") == "processed"
     assert site.value("SELECT count(*) FROM shop_effect") == 1, "what a failed attempt wrote was rolled back"
 
 
@@ -68,7 +68,7 @@ def test_an_event_delivered_often_is_handled_once(tmp_path: Path, providers: Pro
         with ThreadPoolExecutor(8) as pool:
             codes = list(pool.map(site.post, bodies))
         assert set(codes) == {200}
-        done = "SELECT count(*) FROM webhooks_webhookevent WHERE state = 'processed'"
+        done = "SELECT count(*) FROM swa_webhooks_webhookevent WHERE state = 'processed'"
         eventually(lambda: site.value(done) == 50, what="50 processed events")
         assert site.value("SELECT count(*) FROM shop_effect") == 50
         assert site.value("SELECT count(DISTINCT event_id) FROM shop_effect") == 50
@@ -81,16 +81,19 @@ def test_refused_requests_leave_nothing_behind(site: Site) -> None:
     assert site.post(event(), endpoint="unknown") == 404
     assert site.post(b"x" * 2_700_000) in {413, 0}, "refused by its length alone, perhaps before all of it was sent"
     assert site.post(event()) == 200
-    assert site.value("SELECT count(*) FROM webhooks_webhookevent") == 1, "only the good one is stored"
-    eventually(lambda: site.value("SELECT coalesce(sum(count), 0) FROM webhooks_refusal") >= 2, what="the counters")
+    assert site.value("SELECT count(*) FROM swa_webhooks_webhookevent") == 1, "only the good one is stored"
+    eventually(
+        lambda: site.value("SELECT coalesce(sum(count), 0) FROM swa_webhooks_refusal") >= 2,
+        what="the counters",
+    )
 
 
 def test_a_handler_that_waits_for_somebody_delays_no_answer(site: Site) -> None:
     assert site.post(event(behaviour="sleep:5")) == 200
-    eventually(lambda: site.value("SELECT count(*) FROM webhooks_webhookevent WHERE state = 'processing'") == 1)
+    eventually(lambda: site.value("SELECT count(*) FROM swa_webhooks_webhookevent WHERE state = 'processing'") == 1)
     for _ in range(20):
         assert site.post(event()) == 200
-    done = "SELECT count(*) FROM webhooks_webhookevent WHERE state = 'processed'"
+    done = "SELECT count(*) FROM swa_webhooks_webhookevent WHERE state = 'processed'"
     assert eventually(lambda: site.value(done) == 20, within=4, what="20 events beside a sleeping handler")
 
 
@@ -106,11 +109,11 @@ def test_the_digest_tells_of_the_day(site: Site, providers: Providers) -> None:
 def test_an_expired_token_goes_to_the_log_and_admins_and_a_test_revives_it(site: Site, providers: Providers) -> None:
     providers.slack.script(*[{"status": 200, "body": {"ok": False, "error": "token_revoked"}}] * 2)
     assert site.post(event(behaviour="bug")) == 200
-    eventually(lambda: site.value("SELECT count(*) FROM notifier_target WHERE dead_since IS NOT NULL"))
+    eventually(lambda: site.value("SELECT count(*) FROM swa_notifier_target WHERE dead_since IS NOT NULL"))
     eventually(lambda: "alert could not be delivered" in site.log(), what="the last resort's line")
     providers.slack.reset()
     assert "delivered" in site.manage("send_test", "slack").stdout
-    assert site.value("SELECT count(*) FROM notifier_target WHERE dead_since IS NOT NULL") == 0
+    assert site.value("SELECT count(*) FROM swa_notifier_target WHERE dead_since IS NOT NULL") == 0
 
 
 def _resolved(providers: Providers) -> dict[str, object] | None:

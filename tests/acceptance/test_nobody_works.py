@@ -16,9 +16,9 @@ import pytest
 from tests.acceptance.site import Providers, Site, database_in_use, event, eventually
 
 ADMIN = "ops@shop.example"
-BEAT = "SELECT max(beat_at) FROM core_workerheartbeat"
-PENDING = "SELECT count(*) FROM webhooks_webhookevent WHERE state = 'pending'"
-PROCESSED = "SELECT count(*) FROM webhooks_webhookevent WHERE state = 'processed'"
+BEAT = "SELECT max(beat_at) FROM swa_runtime_workerheartbeat"
+PENDING = "SELECT count(*) FROM swa_webhooks_webhookevent WHERE state = 'pending'"
+PROCESSED = "SELECT count(*) FROM swa_webhooks_webhookevent WHERE state = 'processed'"
 
 
 @pytest.fixture
@@ -81,8 +81,8 @@ def test_a_worker_that_is_frozen(site: Site, providers: Providers) -> None:
     beat(site)
     signal_workers(site, signal.SIGSTOP)
     assert site.post(event()) == 200
-    site.execute(f"UPDATE core_workerheartbeat SET beat_at = {site.ago(minutes=2)}")  # as after two minutes
-    site.execute(f"UPDATE webhooks_webhookevent SET due_at = {site.ago(minutes=2)} WHERE state = 'pending'")
+    site.execute(f"UPDATE swa_runtime_workerheartbeat SET beat_at = {site.ago(minutes=2)}")  # as after two minutes
+    site.execute(f"UPDATE swa_webhooks_webhookevent SET due_at = {site.ago(minutes=2)} WHERE state = 'pending'")
 
     assert not_ready(site) == ["worker_dead"]
     site.kill(web)
@@ -100,7 +100,7 @@ def test_a_worker_whose_loop_hangs_while_its_heart_beats(site: Site, providers: 
     for _ in range(3):  # the worker, and an engine beside it, are busy with one each
         assert site.post(event(behaviour="sleep:600")) == 200
     eventually(lambda: site.value(PENDING) < 3, what="the first of them")
-    site.execute(f"UPDATE webhooks_webhookevent SET due_at = {site.ago(minutes=6)} WHERE state = 'pending'")
+    site.execute(f"UPDATE swa_webhooks_webhookevent SET due_at = {site.ago(minutes=6)} WHERE state = 'pending'")
     beat(site)
 
     assert not_ready(site) == ["worker_stuck"]

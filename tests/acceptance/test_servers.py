@@ -43,7 +43,7 @@ class Server:
 
     def is_stored(self, body: bytes) -> bool:
         name = json.loads(body)["id"]
-        return bool(self.site.value(f"SELECT count(*) FROM webhooks_webhookevent WHERE event_id = '{name}'"))
+        return bool(self.site.value(f"SELECT count(*) FROM swa_webhooks_webhookevent WHERE event_id = '{name}'"))
 
 
 def status(wire: socket.socket) -> int:

@@ -60,9 +60,11 @@ def digests(site: Site, told: list[Told], after: int = 0) -> Count:
     """Every digest with an id above `after` that was due was told, once."""
     count = Count()
     messages = _by_reference(site, told, count)
-    rows = site.rows(f"SELECT id, sent_at IS NOT NULL FROM notifier_digest WHERE id > {after} AND outcome != 'set up'")
+    rows = site.rows(
+        f"SELECT id, sent_at IS NOT NULL FROM swa_notifier_digest WHERE id > {after} AND outcome != 'set up'"
+    )
     for pk, sent in rows:
-        tries = site.rows(f"SELECT DISTINCT reference FROM notifier_attempt WHERE digest_of_id = {pk}")
+        tries = site.rows(f"SELECT DISTINCT reference FROM swa_notifier_attempt WHERE digest_of_id = {pk}")
         received = [messages[reference] for (reference,) in tries if messages.get(reference)]
         if not sent or not received:
             count.lost_alert(f"digest {pk} was not told")
@@ -74,7 +76,7 @@ def digests(site: Site, told: list[Told], after: int = 0) -> Count:
 
 
 def _events(site: Site, ids: set[str], count: Count) -> None:
-    states = dict(site.rows("SELECT event_id, state FROM webhooks_webhookevent"))
+    states = dict(site.rows("SELECT event_id, state FROM swa_webhooks_webhookevent"))
     effects = dict(site.rows("SELECT event_id, count(*) FROM shop_effect GROUP BY event_id"))
     for one in sorted(ids):
         state, done = states.get(one, "not stored"), int(effects.get(one, 0))
@@ -89,10 +91,10 @@ def _events(site: Site, ids: set[str], count: Count) -> None:
 
 def _alerts(site: Site, ids: set[str], count: Count) -> dict[int, Known]:
     """The alerts of these events' failures. A failure that no alert counts is an alert lost."""
-    occurrences = site.rows("SELECT key, alert_id, event_id FROM notifier_occurrence")
+    occurrences = site.rows("SELECT key, alert_id, event_id FROM swa_notifier_occurrence")
     counted = {key for key, _, _ in occurrences}
     failures = site.rows(
-        "SELECT f.id, e.event_id FROM webhooks_failure f JOIN webhooks_webhookevent e ON e.id = f.event_id"
+        "SELECT f.id, e.event_id FROM swa_webhooks_failure f JOIN swa_webhooks_webhookevent e ON e.id = f.event_id"
     )
     for pk, event_id in failures:
         if event_id in ids and f"webhooks.failure:{pk}" not in counted:
@@ -104,7 +106,7 @@ def _alerts(site: Site, ids: set[str], count: Count) -> dict[int, Known]:
     alerts = {
         pk: Known(str(kind), int(number), bool(over))
         for pk, kind, number, over in site.rows(
-            "SELECT id, event_type, count, resolved_at IS NOT NULL FROM notifier_alert"
+            "SELECT id, event_type, count, resolved_at IS NOT NULL FROM swa_notifier_alert"
         )
         if pk in concerned
     }
@@ -116,7 +118,7 @@ def _alerts(site: Site, ids: set[str], count: Count) -> dict[int, Known]:
 
 def _by_reference(site: Site, told: list[Told], count: Count) -> dict[str, list[Told]]:
     """The messages that providers took, by the reference of the tries that may have sent them."""
-    references = {one for (one,) in site.rows(f"SELECT DISTINCT reference FROM notifier_attempt a WHERE {_MAYBE}")}
+    references = {one for (one,) in site.rows(f"SELECT DISTINCT reference FROM swa_notifier_attempt a WHERE {_MAYBE}")}
     found: defaultdict[str, list[Told]] = defaultdict(list)
     for message in told:
         own = message.words() & references
@@ -152,7 +154,7 @@ def _notifications(
     tries: defaultdict[int, list[Try]] = defaultdict(list)
     for row in site.rows(
         "SELECT p.notification_id, p.reason, p.to_seq, a.reference"
-        f" FROM notifier_attemptpart p JOIN notifier_attempt a ON a.id = p.attempt_id WHERE {_MAYBE}"
+        f" FROM swa_notifier_attemptpart p JOIN swa_notifier_attempt a ON a.id = p.attempt_id WHERE {_MAYBE}"
     ):
         if messages.get(row[3]):
             tries[row[0]].append(Try(*row))
@@ -160,7 +162,7 @@ def _notifications(
     judged: set[str] = set()
     for row in site.rows(
         "SELECT n.id, n.alert_id, t.channel, n.told_seq, n.due_at IS NOT NULL, n.sent > 0 AND NOT n.told_resolved"
-        " FROM notifier_notification n JOIN notifier_target t ON t.id = n.target_id"
+        " FROM swa_notifier_notification n JOIN swa_notifier_target t ON t.id = n.target_id"
     ):
         one = Hearing(*row)
         if one.alert not in alerts:

@@ -14,18 +14,19 @@ from tests.chaos.providers import everything_told
 
 # What is still to happen, in the site's tables. Zero everywhere: it has recovered.
 _UNSETTLED = {
-    "events under way": "webhooks_webhookevent WHERE state IN ('pending', 'processing')",
-    "failures not announced": "webhooks_failure WHERE announced_at IS NULL",
+    "events under way": "swa_webhooks_webhookevent WHERE state IN ('pending', 'processing')",
+    "failures not announced": "swa_webhooks_failure WHERE announced_at IS NULL",
     "recoveries not noticed": (
-        "notifier_occurrence o JOIN webhooks_webhookevent e ON e.event_id = o.event_id"
+        "swa_notifier_occurrence o JOIN swa_webhooks_webhookevent e ON e.event_id = o.event_id"
         " WHERE e.state = 'processed' AND o.recovered_at IS NULL"
     ),
-    "tries under way": "notifier_attempt WHERE result = 'sending'",
+    "tries under way": "swa_notifier_attempt WHERE result = 'sending'",
     "messages due": (
-        "notifier_notification WHERE due_at IS NOT NULL AND (due_at <= {soon} OR tries > 0 OR sending_id IS NOT NULL)"
+        "swa_notifier_notification WHERE due_at IS NOT NULL"
+        " AND (due_at <= {soon} OR tries > 0 OR sending_id IS NOT NULL)"
     ),
-    "digests due": "notifier_digest WHERE due_at IS NOT NULL",
-    "recipients leased": "notifier_target WHERE lease_until IS NOT NULL",
+    "digests due": "swa_notifier_digest WHERE due_at IS NOT NULL",
+    "recipients leased": "swa_notifier_target WHERE lease_until IS NOT NULL",
 }
 PATIENCE = 60.0  # seconds in which everything must have recovered
 
@@ -119,9 +120,10 @@ class Machine(Site):
             " ".join(str(value) for value in row)
             for row in self.rows(
                 "SELECT a.id, t.channel, a.reference, a.result, a.code, a.started_at, a.finished_at, p.notification_id,"
-                " n.alert_id, p.reason, p.from_seq, p.to_seq FROM notifier_attempt a"
-                " JOIN notifier_target t ON t.id = a.target_id LEFT JOIN notifier_attemptpart p ON p.attempt_id = a.id"
-                " LEFT JOIN notifier_notification n ON n.id = p.notification_id ORDER BY a.id, p.id"
+                " n.alert_id, p.reason, p.from_seq, p.to_seq FROM swa_notifier_attempt a"
+                " JOIN swa_notifier_target t ON t.id = a.target_id"
+                " LEFT JOIN swa_notifier_attemptpart p ON p.attempt_id = a.id"
+                " LEFT JOIN swa_notifier_notification n ON n.id = p.notification_id ORDER BY a.id, p.id"
             )
         ]
         told = [one.text for one in everything_told(self.providers)]

@@ -22,7 +22,9 @@ CHANNELS: dict[str, tuple[str, ...]] = {
     "all": ("slack", "mute", "oncall", "team"),
 }
 DEATH_WITHIN = 20.0
-TOLD = "SELECT count(*) FROM notifier_notification n JOIN notifier_alert a ON a.id = n.alert_id WHERE n.sent > 0"
+TOLD = (
+    "SELECT count(*) FROM swa_notifier_notification n JOIN swa_notifier_alert a ON a.id = n.alert_id WHERE n.sent > 0"
+)
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,7 @@ class _Run:
         self._accepted: list[str] = []
         self._kills = 0
         self._died_at = 0.0
-        self._digests_before = machine.value("SELECT coalesce(max(id), 0) FROM notifier_digest")
+        self._digests_before = machine.value("SELECT coalesce(max(id), 0) FROM swa_notifier_digest")
 
     def play(self) -> Cell:
         machine, row = self._machine, self._row

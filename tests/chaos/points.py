@@ -43,24 +43,24 @@ class Point:
 
 
 POINTS: dict[str, Point] = {
-    "event stored": Point("after", "webhooks.inbox.store"),
-    "event claimed": Point("after", "webhooks.inbox.claim", _found),
+    "event stored": Point("after", "webhooks.process.inbox.store"),
+    "event claimed": Point("after", "webhooks.process.inbox.claim", _found),
     "handler wrote": Point("after", "django.db.models.query.QuerySet.create", _shop_row),
-    "before the commit": Point("after", "webhooks.inbox.finish"),
-    "after the commit": Point("before", "webhooks.processing._Work.set_committed"),
-    "failure committed": Point("before", "notifier.pipeline.failed"),
-    "failure counted": Point("after", "notifier.alerts.record"),
-    "outbox inserted": Point("after", "notifier.outbox.plan"),
-    "outbox committed": Point("before", "webhooks.failures.announced"),
-    "target claimed": Point("after", "notifier.targets.lease", _found),
-    "try written down": Point("after", "notifier.attempts.start", _found),
+    "before the commit": Point("after", "webhooks.process.inbox.finish"),
+    "after the commit": Point("before", "webhooks.process.processing._Work.set_committed"),
+    "failure committed": Point("before", "notifier.flow.pipeline.failed"),
+    "failure counted": Point("after", "notifier.alerts.store.record"),
+    "outbox inserted": Point("after", "notifier.outbox.plans.plan"),
+    "outbox committed": Point("before", "webhooks.process.failures.announced"),
+    "target claimed": Point("after", "notifier.outbox.targets.lease", _found),
+    "try written down": Point("after", "notifier.outbox.attempts.start", _found),
     "half a request": Point("after", "http.client.HTTPConnection.send", _half_a_post),
     "Slack took it": Point("after", "notifier.channels.slack.Slack.send"),
     "Twilio took it": Point("after", "notifier.channels.sms.Sms.send"),
     "mail was taken": Point("after", "notifier.channels.email.Email.send"),
     "digest composed": Point("after", "notifier.messages.compose.digest_message", _found),
-    "tick ended a lease": Point("after", "webhooks.inbox._lose", _found),
-    "tick settles a try": Point("before", "notifier.attempts.finish", _lost_try),
+    "tick ended a lease": Point("after", "webhooks.process.inbox._lose", _found),
+    "tick settles a try": Point("before", "notifier.outbox.attempts.finish", _lost_try),
 }
 
 

@@ -220,11 +220,11 @@ def _heal(machine: Machine) -> dict[str, int]:
     end = time.monotonic() + HEAL_WITHIN
     while time.monotonic() < end:
         machine.execute(
-            f"UPDATE webhooks_webhookevent SET due_at = {machine.ago(seconds=1)}"
+            f"UPDATE swa_webhooks_webhookevent SET due_at = {machine.ago(seconds=1)}"
             f" WHERE state = 'pending' AND due_at > {machine.ago(seconds=-1)}"
         )
         machine.execute(
-            f"UPDATE notifier_notification SET due_at = {machine.ago(seconds=1)}"
+            f"UPDATE swa_notifier_notification SET due_at = {machine.ago(seconds=1)}"
             f" WHERE tries > 0 AND sending_id IS NULL AND due_at > {machine.ago(seconds=-1)}"
         )
         left = machine.settle(within=3.0) or _untold(machine)
@@ -234,5 +234,5 @@ def _heal(machine: Machine) -> dict[str, int]:
 
 
 def _untold(machine: Machine) -> dict[str, int]:
-    planned = machine.value("SELECT count(*) FROM notifier_notification WHERE due_at IS NOT NULL")
+    planned = machine.value("SELECT count(*) FROM swa_notifier_notification WHERE due_at IS NOT NULL")
     return {"messages planned": planned} if planned else {}

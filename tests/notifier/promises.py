@@ -43,12 +43,14 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from notifier import outbox, pipeline, resort, settle, silences, targets, tasks
 from notifier.channels import memory
-from notifier.conf import get_policy
-from notifier.deliver import Courier
+from notifier.config.conf import get_policy
+from notifier.delivery import loops
+from notifier.delivery.courier import Courier
 from notifier.facts import DeliveryError, Message, Receipt, Result, Severity
+from notifier.flow import pipeline, silences
 from notifier.models import Alert, AttemptPart, Digest, Notification, Silence, Target
+from notifier.outbox import last_resort, plans, settle, targets
 from tests.notifier.scene import BUG, HOUR, MINUTE, NOON, SECOND, Scene, drain
 
 WORLDS = [
@@ -152,7 +154,7 @@ class Promises(RuleBasedStateMachine):
         self._stack.callback(transaction.set_rollback, True)
         self._stack.enter_context(override_settings(NOTIFIER=NOTIFIER))
         self._stack.enter_context(patch.object(targets, "PATIENCE", 0.0))
-        self._stack.enter_context(patch.object(resort, "cry", self._cry))
+        self._stack.enter_context(patch.object(last_resort, "cry", self._cry))
         for known in (MOODS, HEARD, ENDED):
             known.clear()
         memory.clear()
@@ -238,7 +240,7 @@ class Promises(RuleBasedStateMachine):
         """The providers are well again, and somebody has sent a test to whoever was set aside."""
         MOODS.clear()
         for target in Target.objects.filter(dead_since__isnull=False):
-            outbox.revive(target, self.scene.now)
+            plans.revive(target, self.scene.now)
 
     @precondition(lambda self: "restarts" in self.world)
     @rule()
@@ -277,8 +279,8 @@ class Promises(RuleBasedStateMachine):
     def _work(self) -> None:
         self._troubled()
         settle.settle_lost(self.scene.now)
-        tasks.hand_over(self.scene.now)
-        tasks.release_outdated(self.scene.now)
+        loops.hand_over(self.scene.now)
+        loops.release_outdated(self.scene.now)
         busy = True
         while busy:  # what one channel cannot deliver another may have to
             for alias in get_policy().channels:

@@ -16,14 +16,16 @@ from django.test import override_settings
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from notifier import outbox, pipeline, resort, settle, silences, targets, tasks
-from notifier.calendar import Period
 from notifier.channels import memory
-from notifier.conf import get_policy
-from notifier.deliver import Courier
+from notifier.config.conf import get_policy
+from notifier.delivery import loops
+from notifier.delivery.courier import Courier
 from notifier.facts import Message, Receipt
+from notifier.flow import pipeline, silences
+from notifier.judge.calendar import Period
 from notifier.messages import digest
 from notifier.models import Alert, AttemptPart, Notification, Silence, Target
+from notifier.outbox import last_resort, plans, settle, targets
 from tests.notifier.scene import (
     BUG,
     HOUR,
@@ -177,15 +179,15 @@ class World(Scene):
 
     def do_tick(self) -> None:
         settle.settle_lost(self.now)
-        tasks.resolve_overdue(self.now)
-        assert outbox.forgotten(get_policy(), self.now) == 0, "a row had news and no plan"
+        loops.resolve_overdue(self.now)
+        assert plans.forgotten(get_policy(), self.now) == 0, "a row had news and no plan"
 
     def come_to_rest(self) -> None:
         """Everything is mended, nobody hushes anything, and time passes."""
         ANSWERS.clear()
         self.do_unsilence()
         for target in Target.objects.all():
-            outbox.revive(target, self.now)
+            plans.revive(target, self.now)
         for _ in range(9):
             self.clock.step(HOUR)
             self.do_tick()
@@ -205,9 +207,9 @@ def nothing_is_lost(world: World) -> None:
             left_out = not row.route  # it opened again, and no route takes it there
             assert planned or left_out or row.told_seq == alert.count, f"{row} has news and no plan"
         elif row.told_seq and not row.told_resolved:
-            elsewhere = row.last_error.startswith(outbox.DIVERTED)
+            elsewhere = row.last_error.startswith(plans.DIVERTED)
             assert planned or elsewhere, f"{row} will never hear that it is over"
-        if row.held_by.startswith(outbox.DIVERTED):
+        if row.held_by.startswith(plans.DIVERTED):
             stands_in = Notification.objects.filter(alert=alert).exclude(pk=row.pk).exists()
             assert stands_in or alert.pk in world.cried, f"nobody stands in for {row} and nobody was cried to"
 
@@ -290,7 +292,7 @@ def run(story: list[tuple[Any, ...]]) -> None:
         SAID.clear()
         world = World()
         # Its mail would go out on a thread of its own.
-        stack.enter_context(patch.object(resort, "cry", lambda alert, why, **_: world.cried.add(alert.pk)))
+        stack.enter_context(patch.object(last_resort, "cry", lambda alert, why, **_: world.cried.add(alert.pk)))
         for name, *values in story:
             getattr(world, f"do_{name}")(*values)
             for holds in ALWAYS:

@@ -16,9 +16,12 @@ from django.db import OperationalError, connection, transaction
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core import last_resort, later
-from notifier import api, arguments, pipeline, tasks
+from alerts_runtime.isolation import last_resort, later
+from notifier import api
+from notifier.alerts import arguments
+from notifier.delivery import loops
 from notifier.facts import Money
+from notifier.flow import pipeline
 from notifier.models import Alert, Occurrence
 from tests.notifier.scene import HOUR, NOON, Scene
 
@@ -183,7 +186,7 @@ def test_one_row_of_an_impossible_time_does_not_keep_the_others_open(scene: Scen
     beyond = timedelta(days=100_000_000) if connection.vendor == "postgresql" else timedelta(microseconds=2**62)
     Alert.objects.filter(source="bad").update(resolve_after=beyond)
 
-    tasks.resolve_overdue(scene.clock.step(2 * MINUTE))
+    loops.resolve_overdue(scene.clock.step(2 * MINUTE))
     assert Alert.objects.get(source="good").resolved_at
     assert not Alert.objects.get(source="bad").resolved_at
 
@@ -321,7 +324,7 @@ def test_a_process_that_ends_waits_for_what_is_not_written_yet() -> None:
     """The last statement of a script may be an alert in a transaction that is rolled back."""
     script = """
 import time
-from core import later
+from alerts_runtime.isolation import later
 
 def slowly():
     time.sleep(0.5)

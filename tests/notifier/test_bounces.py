@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifier.bounces import KINDS, is_soft
+from notifier.judge.bounces import KINDS, is_soft
 
 
 @pytest.mark.parametrize(

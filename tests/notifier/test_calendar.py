@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from notifier.calendar import (
+from notifier.judge.calendar import (
     Every,
     QuietHours,
     next_boundary,

@@ -9,11 +9,11 @@ from django.core import checks
 from pytest_django import Settings
 
 from notifier.checks import check_notifier
-from notifier.conf import parse
+from notifier.config.conf import parse
 from notifier.config.covers import covers, severities_of
 from notifier.config.problems import Problem
 from notifier.facts import Category, Severity, Subject
-from notifier.match import Matcher, matches
+from notifier.judge.match import Matcher, matches
 
 CREDENTIALS: dict[str, object] = {
     "SLACK_BOT_TOKEN": "xoxb-made-up",

@@ -18,12 +18,12 @@ from django import db
 from django.db import transaction
 from django.db.models import ProtectedError
 
-from core.failures.kinds import KINDS, Kind
-from notifier import builtin
-from notifier.classify import classify, fingerprint, nearly_spent
+from alerts_runtime.failures.kinds import KINDS, Kind
 from notifier.facts import INFRASTRUCTURE, Category, Failure, Frame, Money, Severity, Verdict
-from notifier.match import Matcher, canonical
-from notifier.policy import Rule
+from notifier.judge import builtin
+from notifier.judge.classify import classify, fingerprint, nearly_spent
+from notifier.judge.match import Matcher, canonical
+from notifier.judge.policy import Rule
 from webhooks.exceptions import WorkerLost
 
 Raised = type[BaseException] | tuple[str, ...]
@@ -99,7 +99,7 @@ BUILT_IN: dict[str, list[tuple[Raised, str, Category, bool]]] = {
 
 @pytest.mark.parametrize("rows", BUILT_IN.values(), ids=BUILT_IN)
 def test_an_exception_known_by_its_class_alone(rows: list[tuple[Raised, str, Category, bool]]) -> None:
-    """In a dry run; every class is in tests/core/test_failures.py."""
+    """In a dry run; every class is in tests/runtime/test_failures.py."""
     found = {paths(raised)[:1]: verdict(replace(FAILURE, exceptions=paths(raised))) for raised, *_ in rows}
     assert {path: (one.rule, one.category, one.transient) for path, one in found.items()} == {
         paths(raised)[:1]: (f"built-in {rule}", category, transient) for raised, rule, category, transient in rows

@@ -15,11 +15,13 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django import Settings
 
-from notifier import silences, targets, throttle
 from notifier.channels import memory
-from notifier.conf import get_policy
+from notifier.config.conf import get_policy
 from notifier.facts import DeliveryError, Result
+from notifier.flow import silences
+from notifier.judge import throttle
 from notifier.models import Alert, Attempt, Digest, Notification, Occurrence, Silence, Target
+from notifier.outbox import targets
 from tests.notifier.conftest import Configure
 from tests.notifier.rows import a_target
 from tests.notifier.scene import HOUR, MINUTE, NOON, SECOND, Scene, reasons, refused, row_of, target_row
@@ -450,18 +452,18 @@ def test_every_admin_page_answers(scene: Scene, admin: Client) -> None:
     scene.deliver()
     silence = silences.silence({"event": "*"}, until=NOON + HOUR, author="ada", comment="", now=NOON)
     for name in ("alert", "occurrence", "target", "attempt", "digest", "silence"):
-        page = admin.get(reverse(f"admin:notifier_{name}_changelist"))
+        page = admin.get(reverse(f"admin:swa_notifier_{name}_changelist"))
         assert page.status_code == 200, name
-        search = admin.get(reverse(f"admin:notifier_{name}_changelist"), {"q": "evt"})
+        search = admin.get(reverse(f"admin:swa_notifier_{name}_changelist"), {"q": "evt"})
         assert search.status_code == 200, name
     for row in (alert, silence, target_row(), Attempt.objects.get(), Occurrence.objects.get()):
-        page = admin.get(reverse(f"admin:notifier_{row._meta.model_name}_change", args=[row.pk]))
+        page = admin.get(reverse(f"admin:swa_notifier_{row._meta.model_name}_change", args=[row.pk]))
         assert page.status_code == 200, row
-    assert admin.get(reverse("admin:notifier_silence_add")).status_code == 200
+    assert admin.get(reverse("admin:swa_notifier_silence_add")).status_code == 200
 
 
 def act(admin: Client, model: str, action: str, *rows: Any) -> str:
-    url = reverse(f"admin:notifier_{model}_changelist")
+    url = reverse(f"admin:swa_notifier_{model}_changelist")
     chosen = {"action": action, "_selected_action": [row.pk for row in rows]}
     return admin.post(url, chosen, follow=True).content.decode()
 
@@ -482,7 +484,7 @@ def test_whoever_may_only_look_cannot_resolve(scene: Scene) -> None:
     alert = scene.alert()
     client = Client()
     client.force_login(User.objects.create_user("bob", is_staff=True))
-    assert client.get(reverse("admin:notifier_alert_changelist")).status_code == 403
+    assert client.get(reverse("admin:swa_notifier_alert_changelist")).status_code == 403
     act(client, "alert", "resolve", alert)
     alert.refresh_from_db()
     assert alert.resolved_at is None
@@ -498,10 +500,10 @@ def test_the_admin_begins_a_silence_and_ends_it(scene: Scene, admin: Client) -> 
         "ends_at_1": "14:00:00",
         "comment": "known bug",
     }
-    refused_form = admin.post(reverse("admin:notifier_silence_add"), form | {"matcher": '{"evnt": "x"}'})
+    refused_form = admin.post(reverse("admin:swa_notifier_silence_add"), form | {"matcher": '{"evnt": "x"}'})
     assert refused_form.status_code == 200
     assert not Silence.objects.exists()
-    assert admin.post(reverse("admin:notifier_silence_add"), form).status_code == 302
+    assert admin.post(reverse("admin:swa_notifier_silence_add"), form).status_code == 302
     silence = Silence.objects.get()
     assert silence.author == "ada"
     assert scene.deliver() == []

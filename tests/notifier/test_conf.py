@@ -15,16 +15,16 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 from pytest_django import Settings
 
-from notifier import throttle
-from notifier.calendar import QuietHours
-from notifier.conf import get_policy, parse, parse_match, read_settings
 from notifier.config.build import INHIBITIONS
+from notifier.config.conf import get_policy, parse, parse_match, read_settings
 from notifier.config.problems import TWINS
 from notifier.config.schema import ENTRIES, MatchEntry, Written
 from notifier.facts import Category, Severity, Target, Timing
-from notifier.match import Matcher
-from notifier.policy import DigestPlan, Inhibition, Limits, Policy, Quiet, Route, Rule, Watch
-from notifier.throttle import Window
+from notifier.judge import throttle
+from notifier.judge.calendar import QuietHours
+from notifier.judge.match import Matcher
+from notifier.judge.policy import DigestPlan, Inhibition, Limits, Policy, Quiet, Route, Rule, Watch
+from notifier.judge.throttle import Window
 
 DOCS = Path(__file__).parents[2] / "docs" / "settings.md"
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)

@@ -17,14 +17,16 @@ from django.core.management import call_command
 from django.db import connection
 from pytest_django import Settings
 
-from notifier import attempts, outbox, pipeline, settle, silences, targets, tasks
-from notifier.calendar import period_before
 from notifier.channels import memory
-from notifier.conf import get_policy
-from notifier.deliver import Courier
+from notifier.config.conf import get_policy
+from notifier.delivery import loops
+from notifier.delivery.courier import Courier
 from notifier.facts import Message, Reason, Receipt, Target
+from notifier.flow import pipeline, silences
+from notifier.judge.calendar import period_before
 from notifier.messages import digest
 from notifier.models import Alert, Attempt, AttemptPart, Digest, Notification
+from notifier.outbox import attempts, plans, settle, targets
 from tests.notifier.conftest import Configure
 from tests.notifier.scene import (
     HOUR,
@@ -320,14 +322,16 @@ def test_two_channels_that_stand_in_for_each_other_end_in_the_last_resort(
         routes={"*": ["chat"]},
     )
     memory.fail_next(refused(dead=True), refused(dead=True))
-    with caplog.at_level(logging.CRITICAL, logger="notifier.resort"):
+    with caplog.at_level(logging.CRITICAL, logger="notifier.outbox.last_resort"):
         scene.fail()
         assert scene.deliver() == []
         scene.fail()  # more of the same cries no more
         scene.deliver()
     join_threads("last-resort")
 
-    assert [record.levelname for record in caplog.records if record.name == "notifier.resort"] == ["CRITICAL"]
+    assert [record.levelname for record in caplog.records if record.name == "notifier.outbox.last_resort"] == [
+        "CRITICAL"
+    ]
     [letter] = mail.outbox
     assert letter.subject.endswith("[error] invoice.paid cannot be processed: a bug in the handler (KeyError)")
 
@@ -552,8 +556,8 @@ BERLIN: dict[str, dict[str, Any]] = {"daily": {"AT": "08:00", "TO": ["chat"], "T
 
 def test_the_first_period_is_only_a_mark(scene: Scene, configure: Configure) -> None:
     configure(digests=BERLIN)
-    tasks.start_digests(scene.now)
-    tasks.start_digests(scene.now)
+    loops.start_digests(scene.now)
+    loops.start_digests(scene.now)
 
     row = Digest.objects.get()
     assert (row.due_at, row.outcome) == (None, "set up")
@@ -575,7 +579,7 @@ def test_one_digest_for_each_local_day_whatever_the_clocks_do(
     scene.clock.at = begins
     for _ in range(2 * 24 * 2 + 2):
         for _ in range(2):  # two ticks ask
-            tasks.start_digests(scene.now)
+            loops.start_digests(scene.now)
         scene.deliver()
         scene.clock.step(HOUR / 2)
 
@@ -588,9 +592,9 @@ def test_one_digest_for_each_local_day_whatever_the_clocks_do(
 
 def test_a_quiet_day_is_one_line(scene: Scene, configure: Configure) -> None:
     configure(digests=BERLIN)
-    tasks.start_digests(scene.now)
+    loops.start_digests(scene.now)
     scene.clock.step(timedelta(days=1))
-    tasks.start_digests(scene.now)
+    loops.start_digests(scene.now)
 
     [sent] = scene.deliver()
     assert "all quiet" in sent.message.subject
@@ -598,9 +602,9 @@ def test_a_quiet_day_is_one_line(scene: Scene, configure: Configure) -> None:
 
 def test_a_quiet_day_is_no_message_when_nobody_wants_one(scene: Scene, configure: Configure) -> None:
     configure(digests={"daily": BERLIN["daily"] | {"WHEN_QUIET": False}})
-    tasks.start_digests(scene.now)
+    loops.start_digests(scene.now)
     scene.clock.step(timedelta(days=1))
-    tasks.start_digests(scene.now)
+    loops.start_digests(scene.now)
 
     assert scene.deliver() == []
     assert list(Digest.objects.order_by("ends_at").values_list("outcome", flat=True)) == ["set up", "nothing happened"]
@@ -608,12 +612,12 @@ def test_a_quiet_day_is_no_message_when_nobody_wants_one(scene: Scene, configure
 
 def test_after_days_without_a_worker_one_digest_covers_them(scene: Scene, configure: Configure) -> None:
     configure(digests=BERLIN)
-    tasks.start_digests(scene.now)
+    loops.start_digests(scene.now)
     scene.clock.step(timedelta(days=1))
     scene.fail()
     scene.deliver()
     scene.clock.step(timedelta(days=4))
-    tasks.start_digests(scene.now)
+    loops.start_digests(scene.now)
 
     [sent] = [one for one in scene.deliver() if one.message.reason == "digest"]
     row = Digest.objects.get(sent_at__isnull=False)
@@ -625,7 +629,7 @@ def test_after_days_without_a_worker_one_digest_covers_them(scene: Scene, config
 @pytest.mark.django_db(transaction=True)
 def test_ticks_that_race_start_one_digest(scene: Scene, configure: Configure) -> None:
     configure(digests=BERLIN)
-    tasks.start_digests(scene.now)
+    loops.start_digests(scene.now)
     now = scene.clock.step(timedelta(days=1))
     begin = threading.Barrier(4)
     errors: list[BaseException] = []
@@ -633,7 +637,7 @@ def test_ticks_that_race_start_one_digest(scene: Scene, configure: Configure) ->
     def work() -> None:
         try:
             begin.wait()
-            tasks.start_digests(now)
+            loops.start_digests(now)
         except BaseException as error:  # noqa: BLE001 - the test's own thread reports it
             errors.append(error)
         finally:
@@ -652,9 +656,9 @@ def test_ticks_that_race_start_one_digest(scene: Scene, configure: Configure) ->
 
 def test_a_digest_that_may_have_arrived_is_repeated_under_its_reference(scene: Scene, configure: Configure) -> None:
     configure(digests=BERLIN)
-    tasks.start_digests(scene.now)
+    loops.start_digests(scene.now)
     scene.clock.step(timedelta(days=1))
-    tasks.start_digests(scene.now)
+    loops.start_digests(scene.now)
     memory.fail_next(unsure())
     scene.deliver()
     reference = Attempt.objects.get().reference
@@ -665,7 +669,7 @@ def test_a_digest_that_may_have_arrived_is_repeated_under_its_reference(scene: S
 
 def test_a_digest_asked_for_by_hand_covers_the_time_since_the_last(scene: Scene, configure: Configure) -> None:
     configure(digests=BERLIN)
-    row = outbox.digest_now("daily", Target("chat", "memory", "chat"), NOON - HOUR, scene.now)
+    row = plans.digest_now("daily", Target("chat", "memory", "chat"), NOON - HOUR, scene.now)
 
     assert (row.starts_at, row.due_at) == (NOON - HOUR, NOON)
     assert reasons(scene.deliver()) == ["digest"]

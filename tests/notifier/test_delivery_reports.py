@@ -16,13 +16,14 @@ from django.utils import timezone
 from pytest_django import Settings
 from twilio.request_validator import RequestValidator
 
-from notifier import api, attempts, outbox, reports
+from notifier import api
 from notifier.channels import memory
-from notifier.conf import get_policy
-from notifier.deliver import Courier
+from notifier.config.conf import get_policy
+from notifier.delivery.courier import Courier
 from notifier.facts import Receipt, Result
+from notifier.judge.receipts import Report, report_of
 from notifier.models import Alert, Attempt, Digest, Notification, Target
-from notifier.receipts import Report, report_of
+from notifier.outbox import attempts, plans, reports
 from tests.fakes.twilio import FakeTwilio
 from tests.notifier.rows import a_target
 
@@ -305,7 +306,7 @@ def test_a_recipient_that_never_gets_its_sms_is_tried_less_and_less(twilio: Fake
             run("oncall")
         run("chat")
 
-    assert waits == [outbox.LOOK_AGAIN * times for times in (1, 1, 2, 4, 8)]
+    assert waits == [plans.LOOK_AGAIN * times for times in (1, 1, 2, 4, 8)]
     assert len(memory.outbox) == 1
 
 

@@ -13,14 +13,14 @@ from django.test.utils import CaptureQueriesContext
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from notifier.calendar import Every, Period, period_before
 from notifier.facts import Money, Reason, Result, Severity
+from notifier.judge.calendar import Every, Period, period_before
+from notifier.judge.policy import DigestPlan, Policy
 from notifier.messages import bars, digest_page
 from notifier.messages.digest import collect, compose, render_digest, section_of
 from notifier.messages.digest_data import OPEN, DigestData, EventCounts, Held, Line, Section, Trend, Undelivered
 from notifier.messages.trend import trend
 from notifier.models import Alert, Attempt, Digest, Notification, Occurrence, Silence
-from notifier.policy import DigestPlan, Policy
 from tests.notifier.rows import MINUTE, NOON, a_notification, a_target, an_alert, failures, failures_in_bulk, scanned
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -328,7 +328,7 @@ def test_a_row_becomes_a_message() -> None:
     assert (message.reference, message.possible_repeat) == ("ab12", True)
     assert "Possible repeat" in message.text
     assert "Possible repeat" in message.html
-    assert "https://shop.example/admin/notifier/alert/" in message.text
+    assert "https://shop.example/admin/swa_notifier/alert/" in message.text
 
 
 @needs_db

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from notifier.durations import human, parse_duration
+from notifier.judge.durations import human, parse_duration
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from notifier import pipeline, targets
 from notifier.channels import memory
 from notifier.facts import DeliveryError, Message, Reason, Receipt
+from notifier.flow import pipeline
+from notifier.outbox import targets
 from tests.notifier.conftest import Configure
 from tests.notifier.scene import HOUR, MINUTE, Scene, busy, refused, row_of, target_row
 
@@ -26,7 +27,9 @@ ALONE: dict[str, Any] = {"channels": {"chat": {"BACKEND": "memory"}}, "routes": 
 def mails(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
     """What the last resort mails: (headline, text)."""
     heard: list[tuple[str, str]] = []
-    monkeypatch.setattr("core.last_resort.mail", lambda cause, headline, text: heard.append((headline, text)))
+    monkeypatch.setattr(
+        "alerts_runtime.isolation.last_resort.mail", lambda cause, headline, text: heard.append((headline, text))
+    )
     return heard
 
 

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from notifier.calendar import QuietHours
 from notifier.facts import AlertState, Category, Reason, Severity, Subject, Target, Told
-from notifier.guards import CLEAR, LOOK_AGAIN, TABLE, Action, Case, Gate, Silenced, judge
-from notifier.match import Matcher
-from notifier.policy import Channel, Limits, Quiet
+from notifier.judge.calendar import QuietHours
+from notifier.judge.guards import CLEAR, LOOK_AGAIN, TABLE, Action, Case, Gate, Silenced, judge
+from notifier.judge.match import Matcher
+from notifier.judge.policy import Channel, Limits, Quiet
 
 NOW = datetime(2026, 11, 22, 23, 0, tzinfo=UTC)  # a Sunday
 MINUTE, HOUR, TICK = timedelta(minutes=1), timedelta(hours=1), timedelta(microseconds=1)

@@ -16,13 +16,14 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from notifier import attempts, outbox, pipeline, silences
-from notifier.alerts import state_of
+from notifier.alerts.store import state_of
 from notifier.channels import memory
-from notifier.conf import get_policy
+from notifier.config.conf import get_policy
 from notifier.facts import Reason, Severity
+from notifier.flow import pipeline, silences
+from notifier.judge.route import targets_of, try_routes
 from notifier.models import Alert, Notification, Silence
-from notifier.route import targets_of, try_routes
+from notifier.outbox import attempts, plans
 from tests.notifier.conftest import Configure
 from tests.notifier.scene import HOUR, MINUTE, OUTAGE, Scene, busy, drain, row_of
 
@@ -158,7 +159,7 @@ def due_without_news(scene: Scene) -> None:
 def _key(alert: Alert) -> str:
     policy = get_policy()
     routed = targets_of(try_routes(state_of(alert).subject, policy.routes), policy.channels)
-    return outbox.plan_key(routed, Severity(alert.severity))
+    return plans.plan_key(routed, Severity(alert.severity))
 
 
 @pytest.mark.parametrize("repeat", ["", "1h"])

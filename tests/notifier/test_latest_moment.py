@@ -10,11 +10,14 @@ import pytest
 from django.core.management import call_command
 from django.db import DataError
 
-from notifier import metrics, outbox, pipeline, silences, targets, tasks
+from notifier import metrics
 from notifier.channels import memory
-from notifier.conf import get_policy
+from notifier.config.conf import get_policy
+from notifier.delivery import loops
 from notifier.facts import DeliveryError, Message, Reason, Receipt, Result
+from notifier.flow import pipeline, silences
 from notifier.models import Alert, Notification, Target
+from notifier.outbox import plans, targets
 from tests.notifier.conftest import Configure
 from tests.notifier.scene import HOUR, MINUTE, NOON, SECOND, Scene, busy, reasons, refused, row_of, target_row, unsure
 
@@ -45,7 +48,7 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> dict[str, DeliveryError]:
 def cries(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The alerts that the last resort was told of."""
     heard: list[int] = []
-    monkeypatch.setattr("notifier.resort.cry", lambda alert, why, **_: heard.append(alert.pk))
+    monkeypatch.setattr("notifier.outbox.last_resort.cry", lambda alert, why, **_: heard.append(alert.pk))
     return heard
 
 
@@ -104,7 +107,7 @@ def test_whatever_becomes_of_a_reminder_news_is_told(scene: Scene, configure: Co
 def test_what_has_no_plan_gets_one_whatever_happened_before(scene: Scene, state: dict[str, str]) -> None:
     alert = scene.alert()
     Notification.objects.update(due_at=None, **state)
-    assert outbox.forgotten(get_policy(), scene.now) == 1
+    assert plans.forgotten(get_policy(), scene.now) == 1
     assert row_of(alert).due_at == scene.now
 
 
@@ -114,9 +117,9 @@ def test_an_end_that_was_never_planned_is_told(scene: Scene) -> None:
     scene.recover("evt_a")
     Notification.objects.update(due_at=None)
     scene.clock.step(MINUTE)
-    assert outbox.forgotten(get_policy(), scene.now) == 1
+    assert plans.forgotten(get_policy(), scene.now) == 1
     assert reasons(scene.deliver()) == ["resolved"]
-    assert outbox.forgotten(get_policy(), scene.now) == 0
+    assert plans.forgotten(get_policy(), scene.now) == 0
     assert row_of(alert).told_resolved
 
 
@@ -171,7 +174,7 @@ def test_the_throttle_of_a_provider_that_does_not_answer_does_not_outlast_the_fa
 def test_a_test_message_that_arrives_lifts_the_hold(
     scene: Scene, answers: dict[str, DeliveryError], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("notifier.probe.timezone.now", scene.clock)
+    monkeypatch.setattr("notifier.delivery.probe.timezone.now", scene.clock)
     answers["chat"] = busy(retry_after=3600)
     scene.fail()
     scene.fail(event_type="payout.failed")
@@ -214,7 +217,7 @@ def test_what_a_provider_makes_wait_counts_as_overdue(scene: Scene, answers: dic
     scene.fail()
     scene.deliver()
     scene.clock.step(14 * MINUTE)
-    since = tasks.oldest_due("chat")(scene.now)
+    since = loops.oldest_due("chat")(scene.now)
     assert since is not None
     assert NOON <= since <= NOON + MINUTE
     found = {
@@ -232,7 +235,7 @@ def test_what_waits_for_its_throttle_is_not_overdue(scene: Scene, configure: Con
         scene.fail(event_type=kind)
     scene.deliver()
     scene.clock.step(14 * MINUTE)
-    assert tasks.oldest_due("chat")(scene.now) is None
+    assert loops.oldest_due("chat")(scene.now) is None
 
 
 def test_a_dead_target_is_not_waited_for(scene: Scene, configure: Configure, answers: dict[str, DeliveryError]) -> None:
@@ -306,7 +309,7 @@ def test_what_opens_again_milder_does_not_page_who_hears_only_of_the_worst(scene
     assert [(sent.address, sent.message.reason) for sent in scene.deliver()] == [("chat", Reason.REOPENED)]
     told = scene.pass_time(3 * HOUR, MINUTE)
     assert [(sent.address, sent.message.reason) for sent in told] == [("chat", Reason.REPEAT)] * 3
-    assert outbox.forgotten(get_policy(), scene.now) == 0
+    assert plans.forgotten(get_policy(), scene.now) == 0
 
     scene.fail(event_id="evt_c", will_retry=False)
     assert {(sent.address, sent.message.reason) for sent in scene.deliver()} == {
@@ -330,7 +333,7 @@ def test_what_was_held_for_the_on_call_and_opens_again_milder_is_not_theirs(scen
 # --- One row's trouble is that row's outcome ----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("where", ["notifier.outbox.next_for", "notifier.messages.compose._alert_message"])
+@pytest.mark.parametrize("where", ["notifier.outbox.plans.next_for", "notifier.messages.compose._alert_message"])
 @pytest.mark.parametrize("backend", ["memory", "tests.notifier.scene.Folding"])
 @pytest.mark.parametrize("error", [ValueError("bad"), OverflowError(), KeyError("x"), DataError("out of range")])
 def test_a_row_that_raises_is_marked_told_of_and_tried_again_and_the_others_go_on(
@@ -375,8 +378,8 @@ def test_each_part_of_tick_is_on_its_own(scene: Scene, monkeypatch: pytest.Monke
     def broken(now: object) -> None:
         raise ValueError("this part is broken")
 
-    monkeypatch.setattr("notifier.settle.settle_lost", broken)
+    monkeypatch.setattr("notifier.outbox.settle.settle_lost", broken)
     alert = scene.alert()
     Notification.objects.update(due_at=None)
-    tasks.Tick(scene.clock).step()
+    loops.Tick(scene.clock).step()
     assert row_of(alert).due_at == scene.now

@@ -7,12 +7,13 @@ from types import SimpleNamespace
 
 import pytest
 
-import core.clock
-import core.leases
-from notifier import deliver, settle, targets, tasks
+import alerts_runtime.leasing.clock
+import alerts_runtime.leasing.leases
 from notifier.channels import memory
-from notifier.deliver import Courier
+from notifier.delivery import courier, loops
+from notifier.delivery.courier import Courier
 from notifier.models import Attempt
+from notifier.outbox import settle, targets
 from tests.notifier.scene import HOUR, MINUTE, SECOND, Clock, Scene, reasons, row_of, target_row
 
 pytestmark = pytest.mark.django_db
@@ -28,7 +29,7 @@ class Machine:
         self.calls: list[Callable[[], None]] = []
         self.courier = Courier("chat", now=self.clock, start=lambda _, run: self.calls.append(run))
         self.courier._connect().deadline = float("inf")  # a send takes as long as the test wants
-        self._seen = core.leases.Seen[tuple[int, str, object]]()
+        self._seen = alerts_runtime.leasing.leases.Seen[tuple[int, str, object]]()
         self._monkeypatch = monkeypatch
 
     def step(self) -> None:
@@ -48,8 +49,8 @@ class Machine:
 def seconds(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """The monotonic clock that all machines share."""
     found = SimpleNamespace(now=1000.0)
-    monkeypatch.setattr(core.leases, "monotonic", lambda: found.now)
-    monkeypatch.setattr(deliver, "time", SimpleNamespace(monotonic=lambda: found.now))
+    monkeypatch.setattr(alerts_runtime.leasing.leases, "monotonic", lambda: found.now)
+    monkeypatch.setattr(courier, "time", SimpleNamespace(monotonic=lambda: found.now))
     return found
 
 
@@ -147,8 +148,8 @@ def test_a_lease_that_ran_out_while_nobody_worked_is_freed_within_seconds(
 def test_what_was_planned_before_the_clock_stepped_back_is_not_late_by_as_much(
     scene: Scene, seconds: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(core.clock, "monotonic", lambda: seconds.now)
-    tick = tasks.Tick(now=scene.clock)
+    monkeypatch.setattr(alerts_runtime.leasing.clock, "monotonic", lambda: seconds.now)
+    tick = loops.Tick(now=scene.clock)
     scene.clock.step(HOUR)
     tick._mind_the_clock(scene.now)
     alert = scene.alert()

@@ -11,12 +11,12 @@ from django.test.utils import CaptureQueriesContext
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifier import throttle
 from notifier.channels import memory
-from notifier.conf import get_policy
+from notifier.config.conf import get_policy
 from notifier.facts import Message, Receipt, Severity
+from notifier.judge import throttle
+from notifier.judge.throttle import HANDFUL, MAIL, Window, folds
 from notifier.models import Alert, Notification
-from notifier.throttle import HANDFUL, MAIL, Window, folds
 from tests.notifier.conftest import Configure
 from tests.notifier.rows import a_notification, an_alert
 from tests.notifier.scene import MINUTE, NOON, SECOND, Scene, row_of

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from stripe.oauth_error import InvalidGrantError
 
 from notifier.facts import Category, Money, Severity, Subject
-from notifier.match import Matcher, canonical, matches, mismatch
+from notifier.judge.match import Matcher, canonical, matches, mismatch
 
 quick = settings(max_examples=20, deadline=None)
 

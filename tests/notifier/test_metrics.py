@@ -10,7 +10,7 @@ from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 from pytest_django import DjangoAssertNumQueries
 
-from core import metrics
+from alerts_runtime.monitoring import metrics
 from notifier.facts import Category, Result, Severity
 from notifier.metrics import BUCKETS, collect, guard_of
 from notifier.models import Attempt, Digest, Target

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from notifier.facts import Money
-from notifier.money import add, format_money, format_sums, parse_amount
+from notifier.judge.money import add, format_money, format_sums, parse_amount
 
 quick = settings(max_examples=25, deadline=None)
 

@@ -23,20 +23,25 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
 
-from core import last_resort, redact, watchdog
-from notifier import api, resort
-from notifier.deliver import Courier
+from alerts_runtime.isolation import last_resort
+from alerts_runtime.monitoring import watchdog
+from alerts_runtime.redaction import redact
+from notifier import api
+from notifier.delivery.courier import Courier
 from notifier.models import Alert, Attempt, Digest, Target
+from notifier.outbox import last_resort as resort
 from tests.acceptance.site import Providers
-from tests.core.waiting import until
 from tests.fakes.esp import FakeEsp
 from tests.fakes.slack import FakeSlack
 from tests.fakes.twilio import FakeTwilio
 from tests.notifier.rows import a_target
+from tests.runtime.waiting import until
 from tests.webhooks.stripe_side import deliver, make_due
-from webhooks import handlers, processing, refusals, samples, views
+from webhooks import handlers, samples
 from webhooks.events import StripeEvent
 from webhooks.models import WebhookEvent
+from webhooks.process import processing
+from webhooks.receive import refusals, views
 
 # What a handler's exception, a header or a provider's answer may quote, and the part of it that must not be seen again.
 QUOTED = {

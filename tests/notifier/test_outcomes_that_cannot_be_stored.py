@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 from django.db import DataError, OperationalError
 
-from notifier import attempts, timing, unwritten
 from notifier.channels import memory
 from notifier.facts import Message, Receipt, Result
+from notifier.judge import timing
 from notifier.models import Attempt, Notification
+from notifier.outbox import attempts, unwritten
 from tests.notifier.conftest import Configure
 from tests.notifier.scene import HOUR, MINUTE, Scene, busy, row_of
 

@@ -10,13 +10,17 @@ from typing import Any
 import pytest
 from django.db import DataError
 
-from core import parts
-from notifier import alerts, api, attempts, inbound, outbox, pipeline, reports, settle, targets, tasks
+from alerts_runtime.isolation import parts
+from notifier import api, inbound
+from notifier.alerts import store
 from notifier.channels import memory
-from notifier.conf import get_policy
+from notifier.config.conf import get_policy
+from notifier.delivery import loops
 from notifier.facts import DeliveryError, Result
+from notifier.flow import pipeline
 from notifier.messages import compose
 from notifier.models import Alert, Attempt, Digest, Notification, Target
+from notifier.outbox import attempts, plans, reports, settle, targets
 from tests.notifier.conftest import Configure
 from tests.notifier.scene import HOUR, MINUTE, NOON, SECOND, Scene, refused, row_of, send_digest, target_row, unsure
 from webhooks.models import WebhookEvent
@@ -31,7 +35,9 @@ DAILY: dict[str, Any] = {"channels": {"chat": {"BACKEND": "memory", "TO": ["a", 
 def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The headlines of what the last resort was told."""
     heard: list[str] = []
-    monkeypatch.setattr("core.last_resort.say", lambda cause, headline, text: heard.append(headline))
+    monkeypatch.setattr(
+        "alerts_runtime.isolation.last_resort.say", lambda cause, headline, text: heard.append(headline)
+    )
     return heard
 
 
@@ -65,8 +71,8 @@ def test_an_alert_that_cannot_be_ended_keeps_no_other_open(
 ) -> None:
     for key in ("a", "b", "c"):
         api.alert(key, key=key, resolve_after=HOUR, now=scene.now)
-    breaks(monkeypatch, alerts, "resolve", lambda alert, *_: alert.source == "b", error)
-    tasks.resolve_overdue(scene.clock.step(2 * HOUR))
+    breaks(monkeypatch, store, "resolve", lambda alert, *_: alert.source == "b", error)
+    loops.resolve_overdue(scene.clock.step(2 * HOUR))
     assert list(Alert.objects.filter(resolved_at__isnull=True).values_list("source", flat=True)) == ["b"]
 
 
@@ -76,11 +82,11 @@ def test_a_row_that_goes_on_raising_is_said_and_tried_again_with_a_growing_pause
     api.alert("a", key="a", resolve_after=HOUR, now=scene.now)
     scene.clock.step(2 * HOUR)
     with monkeypatch.context() as patched:
-        calls = breaks(patched, alerts, "resolve", lambda *_: True, ValueError("bad"))
+        calls = breaks(patched, store, "resolve", lambda *_: True, ValueError("bad"))
         tried_at = []
         for _ in range(600):
             number = len(calls)
-            tasks.resolve_overdue(scene.now)
+            loops.resolve_overdue(scene.now)
             tried_at += [seconds[0]] * (len(calls) - number)
             seconds[0] += 1
     pauses = [later - earlier for earlier, later in pairwise(tried_at)]
@@ -89,7 +95,7 @@ def test_a_row_that_goes_on_raising_is_said_and_tried_again_with_a_growing_pause
     assert pauses[-1] <= parts.LONGEST_PAUSE
     assert len(said) == 1
     seconds[0] += parts.LONGEST_PAUSE
-    tasks.resolve_overdue(scene.now)
+    loops.resolve_overdue(scene.now)
     assert not Alert.objects.filter(resolved_at__isnull=True).exists()
 
 
@@ -98,8 +104,8 @@ def test_a_digest_that_cannot_be_begun_keeps_no_other_from_its_recipient(
     scene: Scene, configure: Configure, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     configure(**DAILY, digests={"daily": {"AT": "09:00", "TO": ["chat"]}})
-    breaks(monkeypatch, outbox, "ensure_digest", lambda name, target, *_: target.address == "b", error)
-    tasks.start_digests(scene.now)
+    breaks(monkeypatch, plans, "ensure_digest", lambda name, target, *_: target.address == "b", error)
+    loops.start_digests(scene.now)
     assert sorted(Digest.objects.values_list("target__address", flat=True)) == ["a", "c"]
 
 
@@ -122,8 +128,8 @@ def test_a_row_that_cannot_be_planned_keeps_no_other_unplanned(
 ) -> None:
     alerts_ = [scene.alert(event_type=f"type.{number}") for number in range(3)]
     Notification.objects.update(due_at=None)
-    breaks(monkeypatch, outbox, "replan", lambda row, *_: row.alert_id == alerts_[0].pk, error)
-    tasks.plan_forgotten(scene.now)
+    breaks(monkeypatch, plans, "replan", lambda row, *_: row.alert_id == alerts_[0].pk, error)
+    loops.plan_forgotten(scene.now)
     assert [row_of(alert).due_at for alert in alerts_[1:]] == [NOON, NOON]
     bad = row_of(alerts_[0])
     assert bad.due_at is not None
@@ -141,7 +147,7 @@ def test_a_dead_target_that_cannot_be_told_of_hides_no_other(
         targets.set_aside(target.pk, refused(dead=True), NOON + number * SECOND)
     bad = target_row("chat:a")
     breaks(monkeypatch, targets, "told_of_death", lambda target: target.pk == bad.pk, error)
-    tasks.tell_of_dead_targets(scene.now)
+    loops.tell_of_dead_targets(scene.now)
     assert sorted(Target.objects.filter(dead_told=True).values_list("address", flat=True)) == ["b", "c"]
 
 
@@ -272,5 +278,5 @@ def test_a_quiet_digest_is_not_said(scene: Scene, configure: Configure, said: li
 
 
 def test_nothing_waits_in_a_policy_without_digests(scene: Scene) -> None:
-    tasks.start_digests(scene.now)
+    loops.start_digests(scene.now)
     assert not get_policy().digests

@@ -12,16 +12,19 @@ from django.db import OperationalError, connection
 from django.test.utils import CaptureQueriesContext
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
-from notifier import api, inbound, pipeline, silences, tasks
+from notifier import api, inbound
 from notifier.channels import memory
+from notifier.delivery import loops
 from notifier.facts import Severity
+from notifier.flow import pipeline, silences
 from notifier.models import Alert, Notification, Occurrence
 from tests.notifier.conftest import Configure
 from tests.notifier.scene import HOUR, MINUTE, NOON, OUTAGE, SECOND, Scene, a_failure, reasons, row_of
-from webhooks import announcements, events, samples
-from webhooks.errors import describe
+from webhooks import events, samples
 from webhooks.models import Failure as FailureRow
 from webhooks.models import WebhookEvent
+from webhooks.process import announcements
+from webhooks.process.errors import describe
 from webhooks.signals import send_safely, webhook_post_process
 
 pytestmark = pytest.mark.django_db
@@ -459,7 +462,7 @@ def test_what_an_ended_alert_still_holds_is_released(scene: Scene, configure: Co
     # As if it had begun to hold at the moment at which it ended.
     Alert.objects.filter(pk=child.pk).update(inhibited_by=parent)
     scene.fail()
-    tasks.release_outdated(scene.now)
+    loops.release_outdated(scene.now)
     child.refresh_from_db()
     assert child.inhibited_by_id is None
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from notifier import targets
 from notifier.channels import memory
 from notifier.facts import DeliveryError, Message, Receipt
 from notifier.models import Attempt, Notification
+from notifier.outbox import targets
 from tests.notifier.conftest import Configure
 from tests.notifier.scene import MINUTE, SECOND, Scene, busy, reasons, refused, target_row, unsure
 

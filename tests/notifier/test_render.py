@@ -11,10 +11,10 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from notifier import builtin
 from notifier.channels.gsm7 import compose, gsm7, segments, septets
 from notifier.channels.text import POSSIBLE_REPEAT
 from notifier.facts import Category, Frame, Link, Message, Money, Reason, Severity
+from notifier.judge import builtin
 from notifier.messages import phrases, sms_text
 from notifier.messages.render import fold, render, render_test
 from notifier.messages.telling import Children, Since, Story, Totals
@@ -62,7 +62,7 @@ FIRST = Story(
     route="page",
     next_update_at=at(13, 7),
     links=(
-        Link("Open alert 118", "https://shop.example/admin/notifier/alert/118/change/"),
+        Link("Open alert 118", "https://shop.example/admin/swa_notifier/alert/118/change/"),
         Link("Open in Stripe", "https://dashboard.stripe.com/events/evt_1"),
     ),
     reference="ab12cd34",

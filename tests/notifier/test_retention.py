@@ -8,10 +8,12 @@ from itertools import count
 import pytest
 from django.apps import apps
 
-from core import retention
-from notifier import attempts, silences, tasks
+from alerts_runtime.database import retention
+from notifier.delivery import loops
 from notifier.facts import Reason, Result
+from notifier.flow import silences
 from notifier.models import Alert, Attempt, AttemptPart, Digest, Notification, Occurrence, Silence, Target
+from notifier.outbox import attempts
 from tests.notifier.conftest import Configure
 from tests.notifier.rows import a_notification, a_target, an_alert, failures_in_bulk
 from tests.notifier.scene import HOUR, NOON, SECOND, Folding, Scene, send_digest
@@ -28,12 +30,12 @@ def _short(scene: Scene, configure: Configure) -> None:
 
 def prune(scene: Scene) -> None:
     """As the worker does, batch after batch."""
-    while tasks.prune(scene.now):
+    while loops.prune(scene.now):
         pass
 
 
 def counts() -> dict[str, int]:
-    models = apps.get_app_config("notifier").get_models()
+    models = apps.get_app_config("swa_notifier").get_models()
     return {model.__name__: model._default_manager.count() for model in models if model is not Target}
 
 
@@ -167,7 +169,7 @@ def test_no_batch_is_larger_than_it_may_be(scene: Scene, monkeypatch: pytest.Mon
     failures_in_bulk(alert, [{}] * 35)
     left = []
 
-    while tasks.prune(scene.now):
+    while loops.prune(scene.now):
         left.append((Occurrence.objects.count(), Alert.objects.count()))
 
     assert left == [(25, 1), (15, 1), (5, 1), (0, 1), (0, 0)]
@@ -193,8 +195,8 @@ def test_a_round_of_tick_prunes(scene: Scene, monkeypatch: pytest.MonkeyPatch) -
     an_ended_alert(scene)
     scene.clock.step(KEPT + SECOND)
     seconds = count(1000.0, 2.0)
-    monkeypatch.setattr("core.parts.monotonic", lambda: next(seconds))
-    tick = tasks.Tick(scene.clock)
+    monkeypatch.setattr("alerts_runtime.isolation.parts.monotonic", lambda: next(seconds))
+    tick = loops.Tick(scene.clock)
 
     for _ in range(5):
         tick.step()

@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from notifier.facts import Category, Severity, Subject, Target, Timing
-from notifier.match import Matcher
-from notifier.policy import Channel, Route
-from notifier.route import Routed, targets_of, try_routes
+from notifier.judge.match import Matcher
+from notifier.judge.policy import Channel, Route
+from notifier.judge.route import Routed, targets_of, try_routes
 
 SUBJECT = Subject(severity=Severity.ERROR, category=Category.CODE, event_type="invoice.paid", livemode=True)
 ANY = Matcher()

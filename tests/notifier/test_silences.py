@@ -11,9 +11,11 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 
-from notifier import outbox, silences, tasks
-from notifier.guards import Action, Gate
+from notifier.delivery import loops
+from notifier.flow import silences
+from notifier.judge.guards import Action, Gate
 from notifier.models import Silence
+from notifier.outbox import plans
 from tests.notifier.scene import HOUR, MINUTE, Scene, reasons, row_of
 
 pytestmark = pytest.mark.django_db
@@ -29,7 +31,7 @@ def browser(client: Client, scene: Scene) -> Iterator[Client]:
 
 def post(browser: Client, matcher: str, starts: datetime, ends: datetime, row: Silence | None = None) -> Silence:
     """Save the form as the admin shows it."""
-    name = "admin:notifier_silence_change" if row else "admin:notifier_silence_add"
+    name = "admin:swa_notifier_silence_change" if row else "admin:swa_notifier_silence_add"
     times = {"starts_at": starts, "ends_at": ends}
     fields = {
         f"{key}_{place}": at.strftime(("%Y-%m-%d", "%H:%M:%S")[place]) for key, at in times.items() for place in (0, 1)
@@ -85,7 +87,7 @@ def test_a_silence_that_is_widened_or_lengthened_holds_what_it_now_says(scene: S
 def test_the_admin_keeps_who_silenced_and_refuses_what_the_command_refuses(scene: Scene, browser: Client) -> None:
     row = post(browser, INVOICES, scene.now, scene.now + HOUR)
     assert (row.author, row.created_at) == ("ada", scene.now)
-    page = reverse("admin:notifier_silence_change", args=[row.pk])
+    page = reverse("admin:swa_notifier_silence_change", args=[row.pk])
     fields = {"comment": "x", "starts_at_0": "2026-11-23", "starts_at_1": "12:00", "ends_at_1": "12:00:00"}
     for matcher, ends, says in (
         ("{}", "2026-11-24", "This field is required"),
@@ -109,12 +111,12 @@ def test_a_message_that_is_held_while_its_silence_changes_is_judged_again_soon(s
     until = row.ends_at
     row.ends_at = scene.now + 10 * MINUTE
     assert silences.write(row, scene.now) == 0
-    outbox.hold(row_of(alert), Gate(Action.HOLD, f"silence {row.pk}", until), scene.now)
+    plans.hold(row_of(alert), Gate(Action.HOLD, f"silence {row.pk}", until), scene.now)
 
-    tasks.release_outdated(scene.now)
+    loops.release_outdated(scene.now)
     assert scene.deliver() == []
     assert row_of(alert).due_at == scene.now + 10 * MINUTE
-    tasks.release_outdated(scene.now)
+    loops.release_outdated(scene.now)
     assert row_of(alert).due_at == scene.now + 10 * MINUTE
 
 
@@ -128,7 +130,7 @@ def test_a_change_past_the_module_is_noticed_too(scene: Scene, change: str) -> N
         rows.delete()
     else:
         rows.update(ends_at=scene.now + (timedelta(0) if change == "ended" else 10 * MINUTE))
-    tasks.release_outdated(scene.now)
+    loops.release_outdated(scene.now)
     assert reasons(scene.pass_time(10 * MINUTE)) == ["first"]
 
 

@@ -9,7 +9,7 @@ import pytest
 from django.db import connection
 from django.test import override_settings
 
-from notifier import throttle
+from notifier.judge import throttle
 from notifier.models import Alert, AttemptPart, Notification
 from tests.notifier.scene import HOUR, MINUTE
 from tests.notifier.simulation import NOTIFIER, Outcome, simulate

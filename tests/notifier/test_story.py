@@ -8,11 +8,11 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from notifier.facts import Category, Frame, Link, Money, Reason, Severity, Timing
-from notifier.match import Matcher
+from notifier.judge.match import Matcher
+from notifier.judge.policy import Policy, Route
 from notifier.messages import story
 from notifier.messages.telling import Children, Since, Story
 from notifier.models import Alert, Notification, Occurrence
-from notifier.policy import Policy, Route
 from tests.notifier.rows import MINUTE, NOON, a_notification, an_alert, failures, failures_in_bulk, scanned
 
 pytestmark = pytest.mark.django_db
@@ -182,7 +182,7 @@ def test_no_update_follows_when_it_is_over() -> None:
 def test_links_lead_to_the_alert_and_to_the_event_in_stripe(values: dict[str, object], url: str) -> None:
     alert = an_alert(**values)
     failures(alert, paid("evt_1"))
-    page = f"https://shop.example/admin/notifier/alert/{alert.pk}/change/"
+    page = f"https://shop.example/admin/swa_notifier/alert/{alert.pk}/change/"
     found = told(a_notification(alert), site_url="https://shop.example/").links
     assert found == (Link(f"Open alert {alert.pk}", page), Link("Open in Stripe", url))
 

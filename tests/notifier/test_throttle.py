@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from notifier.facts import Reason, Severity
-from notifier.throttle import SLACK, SMS, Allowed, Pending, Window, fair_order, next_allowed, prune_before
+from notifier.judge.throttle import SLACK, SMS, Allowed, Pending, Window, fair_order, next_allowed, prune_before
 
 T0 = datetime(2026, 11, 22, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from notifier.facts import AlertState, Category, Due, Reason, Severity, Subject, Timing, Told
-from notifier.timing import next_due, window_after
+from notifier.judge.timing import next_due, window_after
 
 T0 = datetime(2026, 11, 22, 14, 2, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

@@ -11,9 +11,10 @@ from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifier import outbox, receivers
+from notifier import receivers
 from notifier.facts import Message, Money, Reason
 from notifier.facts import Target as To
+from notifier.outbox import plans
 from tests.notifier.conftest import Configure
 from tests.notifier.scene import MINUTE, NOON, Scene
 from webhooks import events, samples
@@ -145,8 +146,8 @@ def test_the_digest_says_it_for_each_alert_and_for_all(scene: Scene, configure: 
     scene.fail(event_type="a", money=None, amount_unknown=True)
     scene.fail(event_type="b", money=None, amount_unknown=True)
     target = To("chat", "memory", "chat")
-    outbox.ensure_digest("daily", target, NOON - timedelta(days=1), NOON - MINUTE, NOON)
-    assert outbox.ensure_digest("daily", target, NOON - MINUTE, NOON + MINUTE, NOON)
+    plans.ensure_digest("daily", target, NOON - timedelta(days=1), NOON - MINUTE, NOON)
+    assert plans.ensure_digest("daily", target, NOON - MINUTE, NOON + MINUTE, NOON)
     scene.clock.step(2 * MINUTE)
     texts = [repr(one.message) for one in scene.deliver() if one.message.reason is Reason.DIGEST]
     assert len(texts) == 1

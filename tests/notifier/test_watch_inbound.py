@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from notifier import silences, tasks
 from notifier.channels import memory
+from notifier.delivery import loops
 from notifier.facts import Severity
+from notifier.flow import silences
 from notifier.models import Alert, Silence, Target
 from tests.notifier.conftest import Configure
 from tests.notifier.scene import HOUR, MINUTE, Scene, reasons, refused, row_of
@@ -45,7 +46,7 @@ def test_a_healthy_site_raises_nothing(scene: Scene) -> None:
     receive(scene, 100)
     refuse(scene, 10)  # a stranger: fewer than one in five
 
-    tasks.watch_inbound(scene.now)
+    loops.watch_inbound(scene.now)
     assert not Alert.objects.exists()
 
 
@@ -54,19 +55,19 @@ def test_a_rotated_secret_is_one_critical_alert_that_ends_by_itself(scene: Scene
     scene.clock.step(20 * MINUTE)
     refuse(scene, 20)
     for _ in range(3):  # three workers in the same minute
-        tasks.watch_inbound(scene.now)
+        loops.watch_inbound(scene.now)
     alert = Alert.objects.get()
     assert (alert.severity, alert.count, alert.source) == (Severity.CRITICAL, 1, "watch.refused.default.no_match")
     assert reasons(scene.deliver()) == ["first"]
 
     scene.clock.step(5 * MINUTE)
-    tasks.watch_inbound(scene.now)
+    loops.watch_inbound(scene.now)
     alert.refresh_from_db()
     assert alert.count == 2
 
     scene.clock.step(16 * MINUTE)  # the refusals are out of the window
-    tasks.watch_inbound(scene.now)
-    tasks.resolve_overdue(scene.now)
+    loops.watch_inbound(scene.now)
+    loops.resolve_overdue(scene.now)
     alert.refresh_from_db()
     assert alert.resolved_how == "by itself: quiet"
     assert reasons(scene.deliver()) == ["resolved"]
@@ -76,7 +77,7 @@ def test_each_reason_and_endpoint_is_an_alert_of_its_own(scene: Scene) -> None:
     refuse(scene, 20)
     refuse(scene, 20, reason="too_old")
     refuse(scene, 20, endpoint="connect")
-    tasks.watch_inbound(scene.now)
+    loops.watch_inbound(scene.now)
 
     assert set(Alert.objects.values_list("source", flat=True)) == {
         "watch.refused.default.no_match",
@@ -89,17 +90,17 @@ def test_a_type_that_stays_away_is_noticed_and_its_return_too(scene: Scene, conf
     configure(expect={"invoice.paid": "6h"})
     receive(scene)
     scene.clock.step(6 * HOUR)
-    tasks.watch_inbound(scene.now)
+    loops.watch_inbound(scene.now)
     assert not Alert.objects.exists()
 
     scene.clock.step(MINUTE)
-    tasks.watch_inbound(scene.now)
+    loops.watch_inbound(scene.now)
     alert = Alert.objects.get()
     assert alert.title.startswith("No invoice.paid for 6 h")
     receive(scene)
     scene.clock.step(16 * MINUTE)
-    tasks.watch_inbound(scene.now)
-    tasks.resolve_overdue(scene.now)
+    loops.watch_inbound(scene.now)
+    loops.resolve_overdue(scene.now)
     alert.refresh_from_db()
     assert alert.resolved_at is not None
 
@@ -107,7 +108,7 @@ def test_a_type_that_stays_away_is_noticed_and_its_return_too(scene: Scene, conf
 def test_a_backlog_is_noticed(scene: Scene) -> None:
     receive(scene, 3, state=WebhookEvent.State.PENDING, due_at=scene.now)
     scene.clock.step(11 * MINUTE)
-    tasks.watch_inbound(scene.now)
+    loops.watch_inbound(scene.now)
 
     alert = Alert.objects.get()
     assert (alert.source, alert.category, alert.severity) == ("watch.backlog", "worker", Severity.CRITICAL)
@@ -124,7 +125,7 @@ def test_a_target_that_was_set_aside_is_one_alert_of_its_own(scene: Scene, confi
     scene.deliver()
     target = Target.objects.get(channel="chat")
     for _ in range(2):
-        tasks.tell_of_dead_targets(scene.now)
+        loops.tell_of_dead_targets(scene.now)
 
     alert = Alert.objects.get(source=f"delivery.{target.pk}")
     assert (alert.count, alert.category) == (1, "delivery")
@@ -138,10 +139,10 @@ def test_a_target_that_is_set_aside_a_second_time_is_told_again(scene: Scene) ->
     target = Target.objects.create(
         key="chat:chat", channel="chat", address="chat", dead_since=scene.now, dead_detail="gone"
     )
-    tasks.tell_of_dead_targets(scene.now)
+    loops.tell_of_dead_targets(scene.now)
     target.dead_since, target.dead_told = scene.now + timedelta(days=2), False
     target.save()
-    tasks.tell_of_dead_targets(scene.now + timedelta(days=2))
+    loops.tell_of_dead_targets(scene.now + timedelta(days=2))
 
     assert Alert.objects.get().count == 2
 
@@ -155,7 +156,7 @@ def test_forged_posts_to_a_site_without_traffic_page_nobody(scene: Scene, config
     receive(scene, received_at=scene.now - 20 * HOUR)  # one event a day
     receive(scene, received_at=scene.now - 44 * HOUR)
     refuse(scene, 12, reason=reason)
-    tasks.watch_inbound(scene.now)
+    loops.watch_inbound(scene.now)
 
     assert Alert.objects.get().severity == Severity.WARNING
     assert [sent.address for sent in scene.deliver()] == ["chat"]
@@ -171,7 +172,7 @@ def test_a_quiet_night_is_no_stop_and_the_same_silence_by_day_is(scene: Scene) -
 
     def severity_at(at: datetime) -> int:
         refuse(scene, 12, minute=at)
-        tasks.watch_inbound(at)
+        loops.watch_inbound(at)
         return int(Alert.objects.latest("pk").severity)
 
     assert severity_at(night) == Severity.WARNING
@@ -187,7 +188,7 @@ def test_a_silence_that_cannot_be_read_is_told_and_stops_no_channel(scene: Scene
     scene.fail()
     assert reasons(scene.deliver()) == ["first"]
 
-    tasks.tell_of_unreadable_silences(scene.now)
+    loops.tell_of_unreadable_silences(scene.now)
     assert Alert.objects.filter(source__startswith="silence.").count() == 5
     assert "so it silences nothing" in scene.deliver()[0].message.title
 
@@ -200,7 +201,7 @@ def test_a_silence_whose_matcher_is_no_json_stops_no_channel(scene: Scene) -> No
     bad = Silence.objects.create(matcher={"event": "invoice.*"}, **times)
     with connection.cursor() as cursor:
         cursor.execute("PRAGMA ignore_check_constraints = ON")
-        cursor.execute("UPDATE notifier_silence SET matcher = '{broken' WHERE id = %s", [bad.pk])
+        cursor.execute("UPDATE swa_notifier_silence SET matcher = '{broken' WHERE id = %s", [bad.pk])
         cursor.execute("PRAGMA ignore_check_constraints = OFF")
     scene.fail()
     assert reasons(scene.deliver()) == ["first"]

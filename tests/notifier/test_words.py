@@ -10,17 +10,17 @@ from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.urls import reverse
 
+from alerts_runtime.redaction.masking import masked, named
 from notifier import api
-from notifier.alerts import state_of
-from notifier.calendar import Period
+from notifier.alerts.store import state_of
 from notifier.channels import memory
+from notifier.delivery.loops import resolve_overdue
 from notifier.facts import Money, Reason
-from notifier.masking import masked, named
-from notifier.match import Matcher, matches, mismatch
+from notifier.judge.calendar import Period
+from notifier.judge.match import Matcher, matches, mismatch
 from notifier.messages import digest
 from notifier.models import Alert, Attempt, Notification
 from notifier.models import Target as TargetRow
-from notifier.tasks import resolve_overdue
 from tests.notifier.conftest import Configure
 from tests.notifier.scene import HOUR, MINUTE, Scene, refused, row_of
 from tests.notifier.test_digest import PLAN
@@ -79,10 +79,10 @@ def test_pages_of_the_admin_and_logs_show_no_number(
     reader = User.objects.create_user("reader", is_staff=True)
     reader.user_permissions.set(Permission.objects.filter(codename__startswith="view_"))
     client.force_login(reader)
-    pages = [reverse(f"admin:notifier_{name}_changelist") for name in ("target", "attempt", "alert", "digest")]
-    pages += [reverse("admin:notifier_target_change", args=[row.pk]) for row in TargetRow.objects.all()]
-    pages += [reverse("admin:notifier_alert_change", args=[row.pk]) for row in Alert.objects.all()]
-    pages += [reverse("admin:notifier_attempt_change", args=[row.pk]) for row in Attempt.objects.all()]
+    pages = [reverse(f"admin:swa_notifier_{name}_changelist") for name in ("target", "attempt", "alert", "digest")]
+    pages += [reverse("admin:swa_notifier_target_change", args=[row.pk]) for row in TargetRow.objects.all()]
+    pages += [reverse("admin:swa_notifier_alert_change", args=[row.pk]) for row in Alert.objects.all()]
+    pages += [reverse("admin:swa_notifier_attempt_change", args=[row.pk]) for row in Attempt.objects.all()]
     for page in pages:
         answer = client.get(page)
         assert answer.status_code == 200

@@ -43,8 +43,8 @@ def stepped(folder: Path) -> Outcome:
             load.answers += more.answers
             stage.recover(site, outcome, stepped_at)
         outcome.check(set(load.statuses()) == {200}, f"the web process answered {dict(load.statuses())}")
-        lost = site.value("SELECT count(*) FROM webhooks_failure WHERE exception LIKE '%WorkerLost'")
-        lost += site.value("SELECT count(*) FROM notifier_attempt WHERE code = 'worker-lost'")
+        lost = site.value("SELECT count(*) FROM swa_webhooks_failure WHERE exception LIKE '%WorkerLost'")
+        lost += site.value("SELECT count(*) FROM swa_notifier_attempt WHERE code = 'worker-lost'")
         outcome.check(lost == 0, f"{lost} leases of living workers were taken away")
         outcome.said = "no lease of a living worker was taken away"
         return stage.count(site, load, outcome)

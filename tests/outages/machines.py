@@ -25,8 +25,8 @@ from tests.outages.report import Outcome, Unavailable
 _WORK = {"broken.message": "bug", "slow.outside": "sleep:9", "slow.inside": "sleep-locked:9"}
 # What of that is still as it left it.
 _LEASES = """
-    SELECT (SELECT count(*) FROM notifier_attempt WHERE id = 1 AND result = 'sending'),
-           (SELECT count(*) FROM webhooks_webhookevent WHERE type LIKE 'slow.%' AND attempts = 1)
+    SELECT (SELECT count(*) FROM swa_notifier_attempt WHERE id = 1 AND result = 'sending'),
+           (SELECT count(*) FROM swa_webhooks_webhookevent WHERE type LIKE 'slow.%' AND attempts = 1)
 """
 PROVIDERS = ("SLACK_API_URL", "TWILIO_API_URL", "POSTMARK_API_URL")
 
@@ -118,7 +118,7 @@ def cut_off(folder: Path) -> Outcome:
         one, other = network.add(), network.add()
 
         stack.enter_context(_worker(site, one, environment))
-        eventually(lambda: site.value("SELECT count(*) FROM core_workerheartbeat"), what="the first worker")
+        eventually(lambda: site.value("SELECT count(*) FROM swa_runtime_workerheartbeat"), what="the first worker")
         site.providers.slack.script({"delay": 8.0})
         load, held = Load(site), [event(kind, behaviour=behaviour) for kind, behaviour in _WORK.items()]
         for body in held:
@@ -127,7 +127,10 @@ def cut_off(folder: Path) -> Outcome:
         eventually(lambda: site.providers.slack.received, what="a request to Slack")
         second = stack.enter_context(contextlib.ExitStack())
         second.enter_context(_worker(site, other, environment))
-        eventually(lambda: site.value("SELECT count(*) FROM core_workerheartbeat") == 2, what="the second worker")
+        eventually(
+            lambda: site.value("SELECT count(*) FROM swa_runtime_workerheartbeat") == 2,
+            what="the second worker",
+        )
         with load:
             load.wait_for(10)
             cut = time.monotonic()

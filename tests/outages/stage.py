@@ -32,7 +32,7 @@ def site(
                 machine.start_web()
             for _ in range(workers):
                 machine.start_worker()
-            beats = "SELECT count(*) FROM core_workerheartbeat"
+            beats = "SELECT count(*) FROM swa_runtime_workerheartbeat"
             eventually(lambda: machine.value(beats) == workers, what="every worker's heartbeat")
             yield machine
         except BaseException:

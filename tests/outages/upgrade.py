@@ -20,7 +20,7 @@ from tests.outages import stage
 from tests.outages.load import Load
 from tests.outages.report import Outcome, Unavailable
 
-APPS = ("core", "webhooks", "notifier")
+APPS = ("alerts_runtime", "webhooks", "notifier")
 STOPS_WITHIN = 30.0  # seconds; a supervisor's usual patience
 
 
@@ -52,7 +52,7 @@ def deploy(folder: Path) -> Outcome:
                 back = time.monotonic()
                 load.wait_for(40)
             # The old version waits longer than the tests' settings before it tries again.
-            site.execute(f"UPDATE webhooks_webhookevent SET due_at = {site.ago(seconds=1)} WHERE state = 'pending'")
+            site.execute(f"UPDATE swa_webhooks_webhookevent SET due_at = {site.ago(seconds=1)} WHERE state = 'pending'")
             stage.recover(site, outcome, back)
         outcome.check(set(load.statuses()) == {200}, f"the web processes answered {dict(load.statuses())}")
         outcome.said = f"migrations applied: {undone or 'none'}; SIGTERM ended the old version in {stopped:.1f} s"
@@ -110,7 +110,7 @@ def _go_back(site: Machine, old: Path) -> str:
         known = sorted(path.stem for path in (old / app / "migrations").glob("0*.py"))
         later = sorted({path.stem for path in (ROOT / app / "migrations").glob("0*.py")} - set(known))
         if later:
-            site.manage("migrate", app, known[-1], "--verbosity", "0")
+            site.manage("migrate", f"swa_{app.removeprefix('alerts_')}", known[-1], "--verbosity", "0")
             undone += [f"{app}.{name}" for name in later]
     return ", ".join(undone)
 

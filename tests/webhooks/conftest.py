@@ -11,9 +11,11 @@ from django.conf import settings
 from django.dispatch import Signal
 from django.test import override_settings
 
-from core import watchdog
-from core.leases import Seen
-from webhooks import failures, handlers, inbox, refusals, timeouts
+from alerts_runtime.leasing.leases import Seen
+from alerts_runtime.monitoring import watchdog
+from webhooks import handlers
+from webhooks.process import failures, inbox, timeouts
+from webhooks.receive import refusals
 
 Connect = Callable[[Signal, Callable[..., Any]], None]
 Change = Callable[..., None]

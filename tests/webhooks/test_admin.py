@@ -9,13 +9,13 @@ from django.test import Client
 from django.utils import timezone
 
 from tests.webhooks.stripe_side import received
-from webhooks import processing
 from webhooks.events import StripeEvent
 from webhooks.handlers import on
 from webhooks.models import Failure, Refusal, WebhookEvent
+from webhooks.process import processing
 
 pytestmark = pytest.mark.django_db(transaction=True)
-LIST = "/admin/webhooks/webhookevent/"
+LIST = "/admin/swa_webhooks/webhookevent/"
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def test_process_again_needs_the_right_to_change(client: Client, dead: WebhookEv
 def test_refusals_are_listed(admin_client: Client) -> None:
     now = timezone.now()
     Refusal.objects.create(endpoint="default", reason="no_match", minute=now, last_at=now, count=41)
-    assert "41" in admin_client.get("/admin/webhooks/refusal/").content.decode()
+    assert "41" in admin_client.get("/admin/swa_webhooks/refusal/").content.decode()
 
 
 def test_rows_have_names() -> None:

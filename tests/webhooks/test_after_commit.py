@@ -15,18 +15,20 @@ from django.db import OperationalError, transaction
 from django.utils import timezone
 from pytest_django import Settings
 
-from core import last_resort, later
-from notifier import inbound, pipeline
+from alerts_runtime.isolation import last_resort, later
+from notifier import inbound
 from notifier.channels import memory
+from notifier.flow import pipeline
 from notifier.models import Alert, Occurrence
 from tests.notifier.conftest import CHAT
 from tests.notifier.scene import Clock, Scene, reasons
 from tests.webhooks.conftest import Change
 from tests.webhooks.stripe_side import deliver, make_due, received
-from webhooks import failures, inbox, processing, samples
+from webhooks import samples
 from webhooks.events import StripeEvent
 from webhooks.handlers import on
 from webhooks.models import Failure, Traceback, WebhookEvent
+from webhooks.process import failures, inbox, processing
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -11,15 +11,16 @@ import time_machine
 from django.db import OperationalError
 from django.utils import timezone
 
-import core.leases
-from core import last_resort
+import alerts_runtime.leasing.leases
+from alerts_runtime.isolation import last_resort
 from tests.webhooks.conftest import Connect
 from tests.webhooks.stripe_side import received
-from webhooks import announcements, failures, inbox, leases, processing, signals, tasks
+from webhooks import loops, signals
 from webhooks.events import StripeEvent
 from webhooks.exceptions import RecordedError, WorkerLost
 from webhooks.handlers import on
 from webhooks.models import Failure
+from webhooks.process import announcements, failures, inbox, leases, processing
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -74,11 +75,11 @@ def test_tick_announces_what_a_dead_worker_could_not(
 ) -> None:
     failure = _fail_and_die(monkeypatch)
     assert told == []
-    tasks.tick()
+    loops.tick()
     assert told == []  # its process may still be at it
     _age(failure, seconds=6)
-    tasks.tick()
-    tasks.tick()
+    loops.tick()
+    loops.tick()
     (call,) = told
     error = call["exception"]
     assert isinstance(error, RecordedError)
@@ -107,7 +108,7 @@ def test_an_announcement_that_kills_its_process_ends_after_five(
     for _ in range(10):
         _age(failure, days=1)
         try:
-            tasks.tick()
+            loops.tick()
         except Killed:
             continue
     failure.refresh_from_db()
@@ -134,7 +135,7 @@ def test_announcements_are_spaced_out_however_late_the_first_one_is(connect: Con
         processing.process_due()
         clock.shift(3600)
         for _ in range(500):
-            tasks.tick()
+            loops.tick()
             clock.shift(1)
     pauses = [(after - before).total_seconds() for before, after in pairwise(calls)]
     assert pauses == [3600, 20, 80, 320]
@@ -158,7 +159,7 @@ def test_only_the_receiver_that_raised_is_called_again_and_in_the_end_people_hea
     assert failure.announced_at is None
     for _ in range(10):
         _age(failure, days=1)
-        tasks.tick()
+        loops.tick()
     assert (len(calls), len(told)) == (5, 1)
     [(_, headline, text)] = said
     assert headline == "A failure of invoice.paid could not be announced: ZeroDivisionError"
@@ -182,7 +183,7 @@ def test_a_receiver_that_recovers_ends_it(
     processing.process_due()
     for _ in range(10):
         _age(Failure.objects.get(), days=1)
-        tasks.tick()
+        loops.tick()
     assert (len(calls), len(told), said) == (3, 1, [])
     assert Failure.objects.get().announced_at
 
@@ -206,7 +207,7 @@ def test_a_receiver_that_cannot_reach_the_database_is_told_again(connect: Connec
     failure = Failure.objects.get()
     assert failure.announced_at is None
     _age(failure, seconds=6)
-    tasks.tick()
+    loops.tick()
     assert len(calls) == 2
     failure.refresh_from_db()
     assert failure.announced_at
@@ -233,14 +234,14 @@ def test_a_lost_worker_is_announced_by_the_tick_that_finds_it(
     monkeypatch: pytest.MonkeyPatch, told: list[dict[str, Any]]
 ) -> None:
     clock = [1000.0]
-    for module in (leases, core.leases):
+    for module in (leases, alerts_runtime.leasing.leases):
         monkeypatch.setattr(module, "monotonic", lambda: clock[0])
     row = received()
     assert inbox.claim(timezone.now())
     type(row).objects.update(due_at=timezone.now() - timedelta(seconds=1))
-    tasks.tick()
+    loops.tick()
     clock[0] += 6
-    tasks.tick()
+    loops.tick()
     (call,) = told
     assert isinstance(call["exception"], WorkerLost)
     assert call["instance"].state == "pending"

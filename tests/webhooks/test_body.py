@@ -11,9 +11,10 @@ from django.core.handlers.wsgi import WSGIRequest
 from django.test import RequestFactory
 
 from tests.webhooks.stripe_side import sign
-from webhooks import body, refusals, samples, views
+from webhooks import samples
 from webhooks.exceptions import EmptyBody, Refused, TooLarge, Unreadable
 from webhooks.models import WebhookEvent
+from webhooks.receive import body, refusals, views
 
 LIMIT = 10
 

@@ -15,13 +15,14 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django.live_server_helper import LiveServer
 
-from core import wake
-from core.retention import Pruner
+from alerts_runtime.database.retention import Pruner
+from alerts_runtime.wakeups import wake
 from tests.webhooks.conftest import Change
 from tests.webhooks.stripe_side import deliver, received
-from webhooks import events, processing, samples, tasks
+from webhooks import events, loops, samples
 from webhooks.handlers import on
 from webhooks.models import Failure, Refusal, Traceback, WebhookEvent
+from webhooks.process import processing
 
 
 def run(*arguments: str) -> str:
@@ -238,7 +239,7 @@ def test_prune_keeps_a_traceback_that_another_failure_shares() -> None:
 
 @pytest.mark.django_db
 def test_prune_works_in_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("core.retention.BATCH", 2)
+    monkeypatch.setattr("alerts_runtime.database.retention.BATCH", 2)
     for number in range(5):
         event(f"a.n{number}", state="processed", age=timedelta(days=2))
     assert "5 events" in run("prune", "--days", "1")
@@ -248,8 +249,8 @@ def test_prune_works_in_batches(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_the_worker_prunes_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("core.retention.BATCH", 2)
-    monkeypatch.setattr(tasks, "_pruner", Pruner(tasks.prune))
+    monkeypatch.setattr("alerts_runtime.database.retention.BATCH", 2)
+    monkeypatch.setattr(loops, "_pruner", Pruner(loops.prune))
     old, young = timedelta(days=91), timedelta(days=89)
     for number in range(5):
         event(f"a.n{number}", state="processed", age=old)
@@ -261,11 +262,11 @@ def test_the_worker_prunes_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
         minute = timezone.now() - age
         Refusal.objects.create(endpoint="default", reason="no_match", minute=minute, last_at=minute, count=3)
 
-    tasks.tick()
+    loops.tick()
     assert WebhookEvent.objects.filter(type__startswith="a.").count() == 3
 
     for _ in range(6):
-        tasks.tick()
+        loops.tick()
     assert set(states()) == {"b.old_dead", "b.old_pending", "b.young"}
     assert not Traceback.objects.exists()
     assert Refusal.objects.count() == 1

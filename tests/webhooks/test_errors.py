@@ -9,7 +9,7 @@ import stripe
 from django.db import OperationalError
 from pytest_django import Settings
 
-from webhooks.errors import LONG_MESSAGE_LIMIT, MESSAGE_LIMIT, ErrorFacts, describe
+from webhooks.process.errors import LONG_MESSAGE_LIMIT, MESSAGE_LIMIT, ErrorFacts, describe
 
 
 class OrderError(ValueError):

@@ -12,11 +12,12 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
-from tests.core.waiting import until
-from webhooks import inbox, samples
+from tests.runtime.waiting import until
+from webhooks import samples
 from webhooks.events import parse
-from webhooks.group_commit import MOST, GroupCommit
 from webhooks.models import WebhookEvent
+from webhooks.process import inbox
+from webhooks.process.group_commit import MOST, GroupCommit
 
 
 class Disk:

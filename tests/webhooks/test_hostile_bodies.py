@@ -12,9 +12,10 @@ from django.test import Client
 from django.utils import timezone
 
 from tests.webhooks.stripe_side import SECRET
-from webhooks import inbox, processing, samples
+from webhooks import samples
 from webhooks.handlers import on
 from webhooks.models import WebhookEvent
+from webhooks.process import inbox, processing
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

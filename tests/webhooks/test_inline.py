@@ -11,14 +11,15 @@ from django.contrib.auth.models import Group
 from django.db import connection
 from django.utils import timezone
 
-from core import watchdog
+from alerts_runtime.monitoring import watchdog
 from tests.webhooks.conftest import Change, Connect
 from tests.webhooks.stripe_side import deliver, make_due
-from webhooks import inbox, processing, samples, signals
+from webhooks import samples, signals
 from webhooks.conf import config
 from webhooks.events import StripeEvent
 from webhooks.handlers import on
 from webhooks.models import Failure, WebhookEvent
+from webhooks.process import inbox, processing
 
 pytestmark = pytest.mark.django_db(transaction=True)
 PATIENCE = timedelta(hours=73)

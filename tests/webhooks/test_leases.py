@@ -16,17 +16,18 @@ from django.db import connection, transaction
 from django.test import override_settings
 from django.utils import timezone
 
-import core.clock
-import core.leases
-from core import threads
-from tests.core.waiting import until
+import alerts_runtime.leasing.clock
+import alerts_runtime.leasing.leases
+from alerts_runtime.isolation import threads
+from tests.runtime.waiting import until
 from tests.webhooks.conftest import Change, Connect
 from tests.webhooks.stripe_side import make_due, received
-from webhooks import errors, inbox, leases, processing, retry, signals, tasks, timeouts
+from webhooks import loops, signals
 from webhooks.events import StripeEvent
 from webhooks.handlers import on
-from webhooks.inbox import Claimed
 from webhooks.models import Failure, WebhookEvent
+from webhooks.process import errors, inbox, leases, processing, retry, timeouts
+from webhooks.process.inbox import Claimed
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -36,7 +37,7 @@ class Clock:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 1000.0
-        for module in (leases, core.leases, core.clock):
+        for module in (leases, alerts_runtime.leasing.leases, alerts_runtime.leasing.clock):
             monkeypatch.setattr(module, "monotonic", lambda: self.now)
 
 
@@ -218,13 +219,13 @@ def test_what_was_planned_before_the_clock_stepped_back_is_not_late_by_as_much(
 ) -> None:
     now = timezone.now()
     row = received()
-    monkeypatch.setattr(tasks, "_stepped_back", core.clock.SteppedBack())
+    monkeypatch.setattr(loops, "_stepped_back", alerts_runtime.leasing.clock.SteppedBack())
     monkeypatch.setattr(timezone, "now", lambda: now + timedelta(hours=1))
-    tasks.tick()
+    loops.tick()
     WebhookEvent.objects.update(due_at=now + timedelta(hours=1, seconds=20))
     clock.now += 1
     monkeypatch.setattr(timezone, "now", lambda: now + timedelta(seconds=1))
-    tasks.tick()
+    loops.tick()
     row.refresh_from_db()
     assert row.due_at == now + timedelta(seconds=20)
 
@@ -247,16 +248,16 @@ def test_tick_renews_what_this_process_works_on(clock: Clock) -> None:
     received()
     claimed = claim()
     with leases.held.hold(claimed.token, lambda _thread: None):
-        tasks.tick()
+        loops.tick()
         before = WebhookEvent.objects.get().due_at
         clock.now += 3
-        tasks.tick()
+        loops.tick()
         after = WebhookEvent.objects.get().due_at
         assert before
         assert after
         assert after > before
     clock.now += 3
-    tasks.tick()
+    loops.tick()
     assert WebhookEvent.objects.get().due_at == after
 
 
@@ -278,7 +279,7 @@ def test_a_worker_that_stops_hands_back_what_it_has_not_finished() -> None:
     row = received()
     claimed = claim()
     with leases.held.hold(claimed.token, lambda _thread: None):
-        tasks.hand_back(1)
+        loops.hand_back(1)
     row.refresh_from_db()
     assert (row.state, row.attempts, row.token) == ("pending", 0, "")
     assert row.due_at
@@ -301,7 +302,7 @@ def test_a_short_lease_is_renewed_in_time() -> None:
 
         def tick() -> None:
             try:
-                while not stop.wait(tasks.tick()):
+                while not stop.wait(loops.tick()):
                     pass
             finally:
                 connection.close()

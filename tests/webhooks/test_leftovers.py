@@ -16,10 +16,11 @@ from django.utils import timezone, translation
 
 from tests.webhooks.conftest import Connect
 from tests.webhooks.stripe_side import received
-from webhooks import inbox, processing, signals
+from webhooks import signals
 from webhooks.events import StripeEvent
 from webhooks.handlers import on
 from webhooks.models import Failure, WebhookEvent
+from webhooks.process import inbox, processing
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -9,11 +9,13 @@ from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 from pytest_django import DjangoAssertNumQueries
 
-from core import metrics
+from alerts_runtime.monitoring import metrics
 from tests.webhooks.stripe_side import deliver, received
-from webhooks import processing, refusals, samples
+from webhooks import samples
 from webhooks.metrics import collect
 from webhooks.models import WebhookEvent
+from webhooks.process import processing
+from webhooks.receive import refusals
 
 pytestmark = pytest.mark.django_db
 State = WebhookEvent.State

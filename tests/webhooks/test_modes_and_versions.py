@@ -10,8 +10,10 @@ from django.utils import timezone
 
 from tests.webhooks.conftest import Change
 from tests.webhooks.stripe_side import deliver
-from webhooks import inbox, refusals, samples
+from webhooks import samples
 from webhooks.models import WebhookEvent
+from webhooks.process import inbox
+from webhooks.receive import refusals
 
 pytestmark = pytest.mark.django_db
 LIVE, TEST = "whsec_live", "whsec_test"

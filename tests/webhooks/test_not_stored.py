@@ -13,10 +13,12 @@ import pytest
 from django.db import DataError, InternalError, connection
 from django.test import Client
 
-from core import sqlite, trials
+from alerts_runtime.database import sqlite, trials
 from tests.webhooks.stripe_side import deliver, received
-from webhooks import inbox, samples, views
+from webhooks import samples
 from webhooks.models import WebhookEvent
+from webhooks.process import inbox
+from webhooks.receive import views
 
 ON_SQLITE = pytest.mark.skipif(connection.vendor != "sqlite", reason="it is about SQLite's file")
 ON_POSTGRESQL = pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has no sessions")
@@ -167,7 +169,7 @@ def test_a_delivery_goes_into_the_file_that_is_there_now() -> None:
     event: dict[str, Any] = samples.snapshot("invoice.paid")
     assert deliver(event).status_code == 200
     with closing(sqlite3.connect(file)) as there:
-        assert there.execute("SELECT count(*) FROM webhooks_webhookevent").fetchone() == (2,)
+        assert there.execute("SELECT count(*) FROM swa_webhooks_webhookevent").fetchone() == (2,)
 
 
 @pytest.mark.django_db(transaction=True)

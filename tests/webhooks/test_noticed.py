@@ -13,10 +13,11 @@ from django.test import override_settings
 
 from tests.webhooks.conftest import Change
 from tests.webhooks.stripe_side import deliver
-from webhooks import noticed, samples
+from webhooks import samples
 from webhooks.conf import Endpoint
 from webhooks.handlers import on
 from webhooks.models import SecretUse
+from webhooks.receive import noticed
 
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
 DAY = timedelta(hours=24)

@@ -10,13 +10,15 @@ import pytest
 from django.db import DatabaseError
 from django.utils import timezone
 
-from core import parts
+from alerts_runtime.isolation import parts
 from tests.webhooks.conftest import Connect
 from tests.webhooks.stripe_side import received
-from webhooks import announcements, failures, inbox, leases, processing, refusals, signals, tasks
+from webhooks import loops, signals
 from webhooks.events import StripeEvent
 from webhooks.handlers import on
 from webhooks.models import Failure, WebhookEvent
+from webhooks.process import announcements, failures, inbox, leases, processing
+from webhooks.receive import refusals
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -36,8 +38,8 @@ ERRORS = [ValueError("bad"), OverflowError(), DatabaseError("cannot be done")]
 def _everything_is_due(monkeypatch: pytest.MonkeyPatch) -> None:
     """The tick has leases to renew, a clock that stepped back, and something to prune."""
     back = timedelta(minutes=5)
-    monkeypatch.setattr(tasks._stepped_back, "since", lambda now: back)
-    monkeypatch.setattr(tasks._pruner, "step", tasks.prune)
+    monkeypatch.setattr(loops._stepped_back, "since", lambda now: back)
+    monkeypatch.setattr(loops._pruner, "step", loops.prune)
     monkeypatch.setattr(leases.held, "to_renew", lambda lease: ["token"])
 
 
@@ -69,7 +71,7 @@ def test_a_part_that_raises_stops_no_other(
 
     monkeypatch.setattr(where, broken, breaks)
     called = _calls(monkeypatch)
-    assert 0 < tasks.tick() <= tasks.TICK
+    assert 0 < loops.tick() <= loops.TICK
     assert set(called) == {name for _, name in PARTS}
 
 
@@ -80,7 +82,7 @@ def test_a_database_that_is_away_ends_the_tick(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(inbox, "expire", breaks)
     monkeypatch.setattr(parts, "database_answers", lambda: False)
     with pytest.raises(DatabaseError):
-        tasks.tick()
+        loops.tick()
 
 
 def _three_failures() -> list[Failure]:
@@ -112,7 +114,7 @@ def test_a_failure_that_cannot_be_announced_keeps_no_other_unannounced(
 
     monkeypatch.setattr(failures, "begin_again", breaks)
     connect(signals.webhook_processing_error, lambda **_: None)
-    tasks.tick()
+    loops.tick()
     assert list(Failure.objects.filter(announced_at=None).values_list("pk", flat=True)) == [bad]
 
 
@@ -124,7 +126,7 @@ def test_a_lease_that_cannot_be_ended_keeps_no_other_from_its_end(
     ended = timezone.now() - timedelta(minutes=10)
     for row in rows:
         WebhookEvent.objects.filter(pk=row.pk).update(state="processing", token=f"token {row.pk}", due_at=ended)
-    monkeypatch.setattr("webhooks.inbox.overdue.ages", lambda rows: dict.fromkeys(rows, 1e6))
+    monkeypatch.setattr("webhooks.process.inbox.overdue.ages", lambda rows: dict.fromkeys(rows, 1e6))
     monkeypatch.setattr(inbox, "bring_forward", lambda *_: None)
     known = inbox._plan_lost
 
@@ -135,7 +137,7 @@ def test_a_lease_that_cannot_be_ended_keeps_no_other_from_its_end(
 
     monkeypatch.setattr(inbox, "_plan_lost", breaks)
     monkeypatch.setattr(announcements, "worker_lost", breaks_for_second(rows[1].pk, error))
-    tasks.tick()
+    loops.tick()
     assert list(WebhookEvent.objects.filter(state="processing").values_list("pk", flat=True)) == [rows[0].pk]
     assert Failure.objects.count() == 2
 

@@ -19,15 +19,17 @@ from django.db.backends.sqlite3.base import DatabaseWrapper
 from django.dispatch import receiver
 from django.utils import timezone
 
-from core import wake, worker
-from tests.core.waiting import until
+from alerts_runtime.wakeups import wake
+from alerts_runtime.worker import runner
+from tests.runtime.waiting import until
 from tests.webhooks.conftest import Connect
 from tests.webhooks.stripe_side import deliver, make_due, received
-from webhooks import failures, inbox, processing, samples, signals, tasks
+from webhooks import loops, samples, signals
 from webhooks.events import StripeEvent
 from webhooks.exceptions import RejectDelivery
 from webhooks.handlers import on
 from webhooks.models import Failure, Traceback, WebhookEvent
+from webhooks.process import failures, inbox, processing
 
 # Real commits: callbacks of on_commit and durable transactions are part of the behaviour.
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -418,8 +420,8 @@ def _size() -> int:
         else:
             # The living rows: what autovacuum gives back is no growth, and when it comes is not ours to say.
             cursor.execute(
-                "SELECT coalesce(sum(pg_column_size(failure.*)), 0) + pg_indexes_size('webhooks_failure')"
-                " + pg_total_relation_size('webhooks_traceback') FROM webhooks_failure failure"
+                "SELECT coalesce(sum(pg_column_size(failure.*)), 0) + pg_indexes_size('swa_webhooks_failure')"
+                " + pg_total_relation_size('swa_webhooks_traceback') FROM swa_webhooks_failure failure"
             )
         return int(cursor.fetchone()[0])
 
@@ -688,23 +690,23 @@ def test_a_thread_that_waits_is_woken_when_more_is_due(due: int, is_woken: bool)
 
 
 def test_the_step_says_when_to_look_again() -> None:
-    assert tasks.process_due() == tasks.TICK
+    assert loops.process_due() == loops.TICK
     row = received()
-    assert tasks.process_due() == tasks.TICK
+    assert loops.process_due() == loops.TICK
     WebhookEvent.objects.filter(pk=row.pk).update(state="pending", due_at=timezone.now() + timedelta(seconds=30))
-    assert 29 < tasks.process_due() <= 30
+    assert 29 < loops.process_due() <= 30
 
 
 def test_since_when_work_waits_is_known() -> None:
     now = timezone.now()
-    assert tasks.oldest_due(now) is None
+    assert loops.oldest_due(now) is None
     row = received()
-    assert tasks.oldest_due(timezone.now()) == row.due_at
-    assert tasks.oldest_due(now - timedelta(days=1)) is None
+    assert loops.oldest_due(timezone.now()) == row.due_at
+    assert loops.oldest_due(now - timedelta(days=1)) is None
 
 
 def test_the_loops_are_registered_with_the_worker() -> None:
-    names = {loop.name: loop for loop in worker.registered()}
+    names = {loop.name: loop for loop in runner.registered()}
     assert {"events", "webhooks-tick"} <= set(names)
     assert names["events"].threads >= 1
     assert names["webhooks-tick"].topic is None

@@ -17,11 +17,14 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from core import wake, watchdog
+from alerts_runtime.monitoring import watchdog
+from alerts_runtime.wakeups import wake
 from tests.webhooks.conftest import Change
 from tests.webhooks.stripe_side import OLD_SECRET, SECRET, deliver, received, sign
-from webhooks import inbox, refusals, samples, views
+from webhooks import samples
 from webhooks.models import WebhookEvent
+from webhooks.process import inbox
+from webhooks.receive import refusals, views
 
 URL = "/stripe/default/"
 pytestmark = pytest.mark.django_db

@@ -11,8 +11,8 @@ from django.db import OperationalError, connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from webhooks import refusals
 from webhooks.models import Refusal
+from webhooks.receive import refusals
 
 pytestmark = pytest.mark.django_db(transaction=True)
 NOON = datetime(2026, 3, 1, 12, 0, 10, tzinfo=UTC)

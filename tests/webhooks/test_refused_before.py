@@ -13,9 +13,10 @@ from django.http import HttpRequest, HttpResponse
 from django.test import AsyncClient, Client, override_settings
 
 from tests.webhooks.stripe_side import deliver, sign
-from webhooks import refusals, samples, views
+from webhooks import samples
 from webhooks.deploy_checks import check_the_way_in
 from webhooks.models import WebhookEvent
+from webhooks.receive import refusals, views
 
 pytestmark = pytest.mark.django_db
 BODY = json.dumps(samples.snapshot("invoice.paid"))

@@ -12,9 +12,9 @@ import stripe
 import urllib3
 from django.db import IntegrityError, InterfaceError, OperationalError
 
-from webhooks import retry
 from webhooks.conf import Retry
 from webhooks.exceptions import WorkerLost
+from webhooks.process import retry
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 LIMITS = Retry(attempts=4, transient_days=3, first_delay=10, transient=frozenset())

@@ -13,14 +13,15 @@ from django.contrib.auth.models import Group
 from django.db import connection, transaction
 from django.utils import timezone
 
-from core import threads
-from tests.core.waiting import until
+from alerts_runtime.isolation import threads
+from tests.runtime.waiting import until
 from tests.webhooks.conftest import Change, Connect
 from tests.webhooks.stripe_side import make_due, received
-from webhooks import inbox, processing, signals, timeouts
+from webhooks import signals
 from webhooks.events import StripeEvent
 from webhooks.handlers import on
 from webhooks.models import Failure, WebhookEvent
+from webhooks.process import inbox, processing, timeouts
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

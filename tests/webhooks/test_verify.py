@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.webhooks.stripe_side import OLD_SECRET, SECRET, sign
 from webhooks.exceptions import BadSignature
-from webhooks.verify import verify
+from webhooks.receive.verify import verify
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 T = int(NOW.timestamp())

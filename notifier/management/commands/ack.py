@@ -9,9 +9,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from notifier import pipeline
-from notifier.conf import get_policy
-from notifier.durations import parse_duration
+from notifier.config.conf import get_policy
+from notifier.flow import pipeline
+from notifier.judge.durations import parse_duration
 from notifier.models import Alert
 
 

@@ -9,9 +9,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from core.wake import wake
-from notifier import outbox
-from notifier.conf import get_policy
+from alerts_runtime.wakeups.wake import wake
+from notifier.config.conf import get_policy
+from notifier.outbox import plans as outbox
 
 
 class Command(BaseCommand):

@@ -14,11 +14,11 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
-from notifier.conf import get_policy
-from notifier.dryrun import Explanation, Heard, explain
+from alerts_runtime.redaction.masking import named
+from notifier.config.conf import get_policy
+from notifier.delivery.dryrun import Explanation, Heard, explain
 from notifier.facts import Failure
 from notifier.inbound import failure_like
-from notifier.masking import named
 
 
 class Command(BaseCommand):

@@ -8,8 +8,9 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from notifier import masking, probe
-from notifier.conf import get_policy
+from alerts_runtime.redaction import masking
+from notifier.config.conf import get_policy
+from notifier.delivery import probe
 
 
 class Command(BaseCommand):

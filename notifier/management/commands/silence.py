@@ -10,9 +10,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from notifier.durations import parse_duration
+from notifier.flow.silences import end, silence
+from notifier.judge.durations import parse_duration
 from notifier.models import Silence
-from notifier.silences import end, silence
 
 
 class Command(BaseCommand):

@@ -18,17 +18,19 @@ class Wait:
 
 
 def _retries() -> Any:
-    from core import backoff
+    from alerts_runtime.isolation import backoff
 
     return backoff.policy(attempts=60, max_age=259_200, multiplier=0.5, longest=2, jitter=0.2)
 
 
 _LEASE = float(os.environ.get("CHAOS_LEASE", "3"))  # seconds
 WAITS = (
-    Wait("notifier.targets.LEASE", timedelta(seconds=_LEASE), "the lease of a recipient is 3 s (45 s)"),
-    Wait("notifier.targets.PATIENCE", _LEASE / 4, ""),
-    Wait("notifier.attempts.RETRIES", _retries, "a message is tried again after 0.5 s (2 to 7 s)"),
-    Wait("webhooks.failures._PATIENCE", timedelta(seconds=1), "a lost announcement is made again after 1 s (5 s)"),
+    Wait("notifier.outbox.targets.LEASE", timedelta(seconds=_LEASE), "the lease of a recipient is 3 s (45 s)"),
+    Wait("notifier.outbox.targets.PATIENCE", _LEASE / 4, ""),
+    Wait("notifier.outbox.attempts.RETRIES", _retries, "a message is tried again after 0.5 s (2 to 7 s)"),
+    Wait(
+        "webhooks.process.failures._PATIENCE", timedelta(seconds=1), "a lost announcement is made again after 1 s (5 s)"
+    ),
 )
 # Set in tests.chaos.settings and by tests.acceptance.site.
 SETTINGS = (

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from notifier.facts import DeliveryError, Receipt, Result
-from tests.core.waiting import until
 from tests.notifier.channels.conftest import HTTP_KINDS, MESSAGE, TIMEOUT, TOO_LATE, Rig
+from tests.runtime.waiting import until
 
 RETRY, REJECTED, UNCERTAIN = Result.RETRY, Result.REJECTED, Result.UNCERTAIN
 Build = Callable[[str], Rig]

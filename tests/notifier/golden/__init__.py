@@ -11,9 +11,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from notifier import builtin
 from notifier.channels import blocks
 from notifier.facts import Message, Reason, Severity
+from notifier.judge import builtin
 from notifier.messages import news
 from notifier.messages.render import fold, render, render_test
 from notifier.messages.telling import Since, Story, Totals

@@ -10,8 +10,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from webhooks import failures, inbox, refusals
 from webhooks.conf import config
+from webhooks.process import failures, inbox
+from webhooks.receive import refusals
 
 
 class Command(BaseCommand):

@@ -14,9 +14,9 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from core import wake
-from webhooks import inbox
+from alerts_runtime.wakeups import wake
 from webhooks.models import WebhookEvent
+from webhooks.process import inbox
 
 State = WebhookEvent.State
 REPLAYED, HURRIED, LEFT_ALONE = "replayed", "due now", "left alone"

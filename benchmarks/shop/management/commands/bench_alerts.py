@@ -10,7 +10,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from benchmarks.shop.failures import a_failure
-from notifier import pipeline
+from notifier.flow import pipeline
 
 
 class Command(BaseCommand):

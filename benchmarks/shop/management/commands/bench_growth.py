@@ -17,16 +17,19 @@ from django.utils import timezone
 from benchmarks.shop.bodies import a_body
 from benchmarks.shop.failures import a_failure
 from benchmarks.worker_site import CHEAP
-from notifier import inbound, outbox, pipeline
-from notifier.calendar import Period
-from notifier.conf import get_policy
+from notifier import inbound
+from notifier.config.conf import get_policy
+from notifier.delivery.loops import Tick
+from notifier.flow import pipeline
+from notifier.judge.calendar import Period
+from notifier.judge.policy import DigestPlan
 from notifier.messages import digest
 from notifier.models import Alert, Notification, Occurrence
-from notifier.policy import DigestPlan
-from notifier.targets import lease
-from notifier.tasks import Tick
-from webhooks import events, inbox, tasks
+from notifier.outbox import plans
+from notifier.outbox.targets import lease
+from webhooks import events, loops
 from webhooks.models import WebhookEvent
+from webhooks.process import inbox
 
 MANY, FEW = 100, 3
 
@@ -86,13 +89,13 @@ def _poll() -> float:
 
 
 def _tick() -> float:
-    return _timed(lambda: (tasks.tick(), Tick().step()))
+    return _timed(lambda: (loops.tick(), Tick().step()))
 
 
 def _digest() -> float:
     plan = DigestPlan("daily", ("slack",), at=timezone.now().time(), every="day", tz="UTC")
     target = next(channel.targets[0] for channel in get_policy().channels.values())
-    row = outbox.digest_now("daily", target, timezone.now() - timedelta(days=1), timezone.now())
+    row = plans.digest_now("daily", target, timezone.now() - timedelta(days=1), timezone.now())
     period = Period(row.starts_at, row.ends_at, "")
     now = timezone.now()
     taken = _timed(

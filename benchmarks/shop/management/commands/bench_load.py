@@ -10,9 +10,10 @@ from django.core.management.base import BaseCommand, CommandParser
 from django.db import transaction
 from django.utils import timezone
 
+from alerts_runtime.wakeups.wake import wake
 from benchmarks.shop.bodies import a_body
-from core.wake import wake
-from webhooks import events, inbox
+from webhooks import events
+from webhooks.process import inbox
 
 
 class Command(BaseCommand):

@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from benchmarks.shop.failures import a_failure
-from notifier import pipeline
+from notifier.flow import pipeline
 from notifier.models import Alert
 
 NUMBER = 50

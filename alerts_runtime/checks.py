@@ -1,0 +1,60 @@
+"""System checks of the project as a whole."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.core import checks
+from django.core.checks import CheckMessage, Error, Tags, register
+
+NEEDED_FOR_SQLITE = ("transaction_mode", "IMMEDIATE")
+
+
+@register(Tags.database)
+def sqlite_waits_for_its_turn(**_kwargs: Any) -> list[CheckMessage]:
+    """A site that sets DATABASES by itself can lose what core.settings does for SQLite."""
+    database = settings.DATABASES["default"]
+    option, value = NEEDED_FOR_SQLITE
+    if database["ENGINE"] != "django.db.backends.sqlite3" or database.get("OPTIONS", {}).get(option) == value:
+        return []
+    return [
+        checks.Warning(
+            "DATABASES['default'] is SQLite and its transactions do not begin as IMMEDIATE: with web processes and "
+            'workers at work, some will fail with "database is locked".',
+            hint=f"Set DATABASES['default']['OPTIONS']['{option}'] = '{value}', with a timeout of 20.",
+            id="alerts_runtime.W001",
+        )
+    ]
+
+
+@register(Tags.security)
+def hueys_hints_are_signed(**_kwargs: Any) -> list[CheckMessage]:
+    """Huey pickles: whoever can write to its Redis could run any code in its workers."""
+    if "huey" not in getattr(settings, "TASKS", {}).get("default", {}).get("BACKEND", ""):
+        return []
+    huey = getattr(settings, "HUEY", None)
+    serializer = huey.get("serializer") if isinstance(huey, dict) else getattr(huey, "serializer", None)
+    if type(serializer).__name__ == "SignedSerializer":
+        return []
+    return [
+        Error(
+            "HUEY has no signed serializer: whoever can write to its Redis can run any code in its workers.",
+            hint='Set HUEY["serializer"] = huey.serializer.SignedSerializer(secret=SECRET_KEY).',
+            id="alerts_runtime.E002",
+        )
+    ]
+
+
+@register()
+def worker_has_threads(**_kwargs: Any) -> list[CheckMessage]:
+    threads: int = getattr(settings, "WORKER_THREADS", 4)  # as in webhooks.loops
+    if threads >= 1:
+        return []
+    return [
+        Error(
+            f"WORKER_THREADS is {threads}: a worker would process no event.",
+            hint="Set it to 1 or more.",
+            id="alerts_runtime.E001",
+        )
+    ]

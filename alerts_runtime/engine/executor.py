@@ -1,0 +1,115 @@
+"""A round: what an engine's task does for one loop, until nothing is due.
+
+The loops live as long as the process, so that a channel keeps its connections and no loop runs more often at once
+than it has threads.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from functools import partial
+
+import structlog
+
+from alerts_runtime.engine import hints
+from alerts_runtime.isolation import threads
+from alerts_runtime.isolation.threads import check_connection, close_connections, daemon
+from alerts_runtime.wakeups import wake
+from alerts_runtime.worker import runner
+from alerts_runtime.worker.runner import Loop
+
+log = structlog.get_logger(__name__)
+
+SLICE = 10.0  # seconds; then other tasks of the engine get their turn, and it may stop in between
+CLOSE_WITHIN = 40.0  # seconds, longer than any call to a provider
+
+
+class Rounds:
+    """The rounds of one loop in this process."""
+
+    def __init__(self, loop: Loop) -> None:
+        self._loop = loop
+        self._free = threading.BoundedSemaphore(loop.threads)
+        self._at_work: set[threading.Thread] = set()
+        threads.on_write_off(self._let_another)
+        if loop.tend:
+            daemon(f"{loop.name}-tend", partial(_tend, loop, loop.tend)).start()
+
+    def run(self) -> None:
+        if not self._free.acquire(blocking=False):
+            wake.wake_here(self._topic)  # those at work look once more
+            return
+        self._at_work.add(threading.current_thread())
+        try:
+            check_connection()
+            self._work()
+        except BaseException:
+            close_connections()
+            raise
+        finally:
+            self._let_another(threading.current_thread())
+
+    def _let_another(self, thread: threading.Thread) -> None:
+        """At the end of a round, or when its thread hangs: whichever comes first. The engine's slot stays taken."""
+        with _lock:
+            mine = thread in self._at_work
+            self._at_work.discard(thread)
+        if mine:
+            self._free.release()
+
+    @property
+    def _topic(self) -> str:
+        return self._loop.topic or self._loop.name
+
+    def _work(self) -> None:
+        loop, waker = self._loop, wake.Waker(self._topic)
+        end = time.monotonic() + SLICE
+        echoed = False
+        while time.monotonic() < end:
+            wait = loop.step()
+            if threads.is_written_off():
+                threads.take_back()  # an engine gives it work again, unlike a worker
+                return
+            if wait == 0:
+                echoed = False
+            elif loop.busy and loop.busy():
+                waker.wait(min(wait, runner.LONGEST_WAIT))
+                echoed = False
+            elif echoed:
+                return
+            else:
+                waker.wait(wake.ECHO)
+                echoed = True
+        if loop.busy and loop.close and loop.busy():
+            loop.close(CLOSE_WITHIN)
+        hints.hint(loop.name)  # there is more
+
+
+def _tend(loop: Loop, tend: Callable[[], float]) -> None:
+    """For as long as the process lives: a round may begin at any time."""
+    while True:
+        wait = runner.FIRST_PAUSE
+        try:
+            check_connection()
+            wait = tend()
+        except Exception:
+            log.exception("leases could not be renewed", loop=loop.name)
+            close_connections()
+        time.sleep(wait)
+
+
+_rounds: dict[str, Rounds] = {}
+_lock = threading.Lock()
+
+
+def run(name: str) -> None:
+    """Do what is due in the loop of this name. A name that is unknown, from a newer version, is logged and ignored."""
+    with _lock:
+        if not _rounds:
+            _rounds.update({loop.name: Rounds(loop) for loop in runner.registered()})
+    if name in _rounds:
+        _rounds[name].run()
+    else:
+        log.warning("a task asks for a loop that is not known here", loop=name)

@@ -1,0 +1,62 @@
+"""What `manage.py worker` does for a loop whose work an engine does: hint that there is some, and help out.
+
+A broker that is away, or an engine that is stopped or behind, makes work late by seconds and loses none.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import structlog
+from django.utils import timezone
+
+from alerts_runtime.engine import hints
+from alerts_runtime.worker.runner import LONGEST_WAIT, Loop
+
+log = structlog.get_logger(__name__)
+
+PATIENCE = timedelta(seconds=3)  # how long something due may wait for the engine
+
+
+def supervised(loops: Iterable[Loop]) -> Iterator[Loop]:
+    """The loops as a worker runs them beside an engine: those that nothing wakes go by the clock, and stay here."""
+    for loop in loops:
+        if loop.oldest_due is None or loop.topic is None:
+            yield loop
+        else:
+            yield replace(loop, step=Supervisor(loop).step, topic=None)
+
+
+class Supervisor:
+    """Watches what is due in one loop."""
+
+    def __init__(self, loop: Loop) -> None:
+        self._loop = loop
+        self._hinted: datetime | None = None
+        self._hinted_at = 0.0
+        self._helping = False
+
+    def step(self) -> float:
+        now = timezone.now()
+        due = self._loop.oldest_due(now) if self._loop.oldest_due else None
+        if due is not None:
+            self._hint(due)
+        if (due is not None and now - due > PATIENCE) or (self._loop.busy and self._loop.busy()):
+            self._say(helping=True)
+            return self._loop.step()
+        self._say(helping=False)
+        return LONGEST_WAIT
+
+    def _hint(self, due: datetime) -> None:
+        """Once for what is due, and again for what the engine leaves lying: never a flood, however long it is away."""
+        if due != self._hinted or time.monotonic() - self._hinted_at > hints.SAY_AGAIN:
+            self._hinted, self._hinted_at = due, time.monotonic()
+            hints.hint(self._loop.name)
+
+    def _say(self, *, helping: bool) -> None:
+        if helping and not self._helping:
+            log.warning("the engine does not get on; the worker helps", loop=self._loop.name)
+        self._helping = helping

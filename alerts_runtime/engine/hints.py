@@ -1,0 +1,101 @@
+"""An engine that the site runs (Celery, Huey, ...) may do the work: it is told to look, through Django's Tasks API.
+
+A hint carries no work: the tables do. Losing every hint costs a second, since `manage.py worker` looks as well.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import threading
+import time
+from typing import Any
+
+import structlog
+from django.conf import settings
+
+from alerts_runtime.isolation.threads import daemon
+
+log = structlog.get_logger(__name__)
+
+GAP = 0.02  # seconds; one hint may stand for all that this process commits within them
+SAY_AGAIN = 5.0  # seconds after which a hint that nobody took may have been lost
+PAUSES = (0.5, 1.0, 2.0, 5.0)  # seconds without hints after one that failed: the engine cannot be reached
+_NONE = ("immediate", "dummy")  # Django's own backends run nothing in the background
+
+
+def in_use() -> bool:
+    """Whether TASKS names an engine. If not, `manage.py worker` does all the work itself."""
+    backend: str = getattr(settings, "TASKS", {}).get("default", {}).get("BACKEND", "")
+    module = backend.rpartition(".")[0]
+    return bool(backend) and module.rpartition(".")[2] not in _NONE
+
+
+def hint(loop: str) -> None:
+    """Have the engine look at this loop soon. Returns at once, never raises; a broker that is away delays nobody."""
+    _hints.add(loop)
+
+
+class Hints:
+    """Sends this process's hints from a thread of its own."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._asked = threading.Event()
+        self._pending: set[str] = set()
+        self._waiting: dict[str, tuple[Any, float]] = {}
+        self._thread: threading.Thread | None = None
+
+    def add(self, loop: str) -> None:
+        with self._lock:
+            self._pending.add(loop)
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = daemon("hints", self._run)
+                self._thread.start()
+        self._asked.set()
+
+    def _run(self) -> None:
+        failures = 0
+        while True:
+            self._asked.wait()
+            self._asked.clear()
+            with self._lock:
+                loops, self._pending = self._pending, set()
+            try:
+                for loop in loops:
+                    self._send(loop)
+                if failures:
+                    log.info("the engine is reached again")
+                failures = 0
+                time.sleep(GAP)
+            except Exception as error:  # noqa: BLE001 - each broker has errors of its own, and all mean the same here
+                if not failures:
+                    log.error("the engine cannot be reached; the worker does its work", error=type(error).__name__)
+                time.sleep(PAUSES[min(failures, len(PAUSES) - 1)])
+                failures += 1
+
+    def _send(self, loop: str) -> None:
+        if self._still_waits(loop):
+            return  # it will see what this hint is about
+        tasks: Any = importlib.import_module("alerts_runtime.engine.tasks")  # late: it imports the engine
+        self._waiting[loop] = (tasks.look.enqueue(loop), time.monotonic())
+
+    def _still_waits(self, loop: str) -> bool:
+        """So a stopped engine that can tell is not flooded; one that cannot needs a queue with a limit."""
+        result, sent_at = self._waiting.get(loop, (None, 0.0))
+        if result is None or time.monotonic() - sent_at > SAY_AGAIN:
+            return False
+        try:
+            result.refresh()
+        except Exception:  # noqa: BLE001 - it keeps no results, or has lost this one: it cannot tell
+            return False
+        return bool(result.status == "READY")
+
+
+def _forget_parent() -> None:
+    global _hints
+    _hints = Hints()
+
+
+_hints = Hints()
+os.register_at_fork(after_in_child=_forget_parent)

@@ -1,0 +1,93 @@
+"""What happens by the clock, part by part and row by row: the trouble of one is its own, and the others go on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from time import monotonic
+from typing import TypeVar
+
+import structlog
+
+from alerts_runtime.isolation import last_resort
+from alerts_runtime.isolation.threads import database_answers
+
+log = structlog.get_logger(__name__)
+
+LONGEST_PAUSE = 60.0  # seconds, after what failed
+TELL_AFTER = 5  # failures in a row, after which the last resort hears of it
+FORGET_AFTER = 3600.0  # seconds after its pause, of what nobody asked for again: its row is gone
+
+Done = TypeVar("Done")
+Part = Callable[[datetime], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """What failed, how often in a row, and until when it is left alone (monotonic)."""
+
+    times: int
+    until: float
+
+
+_troubles: dict[str, Trouble] = {}
+
+
+def on_its_own(kind: str, do: Callable[[], Done], *, key: object = "", longest: float = LONGEST_PAUSE) -> Done | None:
+    """Do one thing whose trouble stays its own; None when it raised, now or so lately that it is to wait.
+
+    What raises is logged, tried again with a growing pause, of `longest` seconds at most, when it is asked for again,
+    and said at the last resort when it goes on. `kind` and `key` name it in words; those of a kind are one cause there.
+    Raises what it raised when the database is away: that is nobody's own trouble.
+    """
+    name = f"{kind} {key}".strip()
+    trouble = _troubles.get(name)
+    if trouble is not None and monotonic() < trouble.until:
+        return None
+    try:
+        result = do()
+    except Exception as error:
+        if not database_answers():
+            raise
+        _note(kind, name, error, longest)
+        return None
+    _troubles.pop(name, None)
+    return result
+
+
+def _note(kind: str, name: str, error: Exception, longest: float) -> None:
+    now, known = monotonic(), _troubles.get(name)
+    times = known.times + 1 if known else 1
+    pause = min(2.0 ** min(times, 10), longest)
+    for gone in [other for other, one in list(_troubles.items()) if now > one.until + FORGET_AFTER]:
+        _troubles.pop(gone, None)
+    _troubles[name] = Trouble(times, now + pause)
+    log.error("failed, and is tried again", what=name, times=times, retry_in=pause, exc_info=error)
+    if times == TELL_AFTER:
+        last_resort.say(
+            kind,
+            f"Failing: {name}",
+            f"It has failed {times} times in a row, now with {type(error).__name__}. The log has the traceback. "
+            "Everything else goes on, and it is tried again.",
+        )
+
+
+class Parts:
+    """The parts of a tick, each at its own pace in seconds (0: at every step)."""
+
+    def __init__(self, of: str, parts: Iterable[tuple[float, Part]]) -> None:
+        self._parts = [(every, part, f"{of} {_name(part)}") for every, part in parts]
+        self._next = [0.0] * len(self._parts)
+
+    def __call__(self, now: Callable[[], datetime]) -> None:
+        """One step. Raises when the database is away."""
+        for number, (every, part, name) in enumerate(self._parts):
+            if monotonic() >= self._next[number]:
+                on_its_own(name, partial(part, now()))
+                self._next[number] = monotonic() + every
+
+
+def _name(part: Part) -> str:
+    return str(getattr(part, "__qualname__", type(part).__qualname__))

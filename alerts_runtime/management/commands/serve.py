@@ -1,0 +1,86 @@
+"""`manage.py serve`: the web process under granian and the worker, stopped together by one Ctrl-C."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+from argparse import ArgumentParser
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from alerts_runtime.worker.runner import RESTART
+
+STOP_WITHIN = 30  # seconds, longer than the worker's own limit
+# Seconds that requests get to end. Without it granian waits for ever when it is stopped while it starts (2.8.7).
+WEB_STOPS_WITHIN = "10"
+# Milliseconds. For bodies granian has no such limit: a proxy has to wait for slow senders (deploy/nginx.conf).
+HEADERS_WITHIN = "10000"
+
+
+class Command(BaseCommand):
+    help = "Serve for real on one machine: web and worker. Stops both when either ends or a signal comes."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--host", default="127.0.0.1")
+        parser.add_argument("--port", type=int, default=8000)
+        parser.add_argument("--threads", type=int, default=8, help="requests answered at once")
+
+    def handle(self, **options: Any) -> None:
+        ended = threading.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: ended.set())
+        commands = {
+            "web": _granian(options["host"], options["port"], options["threads"]),
+            "worker": [sys.executable, "manage.py", "worker"],
+        }
+        # A session of their own: a Ctrl-C reaches this process alone, which stops them in order.
+        running = {name: _start(command) for name, command in commands.items()}
+        self.stdout.write(f"http://{options['host']}:{options['port']}/stripe/default/ takes events; Ctrl-C stops.")
+        died = _watch(running, commands, ended.wait)
+        codes = {name: _stop(process) for name, process in running.items()}
+        if died:
+            raise CommandError(f"{died} ended by itself with exit code {codes[died]}; see its output above")
+
+
+def _granian(host: str, port: int, threads: int) -> list[str]:
+    return [
+        *(sys.executable, "-m", "granian", "--interface", "wsgi", "--no-ws", "--workers", "1"),
+        *("--blocking-threads", str(threads), "--workers-kill-timeout", WEB_STOPS_WITHIN),
+        *("--http1-header-read-timeout", HEADERS_WITHIN),
+        *("--host", host, "--port", str(port), "core.wsgi:application"),
+    ]
+
+
+def _start(command: list[str]) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(command, cwd=settings.BASE_DIR, start_new_session=True)  # noqa: S603 - our own words
+
+
+def _watch(
+    running: dict[str, subprocess.Popen[bytes]], commands: Mapping[str, list[str]], wait: Callable[[float], bool]
+) -> str:
+    """Wait for a signal; the name of the process that ended before one came. A worker that asks for it is restarted."""
+    while not wait(0.5):
+        for name, process in running.items():
+            if process.poll() == RESTART:
+                running[name] = _start(commands[name])
+            elif process.returncode is not None:
+                return name
+    return ""
+
+
+def _stop(process: subprocess.Popen[bytes]) -> int:
+    if process.poll() is None:
+        process.terminate()
+    try:
+        return process.wait(STOP_WITHIN)
+    except subprocess.TimeoutExpired:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)  # with its children: an orphan would keep the port
+        return process.wait()

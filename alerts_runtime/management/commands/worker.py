@@ -1,0 +1,65 @@
+"""`manage.py worker`: runs every loop until it is told to stop."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import structlog
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import DatabaseError, connection
+from django.db.migrations.executor import MigrationExecutor
+from django.utils import timezone
+
+from alerts_runtime.engine import hints
+from alerts_runtime.engine.fallback import supervised
+from alerts_runtime.monitoring import heartbeat
+from alerts_runtime.redaction.redact import redact
+from alerts_runtime.worker.runner import Worker, registered
+
+log = structlog.get_logger(__name__)
+
+
+class Command(BaseCommand):
+    help = (
+        "Processes events and sends alerts, or sees to it that the engine in TASKS does. "
+        "Runs until SIGTERM or Ctrl+C; start as many as you like."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--stop-timeout",
+            type=float,
+            default=20,
+            help="seconds that running work gets to finish when the worker is told to stop (default: 20)",
+        )
+
+    def handle(self, *_args: Any, stop_timeout: float, **_options: Any) -> None:
+        try:
+            _check_migrations()
+            heartbeat.prune(timezone.now())
+        except DatabaseError as error:
+            raise CommandError(f"The database cannot be used: {redact(str(error)).strip()}") from error
+        loops = supervised(registered()) if hints.in_use() else registered()
+        worker = Worker(loops, stop_timeout=stop_timeout)
+        log.info(
+            "worker starts",
+            worker=worker.id,
+            loops={loop.name: loop.threads for loop in worker.loops},
+            threads=sum(loop.threads for loop in worker.loops),
+            database=connection.vendor,
+            engine=hints.in_use(),
+        )
+        connection.close()
+        sys.exit(worker.run())
+
+
+def _check_migrations() -> None:
+    executor = MigrationExecutor(connection)
+    missing = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    if missing:
+        first = missing[0][0]
+        raise CommandError(
+            f"{len(missing)} migrations have not been applied, the first is {first.app_label}.{first.name}. "
+            "Run `manage.py migrate`, then start the worker again."
+        )

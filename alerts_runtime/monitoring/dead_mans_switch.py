@@ -1,0 +1,77 @@
+"""Tells a service outside, once a minute, that nothing is overdue: it raises the alarm when that stays away.
+
+For services such as https://healthchecks.io/docs/monitoring_cron_jobs/: this machine may be gone, and cannot say so.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from datetime import datetime
+
+import requests
+import structlog
+from django.conf import settings
+from django.utils import timezone
+
+from alerts_runtime.monitoring import watchdog
+from alerts_runtime.monitoring.watchdog import Verdict
+from alerts_runtime.worker.runner import Loop
+
+log = structlog.get_logger(__name__)
+
+EVERY = 60.0  # seconds
+_HEADERS = {"User-Agent": "stripe-webhook-alerts"}
+TIMEOUT = (5.0, 10.0)  # seconds to connect, and to wait for the answer
+
+
+def loops() -> Iterator[Loop]:
+    """One loop, so that a service that does not answer delays nothing else; none without HEARTBEAT_URL."""
+    if url := getattr(settings, "HEARTBEAT_URL", ""):  # a site with settings of its own may not have it
+        yield Loop("heartbeat-url", Ping(url).step, topic=None)
+
+
+class Ping:
+    """Asks for a URL while a worker lives and nothing is overdue. The URL is a secret: no log has it."""
+
+    def __init__(
+        self,
+        url: str,
+        now: Callable[[], datetime] = timezone.now,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._url = url
+        self._now = now
+        self._clock = clock
+        self._next = 0.0
+        self._trouble = ""
+
+    def step(self) -> float:
+        if self._clock() < self._next:
+            return 1.0
+        self._next = self._clock() + EVERY
+        verdict = watchdog.inspect(self._now()).verdict
+        if verdict is Verdict.OK:
+            self._note(self._ask())
+        else:
+            self._note(f"not asked: the work is {verdict}")
+        return 1.0
+
+    def _ask(self) -> str:
+        """What went wrong, or nothing."""
+        try:
+            # Of the answer only the status is read, however much follows it.
+            with requests.get(self._url, timeout=TIMEOUT, headers=_HEADERS, stream=True) as answer:
+                return "" if answer.ok else f"HTTP {answer.status_code}"
+        except requests.RequestException as error:
+            return type(error).__name__
+
+    def _note(self, trouble: str) -> None:
+        """Log a change, not a state."""
+        if trouble == self._trouble:
+            return
+        if trouble:
+            log.warning("the heartbeat URL was not reached", because=trouble)
+        else:
+            log.info("the heartbeat URL is reached again")
+        self._trouble = trouble

@@ -1,0 +1,175 @@
+"""Takes secrets and personal data out of any text before it is stored, logged or sent.
+
+What is taken out leaves a mark that says what it was: `[secret]`, `[card]`, `[email]`, `[phone]`, `[data]`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping, MutableMapping
+from datetime import date
+from functools import lru_cache
+from typing import Any
+from urllib.parse import quote, unquote, urlsplit
+
+from django.conf import settings
+
+from alerts_runtime.redaction import patterns
+from alerts_runtime.redaction.patterns import SECRET, SECRET_NAME
+
+SHORT = 200  # characters
+SHORTEST_LITERAL = 8  # a shorter literal would also be found in ordinary words
+
+# PostgreSQL refuses NUL, UTF-8 refuses lone surrogates; other control characters can rewrite a terminal.
+_REPLACED = dict.fromkeys((0, *range(0xD800, 0xE000)), "\ufffd")
+_REMOVED = dict.fromkeys(code for code in (*range(1, 0x20), *range(0x7F, 0xA0)) if chr(code) not in "\n\t")
+_UNSAFE: dict[int, str | None] = {**_REPLACED, **_REMOVED}
+
+_SETTINGS = (
+    "SECRET_KEY",
+    "SECRET_KEY_FALLBACKS",
+    "STRIPE_API_KEY",
+    "WEBHOOKS",
+    "NOTIFIER",
+    "SLACK_BOT_TOKEN",
+    "SLACK_WEBHOOK_URL",
+    "TWILIO_AUTH_TOKEN",
+    "ANYMAIL",
+    "MAILERS",
+    "EMAIL_HOST_PASSWORD",
+    "DATABASES",
+    "METRICS_TOKEN",
+    "HEARTBEAT_URL",
+)
+# What libraries read from there by themselves: boto3, and what the settings build a broker's connection of.
+_ENVIRONMENT = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "BROKER_URL", "REDIS_URL")
+_CUT = re.compile(r"… \[([0-9,]{1,20}) characters cut\]\Z")
+
+
+def redact(text: str, *, limit: int | None = None) -> str:
+    """The text without secrets and personal data, at most `limit` characters long, safe to store.
+
+    What is cut off is counted at the end: `… [1,234 characters cut]`. Redacting twice changes nothing.
+    """
+    if limit is None and patterns.is_plain(text) and _hide_literals(text) == text:
+        return text
+    if limit is None and len(text) <= SHORT:
+        return _redact_short(text, known_secrets())
+    return _redact(text, limit)
+
+
+@lru_cache(maxsize=1000)
+def _redact_short(text: str, _known_secrets: tuple[str, ...]) -> str:
+    """Cached, since the values of log lines repeat, and in a storm the patterns took a twelfth of a failure's time."""
+    return _redact(text, None)
+
+
+def _redact(text: str, limit: int | None) -> str:
+    body, already_cut = _split_cut(text.translate(_UNSAFE))
+    body = _settle(body)
+    if limit is not None and len(body) + len(_cut_note(already_cut)) > limit:
+        body, already_cut = _shorten(body, already_cut, limit)
+    return body + _cut_note(already_cut)
+
+
+def redact_value(value: Any, name: str = "") -> Any:
+    """The same for a value of a log line or of JSON: texts within it, and whatever its name says is secret."""
+    if isinstance(value, str):
+        return SECRET if value and SECRET_NAME.search(name) else redact(value)
+    if isinstance(value, Mapping):
+        return {redact(str(key)): redact_value(item, str(key)) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [redact_value(item, name) for item in value]
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    return str(value) if isinstance(value, date) else redact(str(value))
+
+
+def redact_processor(_logger: Any, _method: str, event_dict: MutableMapping[str, Any]) -> dict[str, Any]:
+    """structlog's processor: every value of a log line. Comes after exceptions were made text."""
+    return {key: redact_value(value, key) for key, value in event_dict.items()}
+
+
+def known_secrets() -> tuple[str, ...]:
+    """The secrets in Django's settings and the environment, longest first; none while there are no settings yet."""
+    return _secrets_of_settings() if settings.configured else ()
+
+
+@lru_cache(maxsize=1)
+def _secrets_of_settings() -> tuple[str, ...]:
+    is_set = settings.is_overridden  # type: ignore[misc] # django-stubs does not know it
+    found = {
+        literal
+        for name in _SETTINGS
+        if is_set(name)  # Django's own defaults hold no secret, and warn when they are deprecated
+        for literal in _literals(name, getattr(settings, name))
+        if len(literal) >= SHORTEST_LITERAL
+    }
+    found |= {literal for name in _ENVIRONMENT if len(literal := _environment(name)) >= SHORTEST_LITERAL}
+    found |= {quote(literal, safe="") for literal in found}  # as it stands in a URL
+    return tuple(sorted(found, key=len, reverse=True))  # the longer first: one may contain another
+
+
+def _literals(name: str, value: Any) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _literals(str(key), item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _literals(name, item)
+    elif isinstance(value, str) and SECRET_NAME.search(name):
+        yield value
+
+
+def _environment(name: str) -> str:
+    """A variable's value; of a URL its password."""
+    value = os.environ.get(name, "")
+    try:
+        return unquote(urlsplit(value).password or "") if name.endswith("_URL") else value
+    except ValueError:  # no URL
+        return value
+
+
+def _settle(text: str) -> str:
+    """Goes on until nothing changes: what one pass takes out can lay bare what another looks for."""
+    for _ in range(8):
+        redacted = patterns.apply(_hide_literals(text))
+        if redacted == text:
+            break
+        text = redacted
+    return text
+
+
+def _hide_literals(text: str) -> str:
+    for literal in known_secrets():
+        text = text.replace(literal, SECRET)
+    return text
+
+
+def _split_cut(text: str) -> tuple[str, int]:
+    found = _CUT.search(text[-60:])
+    if not found:
+        return text, 0
+    return text[: len(text) - len(found[0])], int(found[1].replace(",", "") or 0)
+
+
+def _cut_note(count: int) -> str:
+    return f"… [{count:,} characters cut]" if count else ""
+
+
+def _shorten(body: str, already_cut: int, limit: int) -> tuple[str, int]:
+    note = len(_cut_note(already_cut + len(body)))
+    room = aim = limit - note if limit > note else limit
+    kept = body
+    while len(kept) > room:
+        kept = _settle(_cut(kept, max(aim, 0)))
+        aim -= len(SECRET)  # a mark may be longer than what it hides
+    return kept, already_cut + len(body) - len(kept) if limit > note else 0
+
+
+def _cut(text: str, length: int) -> str:
+    """Cuts between words where it can, never in a number or a mark: half of one would be taken for something else."""
+    if space := re.search(r"\s\S{0,80}\Z", text[: length + 1]):
+        return text[: space.start()].rstrip()
+    return re.sub(r"\[[a-z]{0,8}\Z", "", text[:length].rstrip("0123456789 ()./+-"))

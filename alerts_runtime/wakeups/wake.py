@@ -1,0 +1,167 @@
+"""Wake-ups: hints that there is work. Losing every one of them costs a second, never a message: loops also poll.
+
+`wake` reaches the loops of this process at once, and those of every other process by NOTIFY on PostgreSQL and by named
+pipes on SQLite. Where an engine does the work, it is told instead.
+
+A wake-up wakes one of the threads that wait for its topic; whoever finds more than it can do wakes the next.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from weakref import WeakSet
+
+import structlog
+from django.db import connection
+
+from alerts_runtime.database.sqlite import shared_file
+from alerts_runtime.engine import hints
+from alerts_runtime.wakeups import fifo
+
+log = structlog.get_logger(__name__)
+
+CHANNEL = "alerts_wake"
+GAP = 0.02  # seconds; one message may stand for all that this process sends to others within them
+ECHO = 0.025  # seconds after which a listener repeats what it heard, for what else the message stood for
+LISTEN_FOR = 0.25  # seconds in which a listener notices that it is to stop
+PAUSES = (0.1, 0.5, 1.0, 2.0, 5.0)  # before connecting again
+
+Hear = Callable[[float], set[str]]  # waits so many seconds for topics
+_wakers: defaultdict[str, WeakSet[Waker]] = defaultdict(WeakSet)
+_lock = threading.Lock()
+_sent_at: dict[str, float] = {}
+
+
+class Waker:
+    """What one thread waits on: a wake-up of any of its topics, also one that came before it began to wait."""
+
+    def __init__(self, *topics: str) -> None:
+        self._event = threading.Event()
+        self._waits = False
+        with _lock:
+            for topic in topics:
+                _wakers[topic].add(self)
+
+    def wait(self, timeout: float) -> bool:
+        """Waits at most so many seconds; True when it was woken."""
+        self._waits = True
+        woken = self._event.wait(timeout)
+        self._waits = False
+        self._event.clear()
+        return woken
+
+    def set(self) -> None:
+        self._event.set()
+
+    @property
+    def is_idle(self) -> bool:
+        """Waiting, and not woken yet."""
+        return self._waits and not self._event.is_set()
+
+
+def wake(topic: str) -> None:
+    """Wakes whoever waits for this topic, in any process, as soon as what it is about is committed. Never raises."""
+    if connection.in_atomic_block:
+        connection.on_commit(lambda: _wake_now(topic), robust=True)
+    else:
+        _wake_now(topic)
+
+
+def wake_here(topic: str, *, only_idle: bool = False) -> None:
+    """The same for this process alone, at once, and without the database: for threads that must not connect.
+
+    `only_idle`: whoever is at work looks again anyway.
+    """
+    with _lock:
+        wakers = list(_wakers.get(topic, ()))
+        # Without one that waits, all: any of them may have looked just before there was something to see.
+        idle = [waker for waker in wakers if waker.is_idle]
+        for waker in idle[:1] or ([] if only_idle else wakers):
+            waker.set()
+
+
+def listen(stop: threading.Event) -> None:
+    """Passes on the wake-ups of other processes until `stop` is set. Runs in a thread of its own."""
+    failures = 0
+    while not stop.is_set():
+        began = time.monotonic()
+        try:
+            hearing = _hearing()
+            if hearing is None:
+                return
+            with hearing as hear:
+                _wake_all_here()  # for what was missed before
+                _pass_on(hear, stop)
+        except Exception as error:  # noqa: BLE001 - whatever it is, trying again is all that can be done
+            failures = failures + 1 if time.monotonic() - began < max(PAUSES) else 1
+            pause = PAUSES[min(failures, len(PAUSES)) - 1]
+            log.warning("wake-ups of other processes are lost for now", error=str(error), retry_in=pause)
+            stop.wait(pause)
+        finally:
+            connection.close()
+
+
+def _pass_on(hear: Hear, stop: threading.Event) -> None:
+    echoes: dict[str, float] = {}
+    while not stop.is_set():
+        heard = hear(ECHO if echoes else LISTEN_FOR)
+        now = time.monotonic()
+        again = {topic for topic, at in echoes.items() if at <= now}
+        echoes = {topic: at for topic, at in echoes.items() if at > now} | dict.fromkeys(heard, now + ECHO)
+        for topic in heard | again:
+            wake_here(topic)
+
+
+def _hearing() -> AbstractContextManager[Hear] | None:
+    if connection.vendor == "postgresql":
+        return _notifications()
+    database = shared_file()
+    return fifo.hearing(database) if database and hasattr(os, "mkfifo") else None
+
+
+@contextmanager
+def _notifications() -> Iterator[Hear]:
+    """https://www.postgresql.org/docs/current/sql-listen.html, on this thread's own connection."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"LISTEN {CHANNEL}")
+    notifies = connection.connection.notifies
+    yield lambda timeout: {notification.payload for notification in notifies(timeout=timeout, stop_after=1)}
+
+
+def _wake_all_here() -> None:
+    with _lock:
+        for waker in {waker for concerned in _wakers.values() for waker in concerned}:
+            waker.set()
+
+
+def _wake_now(topic: str) -> None:
+    wake_here(topic)
+    if hints.in_use():
+        hints.hint(topic)
+    elif _may_send(topic):
+        try:
+            _send(topic)
+        except Exception:  # a hint; whatever is wrong, the caller's work is already stored
+            log.warning("other processes were not woken", topic=topic, exc_info=True)
+
+
+def _send(topic: str) -> None:
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_notify(%s, %s)", [CHANNEL, topic])
+    elif database := shared_file():
+        fifo.send(database, topic)
+
+
+def _may_send(topic: str) -> bool:
+    now = time.monotonic()
+    with _lock:
+        if now - _sent_at.get(topic, -GAP) < GAP:
+            return False
+        _sent_at[topic] = now
+        return True

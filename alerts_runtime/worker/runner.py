@@ -1,0 +1,254 @@
+"""Runs the loops that the apps register: threads, polling, wake-ups, heartbeat, shutdown. Knows none of them."""
+
+from __future__ import annotations
+
+import os
+import queue
+import signal
+import socket
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from types import FrameType
+from typing import Any
+
+import structlog
+from django.db import close_old_connections
+from django.utils import timezone
+
+from alerts_runtime.engine import hints
+from alerts_runtime.isolation import threads
+from alerts_runtime.isolation.threads import alive, check_connection, close_connections, daemon, where
+from alerts_runtime.monitoring import heartbeat
+from alerts_runtime.wakeups import wake
+
+log = structlog.get_logger(__name__)
+
+LONGEST_WAIT = 1.0  # seconds; what polling costs at most when every wake-up is lost
+FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0  # seconds after a step that failed
+BEAT_EVERY = 5.0  # each beat is a commit
+RESTART = 75  # the exit code that asks a supervisor for another worker; EX_TEMPFAIL of sysexits.h
+CLOSE_WITHIN = 1.0  # seconds that handing back gets even when running steps used up the time to stop
+
+
+@dataclass(frozen=True)
+class Loop:
+    """Something to do again and again, with threads of its own so that it can delay no other loop.
+
+    `step` does one unit of work and returns the seconds until it must look again at the latest; 0 means that there
+    is more. A step that finds nothing must write nothing. `topic` names the wake-ups that concern it, its own name by
+    default; None: no wake-up does. `oldest_due` says since when something waits for this loop.
+    `close` hands back what is in flight, within so many seconds.
+
+    An engine needs to know more: whether something is `busy` whose end the next step writes down, and how to `tend`
+    what running steps hold, which returns the seconds until it must be done again.
+    """
+
+    name: str
+    step: Callable[[], float]
+    threads: int = 1
+    topic: str | None = ""
+    oldest_due: Callable[[datetime], datetime | None] | None = None
+    close: Callable[[float], None] | None = None
+    busy: Callable[[], bool] | None = None
+    tend: Callable[[], float] | None = None
+
+
+Factory = Callable[[], Iterable[Loop]]
+_factories: list[Factory] = []
+
+
+def register(factory: Factory) -> None:
+    """Adds an app's loops. Called in AppConfig.ready(); the factory is called when a worker starts."""
+    if factory not in _factories:
+        _factories.append(factory)
+
+
+def registered() -> tuple[Loop, ...]:
+    """The loops of every app, made anew."""
+    return tuple(loop for factory in _factories for loop in factory())
+
+
+class Worker:
+    """Runs loops until a signal (or `stop`) ends it."""
+
+    def __init__(self, loops: Iterable[Loop], *, stop_timeout: float = 20) -> None:
+        self.id = str(uuid.uuid4())
+        self.loops = tuple(loops)
+        self.stop_timeout = stop_timeout
+        names = [loop.name for loop in self.loops]
+        if len(set(names)) < len(names):
+            raise ValueError(f"Two loops have the same name: {', '.join(sorted(names))}.")
+        self._started_at = timezone.now()
+        self._signals: queue.SimpleQueue[int] = queue.SimpleQueue()  # its put() may interrupt anything, as signals do
+        self._stopping = threading.Event()
+        self._wakers: list[wake.Waker] = []
+        self._progress: dict[tuple[str, int], float] = {}
+        self._threads: list[threading.Thread] = []
+        self._slots: dict[threading.Thread, tuple[Loop, int, wake.Waker]] = {}
+        self._replacing = threading.Lock()
+        self._code = 0
+
+    def run(self) -> int:
+        """Works until SIGTERM or SIGINT. 0: stopped in good order. 1: a second signal cut that short.
+
+        75 (RESTART): so many of its threads hang that it has to be started again.
+        """
+        before = self._catch_signals()
+        threads.on_write_off(self._replace)
+        try:
+            self._start()
+            self._signals.get()
+            return self._shut_down() or self._code
+        finally:
+            threads.forget(self._replace)
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def stop(self) -> None:
+        """What SIGTERM does; from any thread."""
+        self._signals.put(signal.SIGTERM)
+
+    def _catch_signals(self) -> dict[int, Any]:
+        if threading.current_thread() is not threading.main_thread():
+            return {}
+        return {number: signal.signal(number, self._on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
+
+    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
+        self._signals.put(number)
+
+    # --- Running ----------------------------------------------------------------------------------------------
+
+    def _start(self) -> None:
+        pulse = Loop("heartbeat", self._beat, topic=None)
+        if not hints.in_use():
+            self._threads.append(daemon("wake-ups", partial(wake.listen, self._stopping)))
+        for loop in (pulse, *self.loops):
+            for number in range(loop.threads):
+                waker = wake.Waker(*([] if loop.topic is None else [loop.topic or loop.name]))
+                self._wakers.append(waker)
+                self._new_thread(loop, number, waker)
+        for thread in self._threads:
+            thread.start()
+
+    def _new_thread(self, loop: Loop, number: int, waker: wake.Waker) -> threading.Thread:
+        self._progress[loop.name, number] = time.monotonic()
+        name = f"{loop.name}-{number + 1}" if loop.threads > 1 else loop.name
+        thread = daemon(name, partial(self._work, loop, number, waker))
+        self._slots[thread] = (loop, number, waker)
+        self._threads.append(thread)
+        return thread
+
+    def _replace(self, hung: threading.Thread) -> None:
+        """For a thread that was written off. When more hang than their loop has, the process starts anew instead."""
+        with self._replacing:
+            if self._stopping.is_set() or (slot := self._slots.pop(hung, None)) is None:
+                return
+            loop = slot[0]
+            lost = [thread for thread in threads.hung() if thread.name.startswith(loop.name)]
+            log.error("a thread hangs and is replaced", thread=hung.name, at=where(hung), hung=len(lost))
+            if len(lost) > loop.threads:
+                log.critical("worker restarts itself: more threads hang than work", loop=loop.name, hung=len(lost))
+                self._code = RESTART
+                self.stop()
+                return
+            self._new_thread(*slot).start()
+
+    def _work(self, loop: Loop, number: int, waker: wake.Waker) -> None:
+        failures = 0
+        while not self._stopping.is_set() and not threads.is_written_off():
+            try:
+                check_connection()
+                wait = float(loop.step())
+                failures = 0
+            except BaseException:  # SystemExit in a handler must not end the thread either
+                failures += 1
+                wait = min(FIRST_PAUSE * 2 ** min(failures - 1, 10), LONGEST_PAUSE)
+                log.exception("a loop failed and goes on", loop=loop.name, retry_in=wait)
+                close_connections()
+                self._stopping.wait(wait)  # not the waker: wake-ups must not hurry a loop that fails
+                continue
+            if threads.is_written_off():
+                break  # the place is another's by now
+            self._progress[loop.name, number] = time.monotonic()
+            if wait > 0:
+                waker.wait(min(wait, LONGEST_WAIT))
+        close_connections()
+
+    def _beat(self) -> float:
+        now = time.monotonic()
+        silent: dict[str, float] = {}
+        for (name, _), at in list(self._progress.items()):
+            silent[name] = max(silent.get(name, 0.0), round(now - at, 1))
+        heartbeat.beat(
+            self.id,
+            timezone.now(),
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            started_at=self._started_at,
+            loops=silent,
+            hung=len(threads.hung()),
+        )
+        return BEAT_EVERY
+
+    # --- Stopping ---------------------------------------------------------------------------------------------
+
+    def _shut_down(self) -> int:
+        lost = threads.hung()  # nobody waits for them
+        running = [thread for thread in self._threads if thread not in lost]
+        log.info("worker stops", running=alive(running), seconds_at_most=self.stop_timeout)
+        deadline = time.monotonic() + self.stop_timeout
+        self._stopping.set()
+        for waker in self._wakers:
+            waker.set()
+        if not self._wait_for(running, deadline):
+            return 1
+        for thread in running:
+            if thread.is_alive():
+                log.error("a thread is stuck; what it held goes to others", thread=thread.name, at=where(thread))
+        within = max(deadline - time.monotonic(), CLOSE_WITHIN)
+        closers = [
+            daemon(f"{loop.name}-close", partial(_close, loop.close, loop.name, within))
+            for loop in self.loops
+            if loop.close
+        ]
+        for closer in closers:
+            closer.start()
+        if not self._wait_for(closers, time.monotonic() + within):
+            return 1
+        self._take_leave()
+        log.info("worker stopped")
+        return 0
+
+    def _wait_for(self, running: Sequence[threading.Thread], deadline: float) -> bool:
+        """False when a second signal came first."""
+        while any(thread.is_alive() for thread in running) and time.monotonic() < deadline:
+            try:
+                self._signals.get(timeout=0.02)
+            except queue.Empty:
+                continue
+            log.warning("worker stops at once", running=alive(running))
+            return False
+        return True
+
+    def _take_leave(self) -> None:
+        try:
+            close_old_connections()
+            heartbeat.forget(self.id)
+        except Exception:  # the row is pruned within a day; stopping must not fail for it
+            log.exception("the heartbeat could not be removed")
+        finally:
+            close_connections()
+
+
+def _close(close: Callable[[float], None], name: str, within: float) -> None:
+    try:
+        close(within)
+    except Exception:  # leases run out by themselves
+        log.exception("a loop could not hand back its work", loop=name)
+    finally:
+        close_connections()

@@ -1,0 +1,133 @@
+"""The one Policy of this process, made from Django's settings when it is first asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.core.signals import setting_changed
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from notifier.config.build import build, matcher_of
+from notifier.config.destinations import Site
+from notifier.config.doubts import doubts
+from notifier.config.problems import TWINS, UNFINISHED, Problem, of_error
+from notifier.config.schema import MatchEntry, Written, keys_at
+from notifier.judge.match import Matcher
+from notifier.judge.policy import Policy
+
+
+def get_policy() -> Policy:
+    """The policy in force. Raises ImproperlyConfigured, with every mistake, when NOTIFIER has one.
+
+    A credential that is not set is no such mistake: its channel fails over, and the checks report it.
+    """
+    return _policy()
+
+
+def parse(
+    raw: object,
+    setting: Callable[[str], object] = lambda _: None,
+    *,
+    twins: bool = False,
+    tz: str = "UTC",
+) -> tuple[Policy | None, list[Problem]]:
+    """The policy, or None when the table cannot be used, and everything that is wrong or doubtful. Pure.
+
+    `setting` gives the value of a Django setting or None; with `twins` a channel without credentials or recipients
+    prints to the terminal instead. Never raises.
+    """
+    site = Site(setting, twins, tz)
+    written, errors = _written(raw)
+    problems = [of_error(error, raw, keys_at) for error in errors]
+    if written is None:
+        rest, _ = _written(_without(raw, errors))
+        return None, problems + (build(rest, raw, site)[1] if rest else [])
+    policy, more = build(written, raw, site)
+    problems += more
+    if any(problem.level == "error" and problem.id not in UNFINISHED for problem in problems):
+        return None, problems
+    return policy, [*problems, *_twins(policy), *doubts(written, policy, raw)]
+
+
+def parse_match(raw: Mapping[str, object]) -> Matcher:
+    """The matcher that is written as in ROUTES. Raises ValueError, in sentences, with every mistake."""
+    try:
+        return matcher_of(MatchEntry.model_validate(raw))
+    except ValidationError as error:
+        known = list(MatchEntry.model_fields)
+        found = [of_error(one, raw, lambda _: known, "match") for one in _errors(error)]
+    raise ValueError(" ".join(map(str, found)))
+
+
+def read_settings() -> tuple[Policy | None, list[Problem]]:
+    """The same as `parse`, of this process's settings."""
+    return parse(
+        getattr(settings, "NOTIFIER", {}),
+        lambda name: getattr(settings, name, None),
+        twins=bool(settings.DEBUG or getattr(settings, "DEMO", False)),
+        tz=settings.TIME_ZONE,
+    )
+
+
+def _twins(policy: Policy) -> list[Problem]:
+    twins = [channel for channel in policy.channels.values() if channel.backend != channel.kind]
+    if not twins:
+        return []
+    unset = [f"{channel.alias} ({', '.join(channel.missing) or 'recipients'} not set)" for channel in twins]
+    text = f"messages are printed here instead of being sent: {', '.join(unset)}"
+    hint = "Set these to send; with DEBUG and DEMO off, nothing is printed in their place."
+    return [Problem('NOTIFIER["CHANNELS"]', text, hint, level="warning", id=TWINS)]
+
+
+def _written(raw: object) -> tuple[Written | None, list[ErrorDetails]]:
+    channels = raw.get("CHANNELS", {}) if isinstance(raw, Mapping) else None
+    aliases = set(map(str, channels)) if isinstance(channels, Mapping) else None
+    try:
+        return Written.model_validate(raw, context={"aliases": aliases}), []
+    except ValidationError as error:
+        return None, _errors(error)
+
+
+def _without(raw: object, errors: list[ErrorDetails]) -> object:
+    """What can be read of the table, so that the mistakes in its other parts are reported in the same run."""
+    if not isinstance(raw, Mapping):
+        return {}
+    places = {error["loc"][:2] for error in errors}
+    sections = {place[0] for place in places if place[:1] != ("CHANNELS",) or len(place) < 2}
+    rest = {key: value for key, value in raw.items() if key not in sections}
+    if isinstance(rest.get("CHANNELS"), Mapping):
+        rest["CHANNELS"] = {
+            alias: entry for alias, entry in rest["CHANNELS"].items() if ("CHANNELS", alias) not in places
+        }
+    return rest
+
+
+def _errors(error: ValidationError) -> list[ErrorDetails]:
+    """pydantic's errors without the name of the form that ROUTES was read as, which is no part of the path."""
+    found = error.errors(include_url=False, include_input=False)
+    for one in found:
+        if one["loc"][:1] == ("ROUTES",):
+            one["loc"] = (*one["loc"][:1], *one["loc"][2:])
+    return found
+
+
+@cache
+def _policy() -> Policy:
+    policy, problems = read_settings()
+    if policy is None:
+        lines = "\n".join(f"- {problem}" for problem in problems if problem.level == "error")
+        raise ImproperlyConfigured(f"The setting NOTIFIER cannot be used:\n{lines}")
+    return policy
+
+
+def _forget(**_: Any) -> None:
+    """Any setting may be a credential of some channel."""
+    _policy.cache_clear()
+
+
+setting_changed.connect(_forget, dispatch_uid="notifier.config.conf")

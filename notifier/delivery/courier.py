@@ -1,0 +1,288 @@
+"""The worker's step for one channel: claim -> judge -> render -> send -> finish.
+
+One thread decides and writes; each call to a provider has a short-lived thread of its own that touches no database.
+So a hung provider delays nothing but its own messages, and a call past its deadline is given up as UNCERTAIN.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import structlog
+from django.utils import timezone
+
+from alerts_runtime.wakeups.wake import wake_here
+from notifier.channels import load
+from notifier.channels.base import Channel as Provider
+from notifier.config.conf import get_policy
+from notifier.delivery import judging
+from notifier.facts import DeliveryError, Message, Reason, Receipt, Result, Severity
+from notifier.judge import throttle
+from notifier.judge.policy import Channel, Policy
+from notifier.messages import compose
+from notifier.models import Attempt, Digest, Notification, Target
+from notifier.outbox import attempts, batches, digest_trouble, plans, targets
+
+log = structlog.get_logger(__name__)
+
+SLOTS = 32  # calls under way at once on one channel
+TOGETHER = 8  # messages written down in one commit before they are sent
+BATCH = 200  # rows judged in one step
+LISTED = 2000  # the same where many alerts make one message
+IDLE = 1.0  # seconds; a wake-up comes sooner
+
+
+@dataclass(slots=True)
+class Call:
+    """One call to the provider, under way in a thread of its own."""
+
+    attempt_id: int
+    target_id: int
+    give_up_at: float  # monotonic
+    taken: Attempt | None = None  # the try before it, when the provider says that it took that
+    outcome: Receipt | DeliveryError | None = None
+
+
+def _start_thread(name: str, run: Callable[[], None]) -> None:
+    threading.Thread(target=run, name=name, daemon=True).start()
+
+
+class Courier:
+    """Sends what is due on one channel."""
+
+    def __init__(
+        self,
+        alias: str,
+        now: Callable[[], datetime] = timezone.now,
+        start: Callable[[str, Callable[[], None]], None] = _start_thread,
+    ) -> None:
+        self.alias = alias
+        self._start = start
+        self.topic = f"deliver-{alias}"
+        self._now = now
+        self._held: dict[int, str] = {}  # target -> the token of our lease
+        self._calls: list[Call] = []
+        self._provider: Provider | None = None
+        self._renewed = 0.0
+
+    def step(self) -> float:
+        """One round; seconds until the next is needed at the latest (0: there is more)."""
+        policy, now = get_policy(), self._now()
+        self._finish(policy, now)
+        self._renew(now)
+        channel = policy.channels.get(self.alias)
+        after = channel.failover_after if channel else timedelta.max
+        found = targets.lease(self.alias, now, after) if len(self._calls) < SLOTS else []
+        taken = {held.target.pk: held for held in found}
+        self._held.update((held.target.pk, held.target.token) for held in found)
+        busy = False
+        for target_id, token in list(self._held.items()):
+            busy |= self._feed(target_id, token, taken.get(target_id), policy, now)
+        return 0.0 if busy and len(self._calls) < SLOTS else IDLE
+
+    def busy(self) -> bool:
+        """Whether calls are under way."""
+        return bool(self._calls)
+
+    def close(self, timeout: float) -> None:
+        """Wait for the calls under way, write down what became of them and give the leases back."""
+        end = time.monotonic() + timeout
+        while self._calls and time.monotonic() < end:
+            self._finish(get_policy(), self._now())
+            time.sleep(0.02)
+        for target_id, token in self._held.items():
+            if not self._under_way(target_id):  # else the lease runs out and the try is settled as uncertain
+                targets.release(target_id, token)
+
+    def _finish(self, policy: Policy, now: datetime) -> None:
+        ended = []
+        for call in self._calls:
+            outcome = call.outcome
+            if outcome is None and time.monotonic() >= call.give_up_at:
+                outcome = DeliveryError(Result.UNCERTAIN, "deadline", "the provider did not answer in time")
+            if outcome is not None:
+                ended.append((call, attempts.Ended(call.attempt_id, outcome, call.taken)))
+        attempts.finish([one for _, one in ended], policy, now)
+        for call, _ in ended:
+            self._calls.remove(call)
+
+    def _renew(self, now: datetime) -> None:
+        if not self._held or time.monotonic() - self._renewed < targets.PATIENCE / 2:
+            return
+        self._renewed = time.monotonic()
+        for target_id, token in list(self._held.items()):
+            if not targets.renew(target_id, token, now):
+                log.warning("lease lost", target=target_id)
+                del self._held[target_id]
+
+    def _feed(self, target_id: int, token: str, taken: targets.Held | None, policy: Policy, now: datetime) -> bool:
+        """Send a target what may go now; True when there is more to look at. `taken`: its lease began right now."""
+        held = taken or targets.held(target_id, token, now)
+        if held is None:
+            self._held.pop(target_id, None)
+            return False
+        channel, next_at = policy.channels.get(self.alias), held.target.next_at
+        more = False
+        if channel is not None and (next_at is None or next_at <= now):
+            more = (held.alerts_due or held.digest_due) and self._send_due(held, token, channel, policy, now)
+        elif channel is not None and held.alerts_due:
+            # Nothing may go to it now. Others must not hear later for that.
+            rows = attempts.overdue_rows(held.target, now, channel.failover_after, BATCH)
+            judging.judge(rows, held.target, channel, policy, now)
+            more = len(rows) == BATCH
+        if not more and not self._under_way(target_id):
+            targets.release(target_id, token)
+            self._held.pop(target_id, None)
+        return more
+
+    def _send_due(self, held: targets.Held, token: str, channel: Channel, policy: Policy, now: datetime) -> bool:
+        target = held.target
+        failing = targets.is_failing(target)
+        if failing and self._under_way(target.pk):
+            return False  # what becomes of this one says whether to go on
+        limits = channel.limits
+        one_by_one = failing or limits.messages_per_day is not None or limits.money_per_day is not None
+        free = SLOTS - len(self._calls)
+        if free <= 0:
+            return True
+        # What takes turns or makes one message has to be seen together; of the rest, only what can go now.
+        provider = self._connect()
+        most = LISTED if provider.can_fold else BATCH if limits.windows else free
+        rows = attempts.due_rows(target, now, most, in_turn=bool(limits.windows)) if held.alerts_due else []
+        cleared = judging.judge(rows, target, channel, policy, now)
+        while cleared and len(self._calls) < SLOTS:
+            history = batches.History.of(target.pk, limits, provider, now) if limits.windows else None
+            if history is not None:
+                cleared = attempts.in_turn(target.pk, cleared, throttle.prune_before(limits.windows, now))
+            together = 1 if one_by_one or limits.windows else min(TOGETHER, SLOTS - len(self._calls))
+            tellings: list[tuple[list[attempts.Part], Attempt | None]] = []
+            while cleared and len(tellings) < together:
+                batch, full = batches.next_batch(cleared, provider, limits, history, now)
+                if full is not None:
+                    return _full(target, token, full)
+                batch, before = batches.as_before(batch)
+                going = {row.pk for row, _ in batch}
+                cleared = [one for one in cleared if one[0].pk not in going]
+                tellings.append(([_part(row, reason) for row, reason in batch], before))
+            self._tell(target, token, tellings, policy, now)
+            if failing:
+                return False
+            if one_by_one:
+                return True  # what the budget still allows is judged anew for each message
+        if held.digest_due and not cleared and len(self._calls) < SLOTS:
+            self._send_digest(target, token, channel, policy, now)
+        return bool(cleared) or len(rows) >= most
+
+    def _tell(
+        self,
+        target: Target,
+        token: str,
+        tellings: list[tuple[list[attempts.Part], Attempt | None]],
+        policy: Policy,
+        now: datetime,
+    ) -> None:
+        """Send these messages. What cannot be said together is said one by one; what cannot be said then is marked."""
+        try:
+            self._say(target, token, tellings, policy, now)
+        except Exception as error:
+            alone = [([part], before) for parts, before in tellings for part in parts]
+            if len(alone) == 1:
+                plans.trouble(alone[0][0][0].row.pk, error, now)
+                return
+            log.exception("messages could not be sent together", target=target.pk)
+            for one in alone:
+                self._tell(target, token, [one], policy, now)
+
+    def _say(
+        self,
+        target: Target,
+        token: str,
+        tellings: list[tuple[list[attempts.Part], Attempt | None]],
+        policy: Policy,
+        now: datetime,
+    ) -> None:
+        provider = self._connect()
+        told = compose.alert_messages(tellings, policy, now, html=provider.wants_html)
+        tries = [
+            attempts.Try(message.reason, message.reference, provider.words(message), parts)
+            for message, (parts, _) in zip(told, tellings, strict=True)
+        ]
+        started = attempts.start(target, token, tries, now)
+        for attempt, message, (_, before) in zip(started, told, tellings, strict=False):  # none when the lease is lost
+            self._call(attempt, target, message, before)
+
+    def _send_digest(self, target: Target, token: str, channel: Channel, policy: Policy, now: datetime) -> None:
+        digest = attempts.due_digest(target.pk, now)
+        if digest is None:
+            return
+        try:
+            self._say_digest(digest, target, token, channel, policy, now)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is this digest's trouble and no other's
+            digest_trouble.trouble(digest.pk, error, now)
+
+    def _say_digest(
+        self, digest: Digest, target: Target, token: str, channel: Channel, policy: Policy, now: datetime
+    ) -> None:
+        before = attempts.last_uncertain(digest)
+        message = compose.digest_message(digest, policy, now, before=before)
+        if message is None:
+            attempts.skip_digest(digest, "nothing happened")
+            return
+        if judging.why_undeliverable(None, target, channel):
+            attempts.skip_digest(digest, "target cannot be reached")
+            digest_trouble.given_up(digest, "target cannot be reached")
+            return
+        one = attempts.Try(Reason.DIGEST, message.reference, self._connect().words(message), digest=digest)
+        for attempt in attempts.start(target, token, [one], now):
+            self._call(attempt, target, message, before)
+
+    def _call(self, attempt: Attempt, target: Target, message: Message, before: Attempt | None) -> None:
+        provider = self._connect()
+        thread = attempts.any_thread(target) if before is not None else ""
+        call = Call(attempt.pk, target.pk, time.monotonic() + provider.deadline)
+        self._calls.append(call)
+
+        def run() -> None:
+            try:
+                receipt = _taken(provider, target.address, before, thread)
+                call.taken = before if receipt else None
+                call.outcome = receipt or provider.deliver(target.address, message)
+            except DeliveryError as error:
+                call.outcome = error
+            except BaseException as error:  # this thread ends here: the row must hear of it
+                log.exception("a call to a provider raised what it should not", attempt=attempt.reference)
+                call.outcome = DeliveryError(Result.UNCERTAIN, type(error).__name__, "an internal error")
+            wake_here(self.topic)  # not `wake`: this thread must open no connection
+
+        self._start(f"{self.topic}-{attempt.reference}", run)
+
+    def _connect(self) -> Provider:
+        if self._provider is None:
+            channel = get_policy().channels[self.alias]
+            self._provider = load(channel.backend)(channel.options)
+        return self._provider
+
+    def _under_way(self, target_id: int) -> bool:
+        return any(call.target_id == target_id for call in self._calls)
+
+
+def _full(target: Target, token: str, allowed: throttle.Allowed) -> bool:
+    """Nothing goes to a target before then; False: there is nothing more to do now."""
+    name = f"throttle: {allowed.window.count} in {allowed.window.per}" if allowed.window else "throttle"
+    targets.hold(target.pk, token, allowed.at, name)
+    return False
+
+
+def _part(row: Notification, reason: Reason) -> attempts.Part:
+    return attempts.Part(row, reason, row.alert.count, Severity(row.alert.severity))
+
+
+def _taken(provider: Provider, address: str, before: Attempt | None, thread: str) -> Receipt | None:
+    """What the provider says of the try of which nobody knows, if it can be asked and took it."""
+    if before is None or not provider.can_find:
+        return None
+    return provider.find(address, before.reference, before.started_at, thread)

@@ -1,0 +1,169 @@
+"""What would become of a failure, by production's own code in a transaction that is rolled back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from django.db import transaction
+
+from notifier.alerts.store import state_of
+from notifier.channels import load
+from notifier.facts import Due, Failure, Message, Reason, Severity, Target, Verdict
+from notifier.flow import pipeline, silences
+from notifier.judge import guards, timing
+from notifier.judge.classify import classify, subject_of
+from notifier.judge.policy import Channel, Policy
+from notifier.judge.route import Tried, targets_of, try_routes
+from notifier.messages import compose
+from notifier.models import Alert, Notification
+from notifier.models import Target as TargetRow
+from notifier.outbox import attempts, batches, budget, plans, targets
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What one target would hear, and when."""
+
+    target: Target
+    route: str
+    reason: Reason | None  # None: nothing, since it has been told
+    due_at: datetime | None
+    asked: tuple[tuple[str, str], ...]  # each guard and its answer
+    goes_at: datetime | None  # None: it does not go to this target
+    message: Message | None
+    why_not: str = ""  # why nobody here hears of it when it is due: held until, diverted to, printed
+    diverted_to: str | None = None  # the channel that hears of it instead; "": the last resort
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    verdict: Verdict | None  # None: ignored by a CLASSIFY rule
+    tried: tuple[Tried, ...] = ()
+    alert: int | None = None  # an open alert that it would be counted on
+    count: int = 0
+    heard: tuple[Heard, ...] = ()
+
+
+def explain(failure: Failure, policy: Policy, now: datetime) -> Explanation:
+    """Verdict, routes, targets, guards, times and messages of a failure, as if it happened at `now`."""
+    verdict = classify(failure, policy.rules)
+    if verdict is None:
+        return Explanation(None)
+    known = Alert.objects.filter(fingerprint=verdict.fingerprint, resolved_at__isnull=True).first()
+    with transaction.atomic():
+        explanation = _as_if(failure, verdict, policy, now)
+        transaction.set_rollback(True)  # the last statement: Django runs none after it
+    return replace(explanation, alert=known.pk if known else None)
+
+
+def _as_if(failure: Failure, verdict: Verdict, policy: Policy, now: datetime) -> Explanation:
+    recorded = pipeline.raised(failure, verdict, policy, now)
+    if recorded is None:
+        return Explanation(verdict)
+    alert = Alert.objects.get(pk=recorded.alert_id)
+    # As bad as the alert it joins, which is how production routes it.
+    subject = replace(subject_of(failure, verdict), severity=Severity(alert.severity))
+    tried = try_routes(subject, policy.routes, last_attempt=not failure.will_retry)
+    heard = [_heard(alert, one.target, one.route.name, policy, now) for one in targets_of(tried, policy.channels)]
+    for one in heard:  # grows while it is gone through: who stands in may have somebody who stands in
+        heard += _stand_ins(alert, one, heard, policy, now)
+    return Explanation(verdict, tried, count=alert.count, heard=tuple(heard))
+
+
+def _stand_ins(alert: Alert, of: Heard, heard: Sequence[Heard], policy: Policy, now: datetime) -> list[Heard]:
+    """Who hears of it in the place of a target that does not, by production's own diversion."""
+    if of.diverted_to is None:
+        return []
+    channel = policy.channels.get(of.diverted_to)
+    known = {one.target.key for one in heard}
+    row = Notification.objects.select_related("alert", "target").get(alert=alert, target__key=of.target.key)
+    plans.divert(row, of.why_not, channel.targets if channel else (), policy, now)
+    return [
+        _heard(alert, target, of.route, policy, now)
+        for target in (channel.targets if channel else ())
+        if target.key not in known
+    ]
+
+
+def _heard(alert: Alert, target: Target, route: str, policy: Policy, now: datetime) -> Heard:
+    row = Notification.objects.select_related("alert", "target").get(alert=alert, target__key=target.key)
+    told = plans.told_of(row)
+    due = timing.next_due(told, state_of(alert), policy.timing(row.route), now)
+    if due is None:
+        return Heard(target, route, None, None, (), None, None)
+    channel = policy.channels[target.channel]
+    # Judged for the moment at which it is due: that is when the worker asks.
+    case = guards.Case(
+        reason=due.reason,
+        alert=state_of(alert),
+        told=told,
+        channel=channel,
+        now=due.at,
+        silences=silences.in_force(due.at),
+        dead=channel.unconfigured or (f"set aside: {row.target.dead_detail}" if row.target.dead_since else ""),
+        trying_since=row.trying_since,
+        budget_until=budget.spent_until(channel, policy.tz, due.at),
+    )
+    asked = tuple((guard.__name__, _answer(guard(case))) for guard in guards.TABLE[due.reason])
+    gate = guards.judge(case)
+    goes_at = _goes_at(gate, row, due, channel)
+    part = attempts.Part(row, due.reason, alert.count, Severity(alert.severity))
+    (message,) = compose.alert_messages([([part], None)], policy, goes_at or due.at)
+    return Heard(
+        target,
+        route,
+        due.reason,
+        due.at,
+        (*asked, ("throttle", _throttled(due.at, goes_at, gate))),
+        goes_at,
+        message,
+        _why_not_now(gate, row.target, channel, due.at, goes_at),
+        gate.to if gate.action is guards.Action.DIVERT else None,
+    )
+
+
+def _why_not_now(
+    gate: guards.Gate, target: TargetRow, channel: Channel, due_at: datetime, goes_at: datetime | None
+) -> str:
+    if gate.action is guards.Action.DIVERT:
+        return f"{gate.name}; goes to {gate.to or 'the last resort: the log, and ADMINS by mail'}"
+    if gate.action is guards.Action.HOLD:
+        return f"held by {gate.name} until {gate.until:%Y-%m-%d %H:%M %Z}"
+    if channel.prints:
+        return f"printed here: {', '.join(channel.missing) or 'its recipients'} not set"
+    if why := load(channel.backend).sends_nothing(channel.options):
+        return f"sends nothing: {why}"
+    if goes_at is not None and goes_at > due_at:
+        by = target.held_by if targets.is_failing(target) else "its rate"
+        return f"held by {by} until {goes_at:%Y-%m-%d %H:%M:%S %Z}"
+    return ""
+
+
+def _goes_at(gate: guards.Gate, row: Notification, due: Due, channel: Channel) -> datetime | None:
+    if gate.action is guards.Action.HOLD:
+        return gate.until
+    if gate.action is not guards.Action.SEND:
+        return None
+    at = max(due.at, row.target.next_at or due.at)  # its provider asked to wait, or its rate is full
+    if not channel.limits.windows:
+        return at
+    provider = load(channel.backend)
+    history = batches.History.of(row.target_id, channel.limits, provider, at)
+    while full := batches.next_batch([(row, due.reason)], provider, channel.limits, history, at)[1]:
+        at = full.at
+    return at
+
+
+def _answer(gate: guards.Gate | None) -> str:
+    if gate is None:
+        return "clear"
+    when = f" until {gate.until:%Y-%m-%d %H:%M %Z}" if gate.until else ""
+    to = f" to {gate.to or 'the last resort'}" if gate.action is guards.Action.DIVERT else ""
+    return f"{gate.action}{to}{when} ({gate.name})"
+
+
+def _throttled(due_at: datetime, goes_at: datetime | None, gate: guards.Gate) -> str:
+    waits = gate.action is guards.Action.SEND and goes_at is not None and goes_at > due_at
+    return f"hold until {goes_at:%Y-%m-%d %H:%M:%S %Z}" if waits else "clear"

@@ -1,0 +1,130 @@
+"""Judges what is due once more: it may go, or it is held, diverted, put off or has nothing left to tell.
+
+What may not go is judged a second time with its alert locked, and written in the same transaction: a failure that is
+counted meanwhile is seen, or sees what was written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import structlog
+from django.db import transaction
+
+from alerts_runtime.wakeups.wake import wake
+from notifier.alerts.store import state_of
+from notifier.facts import AlertState, Due, Reason
+from notifier.flow import silences
+from notifier.judge import guards
+from notifier.judge.policy import Channel, Policy
+from notifier.models import Notification, Target
+from notifier.outbox import attempts, budget, last_resort, plans, recipients, targets
+
+log = structlog.get_logger(__name__)
+
+Cleared = tuple[Notification, Reason]
+Then = Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What is the same for all that is judged together."""
+
+    target: Target
+    channel: Channel
+    policy: Policy
+    now: datetime
+    silences: tuple[guards.Silenced, ...]
+    budget_until: datetime | None
+
+
+def judge(
+    rows: Iterable[Notification], target: Target, channel: Channel, policy: Policy, now: datetime
+) -> list[Cleared]:
+    """The rows that may go, and why each goes. One that cannot be judged is marked and told of; the others go on."""
+    rows = list(rows)
+    if not rows:
+        return []
+    targets.begin_probe(target, now, costs=channel.kind == "sms")
+    look = Look(target, channel, policy, now, silences.in_force(now), budget.spent_until(channel, policy.tz, now))
+    cleared = []
+    for row in rows:
+        try:
+            found = _answer(row, look)
+            one = (row, found) if isinstance(found, Reason) else _once_more(row.pk, look)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is this row's trouble and no other's
+            plans.trouble(row.pk, error, now)
+        else:
+            cleared += [one] if one is not None else []
+            target.probing &= one is None  # one message shows whether it can be reached again
+    return cleared
+
+
+def why_undeliverable(row: Notification | None, target: Target, channel: Channel) -> str:
+    """Why nothing of this can be delivered to the target; empty when it can."""
+    if channel.unconfigured:
+        return channel.unconfigured
+    if target.dead_since is not None and not target.probing:
+        return f"set aside: {target.dead_detail}"
+    return f"rejected: {row.last_error}" if row is not None and row.rejected else ""
+
+
+def _once_more(pk: int, look: Look) -> Cleared | None:
+    with transaction.atomic():
+        # Locked before the row is, in the order in which who ends a silence takes them.
+        in_force = silences.in_force(look.now, lock=True)
+        row = plans.locked(pk)
+        if row is None or row.due_at is None or row.due_at > look.now:
+            return None  # somebody has planned it anew
+        row.target = look.target
+        found = _answer(row, replace(look, silences=in_force))
+        if isinstance(found, Reason):
+            return row, found
+        afterwards = found()
+    if afterwards is not None:
+        afterwards()  # others must not look before it is committed
+    return None
+
+
+def _answer(row: Notification, look: Look) -> Reason | Callable[[], Then | None]:
+    """Why it may go, or what has to be written since it may not, and what is to be done after that."""
+    if not recipients.is_present(row, look.policy):
+        return lambda: recipients.hand_over_row(row.pk, look.policy, look.now)
+    alert = state_of(row.alert)
+    due = plans.next_for(row, alert, look.policy, look.now)
+    if due is None and row.told_seq == 0 and alert.resolved_at is not None:
+        if attempts.last_uncertain(row) is None:
+            return lambda: plans.drop(row, "resolved before it was told")
+        due = Due(Reason.RESOLVED, look.now)  # who may have heard of it hears of its end
+    if due is None or due.at > look.now:
+        return lambda: plans.postpone(row, due, row.alert)
+    reason = due.reason
+    gate = guards.judge(_case(row, alert, reason, look))
+    if gate.action is guards.Action.SEND:
+        return reason
+    if gate.action is guards.Action.HOLD:
+        return lambda: plans.hold(row, gate, look.now, reason)
+    return lambda: _divert(row, gate, look)
+
+
+def _case(row: Notification, alert: AlertState, reason: Reason, look: Look) -> guards.Case:
+    return guards.Case(
+        reason=reason,
+        alert=alert,
+        told=plans.told_of(row),
+        channel=look.channel,
+        now=look.now,
+        silences=look.silences,
+        dead=why_undeliverable(row, look.target, look.channel),
+        trying_since=row.trying_since or (row.due_at if targets.is_failing(look.target) else None),
+        told_elsewhere=row.held_by.startswith(plans.DIVERTED),
+        budget_until=look.budget_until,
+    )
+
+
+def _divert(row: Notification, gate: guards.Gate, look: Look) -> Then:
+    other = look.policy.channels.get(gate.to)
+    told = plans.divert(row, gate.name, other.targets if other else (), look.policy, look.now)
+    return (lambda: wake(f"deliver-{gate.to}")) if told else (lambda: last_resort.cry(row.alert, gate.name, of=row))

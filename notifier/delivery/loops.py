@@ -1,0 +1,216 @@
+"""The loops that a worker runs for the notifier: one courier for each channel, and tick."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime, timedelta
+from functools import partial
+
+import structlog
+from django.db.models import Case, Min, Q, When
+from django.db.models.functions import Coalesce, Greatest
+from django.utils import timezone
+
+from alerts_runtime.database.retention import Pruner
+from alerts_runtime.isolation.parts import Parts, on_its_own
+from alerts_runtime.leasing.clock import SteppedBack
+from alerts_runtime.redaction.masking import masked
+from alerts_runtime.wakeups.wake import wake
+from alerts_runtime.worker.runner import Loop
+from notifier import api, inbound
+from notifier.alerts import store
+from notifier.config.conf import get_policy
+from notifier.delivery.courier import Courier
+from notifier.facts import Target as To
+from notifier.flow import inhibit, pipeline, silences
+from notifier.judge import calendar, watch
+from notifier.judge.policy import DigestPlan
+from notifier.models import Alert, Digest, Notification, Target
+from notifier.outbox import attempts, plans, recipients, reports, settle, targets
+
+log = structlog.get_logger(__name__)
+
+NOT_BY_ITSELF = timedelta(days=366)
+
+
+def loops() -> Iterator[Loop]:
+    """A thread for each channel, so that a hung one delays no other, and one for tick."""
+    for alias in get_policy().channels:
+        courier = Courier(alias)
+        yield Loop(
+            courier.topic,
+            courier.step,
+            topic=courier.topic,
+            oldest_due=oldest_due(alias),
+            close=courier.close,
+            busy=courier.busy,
+        )
+    yield Loop("notifier-tick", Tick().step)
+
+
+def oldest_due(alias: str) -> Callable[[datetime], datetime | None]:
+    """Since when something could have gone out on a channel and has not."""
+
+    def oldest(now: datetime) -> datetime | None:
+        free = Notification.objects.filter(target__channel=alias, due_at__lte=now, sending__isnull=True)
+        digests = Digest.objects.filter(target__channel=alias, due_at__lte=now, sending__isnull=True)
+        # What a provider makes wait is late, unless others have heard of it. What waited for anything else of its
+        # target (a throttle) could have gone out since that wait ended.
+        asked = Q(target__held_by__startswith=targets.ASKS_TO_WAIT)
+        waits = Q(target__next_at__gt=now) & ~asked
+        since = Case(When(asked, then="due_at"), default=Greatest("due_at", Coalesce("target__next_at", "due_at")))
+        alerts_due = free.exclude(held_by__startswith=plans.DIVERTED)
+        found = [rows.exclude(waits).aggregate(at=Min(since))["at"] for rows in (alerts_due, digests)]
+        return min((at for at in found if at), default=None)
+
+    return oldest
+
+
+class Tick:
+    """What must happen by the clock. Safe in any number of workers; each part on its own, at its own pace."""
+
+    def __init__(self, now: Callable[[], datetime] = timezone.now) -> None:
+        self._now = now
+        self._reconciled = 0
+        self._stepped_back = SteppedBack()
+        self._parts = Parts(
+            "notifier tick:",
+            [
+                (1.0, self._mind_the_clock),
+                (1.0, settle.settle_lost),
+                (2.0, self._reconcile),
+                (5.0, reports.catch_up),
+                (5.0, resolve_overdue),
+                (5.0, start_digests),
+                (5.0, tell_of_dead_targets),
+                (5.0, hand_over),
+                (30.0, plan_forgotten),
+                (30.0, release_outdated),
+                (30.0, tell_of_unreadable_silences),
+                (30.0, watch_inbound),
+                (1.0, Pruner(prune).step),
+            ],
+        )
+
+    def step(self) -> float:
+        """One round. Raises when the database is away."""
+        self._parts(self._now)
+        return 1.0
+
+    def _mind_the_clock(self, now: datetime) -> None:
+        if back := self._stepped_back.since(now):
+            plans.bring_forward(back, now)
+
+    def _reconcile(self, now: datetime) -> None:
+        self._reconciled = inbound.reconcile(self._reconciled, now)
+
+
+def resolve_overdue(now: datetime) -> None:
+    """End alerts that were quiet for their time, and those that nobody will ever end."""
+    for alert, how in store.overdue_to_resolve(now, get_policy().forget_after):
+        on_its_own("end alert", partial(pipeline.resolve, alert, how, now), key=alert.pk)
+
+
+def start_digests(now: datetime) -> None:
+    """One row for each digest, target and period, however many workers ask."""
+    policy = get_policy()
+    for plan in policy.digests:
+        for alias in plan.to:
+            for target in policy.channels[alias].targets:
+                key = f"{plan.name} for {alias}, {masked(target.address)}"
+                on_its_own("begin digest", partial(_start_digest, plan, target, now), key=key)
+
+
+def _start_digest(plan: DigestPlan, target: To, now: datetime) -> None:
+    period = calendar.period_before(now, plan.at, plan.tz, plan.every, plan.weekday)
+    if plans.ensure_digest(plan.name, target, period.start, period.end, now):
+        log.info("digest due", digest=plan.name, period=period.label, channel=target.channel)
+        wake(f"deliver-{target.channel}")
+
+
+def tell_of_dead_targets(now: datetime) -> None:
+    """A target that was set aside is an alert of its own, which ends when something arrives there and not before."""
+    dead = Target.objects.filter(dead_since__isnull=False).order_by("pk")
+    told = {f"delivery.{target.pk}" for target in dead}
+    open_alerts = Alert.objects.filter(source__startswith="delivery.", resolved_at__isnull=True)
+    for source in open_alerts.values_list("source", flat=True):
+        if source not in told:
+            on_its_own("end alert", partial(api.resolve, source, "something arrived there", now), key=source)
+    for together in targets.set_aside_together(dead.filter(dead_told=False)):
+        on_its_own("tell of the dead target", partial(_tell_of_dead, together, now), key=together[0].pk)
+
+
+def _tell_of_dead(together: Sequence[Target], now: datetime) -> None:
+    first, number = together[0], targets.number_on(together[0].channel)
+    others = number - len(together)
+    who = "be used" if not others else f"reach {', '.join(masked(one.address) for one in together[:3])}"
+    rest = f" {others} of its {number} recipients are still told." if others else ""
+    api.alert(
+        f"Channel {first.channel} cannot {who}: {first.dead_detail}",
+        key=f"delivery.{first.pk}",
+        severity="error",
+        category="delivery",
+        hint=f"Fix it, then run `manage.py send_test {first.channel}`: when that arrives, alerts go there again. "
+        f"From time to time a message tries it by itself.{rest}",
+        resolve_after=NOT_BY_ITSELF,
+        once=str(first.dead_since),
+        now=now,
+    )
+    for target in together:
+        targets.told_of_death(target)
+
+
+def hand_over(now: datetime) -> None:
+    """Who is no longer named in NOTIFIER hears nothing more, and who took their place does."""
+    recipients.hand_over(get_policy(), now)
+
+
+def plan_forgotten(now: datetime) -> None:
+    """Nothing that was lost stays lost."""
+    found = plans.forgotten(get_policy(), now)
+    if found:
+        log.error("notifications had no plan", number=found)
+
+
+def release_outdated(now: datetime) -> None:
+    """What is held by a silence or a parent alert that no longer holds it is judged again."""
+    on_its_own("judge again what silences held", partial(silences.release_outdated, now))
+    on_its_own("judge again what alerts held", partial(inhibit.release_orphans, now))
+
+
+def tell_of_unreadable_silences(now: datetime) -> None:
+    """Such a silence holds nothing, and whoever made it believes that it does."""
+    for row in silences.unreadable(now):
+        api.alert(
+            f"Silence {row.pk} cannot be read, so it silences nothing",
+            key=f"silence.{row.pk}",
+            severity="warning",
+            category="configuration",
+            hint="Correct what it matches in the admin, or end it there.",
+            once=f"{row.pk} {now:%Y%m%d%H%M}",
+            now=now,
+        )
+
+
+def watch_inbound(now: datetime) -> None:
+    """Failures that raise no exception become alerts; each resolves when it was quiet for a time."""
+    policy = get_policy()
+    seen = inbound.seen(policy.watch.window, policy.watch.expect, now)
+    for finding in watch.findings(seen, policy.watch, now):
+        api.alert(
+            finding.title,
+            key=finding.key,
+            severity=finding.severity.label,
+            category=finding.category,
+            hint=finding.hint,
+            resolve_after=policy.watch.window,
+            # Many workers ask; one finding of a minute is one occurrence.
+            once=f"{now:%Y%m%d%H%M}",
+            now=now,
+        )
+
+
+def prune(now: datetime) -> bool:
+    """Delete a batch of what is older than NOTIFIER["RETENTION"]; whether there was any."""
+    before = now - get_policy().retention
+    return bool(attempts.prune(before) or store.prune(before) or silences.prune(before))

@@ -1,0 +1,42 @@
+"""A test message to one target, at once and outside the outbox: it must not wait behind what it is to test."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.utils import timezone
+
+from alerts_runtime.wakeups.wake import wake
+from notifier import api
+from notifier.channels import load
+from notifier.facts import DeliveryError, Target
+from notifier.judge.policy import Channel
+from notifier.messages.compose import new_reference
+from notifier.messages.render import render_test
+from notifier.models import Target as TargetRow
+from notifier.outbox import plans, targets
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    delivered: bool
+    text: str
+
+
+def send_test(channel: Channel, target: Target, tz: str, site: str = "") -> Outcome:
+    """Send a test message; a target that was set aside, or is waited for, is used again when it arrives."""
+    if channel.unconfigured:
+        return Outcome(False, f"not configured: set {', '.join(channel.missing)}")
+    where = f"channel {channel.alias}" + (f" of {site}" if site else "")
+    message = render_test(where, timezone.now(), tz, reference=new_reference())
+    row = TargetRow.objects.filter(key=target.key).first()
+    try:
+        receipt = load(channel.backend)(channel.options).deliver(target.address, message)
+    except DeliveryError as error:
+        return Outcome(False, str(error))
+    if row is not None and (row.dead_since is not None or targets.is_failing(row)):
+        plans.revive(row, timezone.now())
+        api.resolve(f"delivery.{row.pk}", "a test message arrived", timezone.now())
+        wake(f"deliver-{channel.alias}")
+        return Outcome(True, f"delivered ({receipt.provider_id}); alerts go there again")
+    return Outcome(True, f"delivered ({receipt.provider_id or channel.backend})")

@@ -1,0 +1,130 @@
+"""The order of the stages: a failure in, plans for its targets out. Safe to run again for the same failure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import structlog
+from django.db import IntegrityError, transaction
+
+from alerts_runtime.wakeups.wake import wake
+from notifier.alerts import store
+from notifier.alerts.store import Recorded
+from notifier.config.conf import get_policy
+from notifier.facts import Failure, Severity, Verdict
+from notifier.flow import inhibit
+from notifier.judge import guards
+from notifier.judge.classify import classify, subject_of
+from notifier.judge.policy import Policy
+from notifier.judge.route import Routed, targets_of, try_routes
+from notifier.models import Alert
+from notifier.outbox import plans
+
+log = structlog.get_logger(__name__)
+
+
+def failed(failure: Failure, now: datetime) -> Recorded | None:
+    """Judge a failure, count it on its alert and plan who hears of it; None when it is ignored or known."""
+    policy = get_policy()
+    verdict = classify(failure, policy.rules)
+    if verdict is None:
+        log.info("failure ignored", event_id=failure.event_id, exception=failure.exceptions[:1])
+        return None
+    return raised(failure, verdict, policy, now)
+
+
+def raised(
+    failure: Failure,
+    verdict: Verdict,
+    policy: Policy,
+    now: datetime,
+    *,
+    resolve_after: timedelta | None = None,
+) -> Recorded | None:
+    """The same from a verdict on: for what needs no classification."""
+    for _ in range(3):
+        try:
+            with transaction.atomic():
+                recorded = store.record(failure, verdict, quiet_period=policy.quiet_period, resolve_after=resolve_after)
+                routed = _route(failure, verdict, recorded.severity, policy)
+                due = _plan(recorded, routed, policy, now)
+            break
+        except IntegrityError:
+            # Counted before, or another worker opened the same alert at the same moment.
+            if store.is_known(failure):
+                return None
+    else:
+        raise RuntimeError(f"failure {failure.key} could not be recorded: its alert keeps changing")
+    if due:
+        _wake(one.target.channel for one in routed)
+    # In a storm each failure has its line already, from whoever processed the event.
+    say = log.info if recorded.planned_for != plans.plan_key(routed, recorded.severity) else log.debug
+    say(
+        "failure recorded",
+        alert=recorded.alert_id,
+        occurrence=recorded.seq,
+        opened=recorded.opened,
+        severity=recorded.severity.label,
+        rule=verdict.rule,
+        event_id=failure.event_id,
+        targets=[one.target.channel for one in routed],
+    )
+    return recorded
+
+
+def _plan(recorded: Recorded, routed: tuple[Routed, ...], policy: Policy, now: datetime) -> bool:
+    """Plan who hears of it; in a storm that has been planned already, and one look at a hash says so."""
+    plan = plans.plan_key(routed, recorded.severity)
+    if recorded.planned_for == plan:
+        return False
+    alert = recorded.new or Alert.objects.get(pk=recorded.alert_id)
+    inhibit.look(alert, policy)
+    return plans.plan(alert, routed, policy, now, new=recorded.opened, reopened=recorded.reopened)
+
+
+def recovered(event_id: str, how: str, now: datetime, *, after_commit: bool = True) -> list[Alert]:
+    """An event that had failed is processed: its occurrences are recovered and alerts may be over (alerts.recover)."""
+    policy = get_policy()
+    with transaction.atomic():
+        resolved = store.recover(event_id, how, now, after_commit=after_commit)
+        for alert in resolved:
+            _over(alert, policy, now)
+    return resolved
+
+
+def resolve(alert: Alert, how: str, now: datetime) -> bool:
+    """End an alert and tell whoever heard that it began."""
+    with transaction.atomic():
+        if not store.resolve(alert, how, now):
+            return False
+        _over(alert, get_policy(), now)
+    return True
+
+
+def acknowledge(alert: Alert, by: str, now: datetime, until: datetime | None = None) -> bool:
+    """Somebody has it: updates and reminders wait until then."""
+    with transaction.atomic():
+        done = store.acknowledge(alert, by, now, until or now + get_policy().acknowledge_for)
+        if done:
+            plans.release_held(guards.ACKNOWLEDGED, now, alert)  # until another moment than the one before
+    return done
+
+
+def _over(alert: Alert, policy: Policy, now: datetime) -> None:
+    log.info("alert resolved", alert=alert.pk, how=alert.resolved_how, occurrences=alert.count)
+    inhibit.ended(alert, now)
+    if plans.replan_all(alert, policy, now):
+        transaction.on_commit(lambda: _wake(policy.channels))
+
+
+def _route(failure: Failure, verdict: Verdict, severity: Severity, policy: Policy) -> tuple[Routed, ...]:
+    # An alert is as bad as its worst occurrence, so a milder one does not end up on a milder route.
+    subject = replace(subject_of(failure, verdict), severity=severity)
+    return targets_of(try_routes(subject, policy.routes, last_attempt=not failure.will_retry), policy.channels)
+
+
+def _wake(channels: Iterable[str]) -> None:
+    for channel in set(channels):
+        wake(f"deliver-{channel}")

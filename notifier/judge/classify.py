@@ -1,0 +1,176 @@
+"""Failure x rules -> Verdict, or None to ignore it. Pure: an ordered table from the settings over a built-in one."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import replace
+
+from alerts_runtime.failures.judging import kind_of
+from alerts_runtime.failures.kinds import KINDS, Kind
+from alerts_runtime.failures.peers import service_of
+from notifier.facts import INFRASTRUCTURE, Category, Failure, Severity, Subject, Verdict
+from notifier.judge import builtin
+from notifier.judge.match import matches
+from notifier.judge.policy import Rule
+
+# A transient failure is noise the first time and an outage the second.
+OUTAGE_ATTEMPT = 2
+# There are several such services, and the outage of one must not hide another's.
+_GROUPS = frozenset({"ExceptionGroup", "BaseExceptionGroup", "Exception"})
+_ONE_EACH = frozenset({Category.DATABASE, Category.NETWORK, Category.RATE_LIMIT})
+
+_NAMED = 3  # of the callbacks that did not run; the admin has all
+
+
+def classify(failure: Failure, rules: Iterable[Rule]) -> Verdict | None:
+    """The built-in verdict, changed by the first rule that matches; None when that rule says `ignore`."""
+    verdict = _builtin_verdict(failure)
+    rule = next((rule for rule in rules if matches(rule.matcher, subject_of(failure, verdict))), None)
+    if rule is not None:
+        if rule.ignore:
+            return None
+        verdict = _apply(rule, verdict, failure)
+    return _after_commit(verdict, failure) if failure.after_commit else verdict
+
+
+def _after_commit(verdict: Verdict, failure: Failure) -> Verdict:
+    """Whatever broke, nothing is retried, and what there is to do is another thing than for a failed attempt."""
+    more = len(failure.not_run) - _NAMED
+    names = ", ".join(failure.not_run[:_NAMED]) + (f" and {more} more" if more > 0 else "")
+    hint = (
+        "What the event did is committed; only what was to follow the commit failed. Do that by hand and resolve this "
+        f"alert, or `manage.py replay {failure.event_id}`, which runs the handlers again with all their effects."
+    )
+    hint += f" Did not run: {names}." if names else ""
+    return replace(verdict, transient=False, hint=hint)
+
+
+def subject_of(failure: Failure, verdict: Verdict) -> Subject:
+    """What matchers see of a failure."""
+    return Subject(
+        severity=verdict.severity,
+        category=verdict.category,
+        source=failure.source,
+        event_type=failure.event_type,
+        exceptions=failure.exceptions,
+        livemode=failure.livemode,
+        endpoint=failure.endpoint,
+        account=failure.account,
+        money=failure.money,
+        attempt=failure.attempt,
+        context=failure.context,
+    )
+
+
+def severity_of(failure: Failure, category: Category, transient: bool) -> Severity:
+    """How bad a failure is by itself.
+
+    In live mode an event that nobody will retry is critical, and so is an outage: a transient failure that came
+    back. Test mode never pages anyone.
+    """
+    if not failure.livemode:
+        return Severity.WARNING if transient and failure.will_retry else Severity.ERROR
+    if not failure.will_retry or category is Category.WORKER or nearly_spent(failure):
+        return Severity.CRITICAL
+    if not transient:
+        return Severity.ERROR
+    if failure.attempt < OUTAGE_ATTEMPT:
+        return Severity.WARNING
+    # Stripe's rate limit and a slow third party heal by themselves more often than they cost money.
+    return Severity.CRITICAL if category in {Category.DATABASE, Category.STRIPE_API} else Severity.ERROR
+
+
+def nearly_spent(failure: Failure) -> bool:
+    """Whether at most one more retry is left, after more than one try."""
+    left = None if failure.max_attempts is None else failure.max_attempts - failure.attempt
+    return failure.attempt > 1 and left is not None and left <= 1
+
+
+def fingerprint(failure: Failure, category: Category, fields: tuple[str, ...] = ()) -> str:
+    """What counts as one problem, as a short hash. `fields` are a CLASSIFY rule's; empty means the default ones."""
+    values = _fields(failure, category)
+    if not fields:
+        fields = ("source", "livemode", "account", "category")
+        if category not in INFRASTRUCTURE or failure.after_commit:
+            # No line number: a deploy moves lines and must not open every alert again.
+            fields += ("event_type", "exception", "module", "function")
+        elif category in _ONE_EACH:
+            fields += ("peer",)
+    if failure.after_commit:  # never one with what a retry ends
+        fields += ("after_commit",)
+    text = "\x1f".join(
+        f"{name}={values[name] if name in values else failure.context.get(name.removeprefix('context.'), '')}"
+        for name in fields
+    )
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def _fields(failure: Failure, category: Category) -> dict[str, str]:
+    frame = failure.frame
+    return {
+        "source": failure.source,
+        "livemode": str(failure.livemode),
+        "account": failure.account,
+        "category": category.value,
+        "event_type": failure.event_type,
+        "exception": _telling(failure),
+        "module": frame.module if frame else "",
+        "function": frame.function if frame else "",
+        "peer": _peer(failure, category),
+        "endpoint": failure.endpoint,
+        "object_id": failure.object_id,
+        "customer": failure.customer,
+        "after_commit": str(failure.after_commit),
+    }
+
+
+def _peer(failure: Failure, category: Category) -> str:
+    """The service that it is about. Where its name is not known, the module that called it stands for it."""
+    known = failure.peer or service_of(failure.exceptions)
+    if known or category is Category.DATABASE:  # there, it is the site's own
+        return known
+    return failure.frame.module if failure.frame else ""
+
+
+def _builtin_verdict(failure: Failure) -> Verdict:
+    kind = _kind(failure)
+    transient = kind.transient if failure.transient is None else failure.transient
+    words = builtin.WORDS[kind.name]
+    short = _telling(failure).rpartition(".")[2] or "no exception"
+    return Verdict(
+        severity=severity_of(failure, kind.category, transient),
+        category=kind.category,
+        transient=transient,
+        title=words.title.format(exc=short, service=failure.peer or "a service"),
+        hint=f"{words.hint} {builtin.RETRIED}" if transient and failure.will_retry else words.hint,
+        fingerprint=fingerprint(failure, kind.category),
+        rule=f"built-in {kind.name}",
+    )
+
+
+def _telling(failure: Failure) -> str:
+    """The class that tells most of it: of a group, that of its worst part, which stands behind the group's own."""
+    if "BaseExceptionGroup" in failure.exceptions:
+        return next((path for path in failure.exceptions[1:] if path not in _GROUPS), failure.exceptions[0])
+    return failure.exceptions[0] if failure.exceptions else ""
+
+
+def _kind(failure: Failure) -> Kind:
+    """What was found when the exception was caught; of one that is only known by name, what its classes say."""
+    return KINDS.get(failure.kind) or kind_of(failure.exceptions)
+
+
+def _apply(rule: Rule, verdict: Verdict, failure: Failure) -> Verdict:
+    category = rule.category or verdict.category
+    transient = verdict.transient if rule.transient is None else rule.transient
+    return replace(
+        verdict,
+        category=category,
+        transient=transient,
+        severity=rule.severity or severity_of(failure, category, transient),
+        title=rule.title or verdict.title,
+        hint=rule.hint or verdict.hint,
+        fingerprint=fingerprint(failure, category, rule.fingerprint),
+        rule=rule.name,
+    )

@@ -1,0 +1,155 @@
+"""Whether what is due may go now. One table of reason x guard; every answer has a name that is stored and shown. Pure.
+
+A guard holds, it never drops what has not been told: what is held is judged again when the guard ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from notifier.facts import AlertState, Reason, Told
+from notifier.judge.calendar import quiet_until
+from notifier.judge.match import Matcher, matches
+from notifier.judge.policy import Channel
+
+# A parent's end judges its children at once; this only bounds the wait when that was missed.
+LOOK_AGAIN = timedelta(minutes=5)
+
+
+UNREACHED = "could not be delivered"
+ACKNOWLEDGED = "acknowledged"
+
+
+class Action(StrEnum):
+    SEND = "send"
+    HOLD = "hold"  # judge again at `until`
+    DIVERT = "divert"  # tell another channel instead
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    action: Action
+    name: str  # "clear", or the guard that answered
+    until: datetime | None = None
+    to: str = ""  # the channel to divert to; empty: the last resort
+
+
+@dataclass(frozen=True, slots=True)
+class Silenced:
+    """One silence in force."""
+
+    id: int
+    matcher: Matcher
+    starts_at: datetime
+    ends_at: datetime
+    comment: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """Everything a guard may look at."""
+
+    reason: Reason
+    alert: AlertState
+    told: Told
+    channel: Channel
+    now: datetime
+    silences: tuple[Silenced, ...] = ()
+    dead: str = ""  # why nothing can be delivered to the target
+    trying_since: datetime | None = None  # since when this message could not be delivered
+    told_elsewhere: bool = False  # others have heard of it meanwhile, or the last resort has
+    budget_until: datetime | None = None  # spent: when the next day's begins
+
+
+CLEAR = Gate(Action.SEND, "clear")
+Guard = Callable[[Case], Gate | None]
+
+
+def judge(case: Case) -> Gate:
+    """The first guard that objects, in the order of the reason's row of the table."""
+    for guard in TABLE[case.reason]:
+        gate = guard(case)
+        if gate is not None:
+            return gate
+    return CLEAR
+
+
+def inhibited(case: Case) -> Gate | None:
+    parent = case.alert.inhibited_by
+    return Gate(Action.HOLD, f"inhibited by alert {parent}", case.now + LOOK_AGAIN) if parent else None
+
+
+def silenced(case: Case) -> Gate | None:
+    ends = [
+        (silence.ends_at, silence.id)
+        for silence in case.silences
+        if silence.starts_at <= case.now < silence.ends_at and matches(silence.matcher, case.alert.subject)
+    ]
+    if not ends:
+        return None
+    until, number = max(ends)
+    return Gate(Action.HOLD, f"silence {number}", until)
+
+
+def acknowledged(case: Case) -> Gate | None:
+    until, seen = case.alert.acknowledged_until, case.alert.acknowledged_severity
+    if seen is not None and case.alert.subject.severity > seen:
+        return None  # it is worse than what somebody took on, also for a target that hears of it only now
+    return Gate(Action.HOLD, ACKNOWLEDGED, until) if until and case.now < until else None
+
+
+def quiet(case: Case) -> Gate | None:
+    """What is as bad as a rule's `unless` passes. That it is over wakes nobody whom these hours' page did not wake."""
+    ends = []
+    for rule in case.channel.quiet:
+        until = quiet_until(rule.hours, case.now)
+        if until is None:
+            continue
+        passes = rule.unless is not None and case.alert.subject.severity >= rule.unless
+        if case.reason is Reason.RESOLVED and passes:
+            passes = case.told.at is not None and quiet_until(rule.hours, case.told.at) == until
+        if not passes:
+            ends.append((until, rule.name))
+    if not ends:
+        return None
+    until, name = max(ends)
+    return Gate(Action.HOLD, f"quiet hours {name}", until)
+
+
+def undeliverable(case: Case) -> Gate | None:
+    """A dead target's messages go to the failover at once; those of a failing one when it has failed too long.
+
+    Without a failover it is the last resort that hears of them then.
+    """
+    if case.dead:
+        return Gate(Action.DIVERT, case.dead, to=case.channel.failover)
+    since = case.trying_since
+    if since and not case.told_elsewhere and case.now - since >= case.channel.failover_after:
+        return Gate(Action.DIVERT, UNREACHED, to=case.channel.failover)
+    return None
+
+
+def over_budget(case: Case) -> Gate | None:
+    if case.budget_until is None or case.budget_until <= case.now:
+        return None
+    if case.channel.limits.overflow:
+        return Gate(Action.DIVERT, "budget spent", to=case.channel.limits.overflow)
+    return Gate(Action.HOLD, "budget spent", case.budget_until)
+
+
+# The throttle is not in the table: it holds the target, not the notification (see targets.hold).
+TABLE: dict[Reason, tuple[Guard, ...]] = {
+    Reason.FIRST: (inhibited, silenced, acknowledged, quiet, undeliverable, over_budget),
+    # Worse than it was when somebody acknowledged it: they must know.
+    Reason.RAISED: (inhibited, silenced, quiet, undeliverable, over_budget),
+    Reason.REOPENED: (inhibited, silenced, quiet, undeliverable, over_budget),
+    Reason.UPDATE: (inhibited, silenced, acknowledged, quiet, undeliverable, over_budget),
+    Reason.REPEAT: (inhibited, silenced, acknowledged, quiet, undeliverable, over_budget),
+    # Whoever was told that it began is told that it is over; nobody is woken for it.
+    Reason.RESOLVED: (quiet, undeliverable, over_budget),
+    Reason.DIGEST: (undeliverable,),
+    Reason.TEST: (),
+}

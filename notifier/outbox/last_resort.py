@@ -1,0 +1,42 @@
+"""The last resort: when no channel can take an alert, the log at CRITICAL and the site's admins."""
+
+from __future__ import annotations
+
+import structlog
+
+from alerts_runtime.isolation import last_resort
+from alerts_runtime.redaction.masking import masked
+from notifier.facts import Severity
+from notifier.judge.builtin import while_it_holds
+from notifier.models import Alert, Notification
+
+log = structlog.get_logger(__name__)
+
+
+def cry(alert: Alert, why: str, of: Notification | None = None) -> None:
+    """Say it where somebody may still see it. Never raises; the mail goes off this thread."""
+    log.critical(
+        "alert could not be delivered",
+        alert=alert.pk,
+        severity=Severity(alert.severity).label,
+        over=alert.resolved_at is not None,
+        headline=alert.headline,
+        because=why,
+    )
+    last_resort.mail(f"not delivered: {why}", f"[{_state(alert)}] {alert.headline}", _text(alert, why, of))
+
+
+def _state(alert: Alert) -> str:
+    return "over" if alert.resolved_at is not None else Severity(alert.severity).label
+
+
+def _text(alert: Alert, why: str, of: Notification | None) -> str:
+    others = alert.notifications.filter(told_at__isnull=False).exclude(pk=of.pk).count() if of else 0
+    who = f"{of.target.channel} {masked(of.target.address)}" if of else "its recipient"
+    if alert.resolved_at is not None:
+        how = f" ({alert.resolved_how})" if alert.resolved_how else ""
+        return f"Alert {alert.pk} is over{how}. {who} was told that it began, and cannot be told this ({why})."
+    hint = while_it_holds(alert.hint, waits=alert.will_retry)
+    if others:
+        return f"{who} could not be told of alert {alert.pk} ({why}); {others} other recipient(s) have been.\n\n{hint}"
+    return f"Alert {alert.pk} could not be delivered ({why}) and no other channel stands in.\n\n{hint}"

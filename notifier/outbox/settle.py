@@ -1,0 +1,31 @@
+"""Tries whose worker is gone: nobody knows whether they were taken. They end as UNCERTAIN and are sent again."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import partial
+
+import structlog
+
+from alerts_runtime.isolation.parts import on_its_own
+from alerts_runtime.wakeups.wake import wake
+from notifier.config.conf import get_policy
+from notifier.facts import DeliveryError, Result
+from notifier.outbox import attempts, targets
+
+log = structlog.get_logger(__name__)
+
+
+def settle_lost(now: datetime) -> int:
+    """End the leases of workers that are gone, and settle the tries that nobody will finish; how many there were."""
+    if targets.end_leases(now):
+        log.warning("leases ended: their workers are gone")
+    settled = 0
+    for attempt in attempts.lost():
+        error = DeliveryError(Result.UNCERTAIN, "worker-lost", "the worker died while it was sending")
+        finish = partial(attempts.finish, [attempts.Ended(attempt.pk, error)], get_policy(), now)
+        if on_its_own("settle the lost try", finish, key=attempt.pk):
+            settled += 1
+            log.warning("lost attempt settled", attempt=attempt.reference, channel=attempt.target.channel)
+            wake(f"deliver-{attempt.target.channel}")
+    return settled

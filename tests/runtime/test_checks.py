@@ -1,0 +1,56 @@
+"""Mistakes in the project's settings are found before they cost an event."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from huey import MemoryHuey  # type: ignore[import-untyped]  # Huey ships no types
+from huey.serializer import SignedSerializer  # type: ignore[import-untyped]  # as above
+
+from alerts_runtime import checks
+
+SQLITE = "django.db.backends.sqlite3"
+POSTGRESQL = "django.db.backends.postgresql"
+
+
+@pytest.mark.parametrize(
+    ("database", "found"),
+    [
+        ({"ENGINE": SQLITE, "OPTIONS": {"transaction_mode": "IMMEDIATE"}}, []),
+        ({"ENGINE": SQLITE, "OPTIONS": {"timeout": 20}}, ["alerts_runtime.W001"]),
+        ({"ENGINE": SQLITE}, ["alerts_runtime.W001"]),
+        ({"ENGINE": POSTGRESQL}, []),
+    ],
+)
+def test_sqlite_without_immediate_transactions_is_warned_of(
+    database: dict[str, Any], found: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("alerts_runtime.checks.settings.DATABASES", {"default": database})
+    assert [message.id for message in checks.sqlite_waits_for_its_turn()] == found
+
+
+@pytest.mark.parametrize(("threads", "found"), [(1, []), (0, ["alerts_runtime.E001"]), (-1, ["alerts_runtime.E001"])])
+def test_a_worker_without_threads_is_an_error(threads: int, found: list[str], settings: Any) -> None:
+    settings.WORKER_THREADS = threads
+    assert [message.id for message in checks.worker_has_threads()] == found
+
+
+SIGNED = SignedSerializer(secret="s" * 50)
+
+
+@pytest.mark.parametrize(
+    ("backend", "huey", "found"),
+    [
+        ("huey.contrib.djhuey.tasks_backend.HueyBackend", {"serializer": SIGNED}, []),
+        ("huey.contrib.djhuey.tasks_backend.HueyBackend", MemoryHuey(serializer=SIGNED), []),
+        ("huey.contrib.djhuey.tasks_backend.HueyBackend", {"name": "shop"}, ["alerts_runtime.E002"]),
+        ("huey.contrib.djhuey.tasks_backend.HueyBackend", MemoryHuey(), ["alerts_runtime.E002"]),
+        ("huey.contrib.djhuey.tasks_backend.HueyBackend", None, ["alerts_runtime.E002"]),
+        ("django_tasks_fennel.CeleryBackend", None, []),
+    ],
+)
+def test_unsigned_hints_of_huey_are_an_error(backend: str, huey: Any, found: list[str], settings: Any) -> None:
+    settings.TASKS = {"default": {"BACKEND": backend}}
+    settings.HUEY = huey
+    assert [message.id for message in checks.hueys_hints_are_signed()] == found

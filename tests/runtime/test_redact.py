@@ -1,0 +1,368 @@
+"""No secret and nothing personal gets through; everything else does."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.test import override_settings
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from alerts_runtime.redaction import redact as module
+from alerts_runtime.redaction.redact import known_secrets, redact, redact_processor
+
+HEX = "0123456789abcdef" * 2
+SLACK_HOOK = "https://hooks.slack.com/services/T024BE7LD/B01ABCDEF/"
+
+HIDDEN = [
+    # Stripe
+    ("key sk_live_51HabcDEF0123 is wrong", "key [secret] is wrong"),
+    ("Invalid API Key provided: sk_test_****************4242", "Invalid API Key provided: [secret]"),
+    ("rk_test_51Habcd pk_live_51Habcd whsec_a1B2c3+/=", "[secret] [secret] [secret]"),
+    # Slack
+    ("xoxb-17653672481-19874698323-pdFZKVeTuE8sk7oOcHrzqqgy!", "[secret]!"),
+    ("xapp-1-A02-123-abc and xoxe.xoxp-1-Mi0yLTE", "[secret] and [secret]"),
+    (f"POST {SLACK_HOOK}XXXXXXXXXXXX failed", "POST https://hooks.slack.com/services/[secret] failed"),
+    # Twilio: 32 hex digits are a secret only where a word says so
+    (f"twilio auth is {HEX}.", "twilio auth is [secret]."),
+    (f"auth_token {HEX}", "auth_token [secret]"),
+    # AWS
+    ("AKIAIOSFODNN7EXAMPLE", "[secret]"),
+    ("key AKIAIOSFODNN7EXAMPLE of ASIAIOSFODNN7EXAMPLE", "key [secret] of [secret]"),
+    ("AWS_SECRET_ACCESS_KEY=wJalrXUtnFEMI/K7MDENG/bPx", "AWS_SECRET_ACCESS_KEY=[secret]"),
+    (
+        "{'SecretAccessKey': 'wJalr+XUtn/FEMI=', 'SessionToken': 'IQoJ=='}",
+        "{'SecretAccessKey': '[secret]', 'SessionToken': '[secret]'}",
+    ),
+    ("aws_session_token = IQoJb3JpZ2luX2VjE//==", "aws_session_token = [secret]"),
+    ("x-amz-security-token:IQoJb3JpZ2lu\n\nhost", "x-amz-security-token:[secret]\n\nhost"),
+    (
+        f"Credential=AKIAIOSFODNN7EXAMPLE/20261122/eu/ses/aws4_request, SignedHeaders=host, Signature={HEX * 2}",
+        "Credential=[secret], SignedHeaders=host, Signature=[secret]",
+    ),
+    (f"?X-Amz-SignedHeaders=host&X-Amz-Signature={HEX * 2}", "?X-Amz-SignedHeaders=host&X-Amz-Signature=[secret]"),
+    # headers
+    ("Authorization: Bearer abc.def-123", "Authorization: Bearer [secret]"),
+    ("sent Basic QUMxOnNlY3JldA== to it", "sent Basic [secret] to it"),
+    ("{'Authorization': 'Basic QUMx'}", "{'Authorization': '[secret]'}"),
+    # URLs
+    ("postgres://alerts:s3cr3t@db:5432/alerts", "postgres://[secret]@db:5432/alerts"),
+    ("amqp://u:p@ss@mq/", "amqp://[secret]@mq/"),
+    ("amqps://alerts:p%40ss@mq:5671//: ACCESS_REFUSED", "amqps://[secret]@mq:5671//: ACCESS_REFUSED"),
+    (
+        "Error 111 connecting to redis://:hunter2@cache:6379/0.",
+        "Error 111 connecting to redis://[secret]@cache:6379/0.",
+    ),
+    ("rediss://alerts:a:b@c@cache/0", "rediss://[secret]@cache/0"),
+    (
+        "sentinel://:s3cr3t@a:26379;sentinel://:s3cr3t@b:26379",
+        "sentinel://[secret]@a:26379;sentinel://[secret]@b:26379",
+    ),
+    ("https://0a1b2c@sentry.example/1", "https://[secret]@sentry.example/1"),
+    ("GET /x?a=1&access_token=abc&b=2", "GET /x?a=1&access_token=[secret]&b=2"),
+    # assignments: plain, Python, JSON, JSON within JSON
+    ("password=hunter2 host=db", "password=[secret] host=db"),
+    ("password=hunter,2) host=db", "password=[secret]) host=db"),
+    ("PASSWORD: hunter2", "PASSWORD: [secret]"),
+    ("connect(token='ab\\'c d', x=1)", "connect(token='[secret]', x=1)"),
+    ("{'secret': b'ab cd', 'x': 1}", "{'secret': '[secret]', 'x': 1}"),
+    ('{"api_key": "a\\"b c", "x": 1}', '{"api_key": "[secret]", "x": 1}'),
+    ('{"client_secret":"pi_1_secret_2","x":1}', '{"client_secret":"[secret]","x":1}'),
+    ('"{\\"token\\": \\"a b\\", \\"x\\": 1}"', '"{\\"token\\": [secret], \\"x\\": 1}"'),
+    ('{"tokens": ["a", "b c"], "x": 1}', '{"tokens": [secret], "x": 1}'),
+    ('cut off: {"password": "hunter2 and th', 'cut off: {"password": "[secret]'),
+    # cards: Visa, with dashes, American Express, Diners, 19 digits; among other numbers
+    ("card 4242424242424242 declined", "card [card] declined"),
+    ("5555-5555-5555-4444, 3782 822463 10005", "[card], [card]"),
+    ("30569309025904 6304000000000000000x", "[card] [card]x"),
+    ("2026 12 4242 4242 4242 4242 99", "2026 12 [card] 99"),
+    # email addresses
+    ("from Jane.Doe+x@mail.example.co.uk.", "from [email]."),
+    ("?email=jane%40example.com&x=1", "?email=[email]&x=1"),
+    ("<jürgen@bücher.example>", "<[email]>"),
+    # telephone numbers
+    ("to +4915112345678, +1 (415) 555-2671", "to [phone], [phone]"),
+    # PostgreSQL's DETAIL, which quotes the row
+    (
+        "duplicate key\nDETAIL:  Key (name)=(Jane (Doe)) already exists.\nHINT: none",
+        "duplicate key\nDETAIL: [data]\nHINT: none",
+    ),
+    ("DETAIL:  Failing row contains (1, Jane\nDoe).\n\nDuring", "DETAIL: [data]\n\nDuring"),
+    ("DETAIL:  Key (name)=(Jane\nDoe) already exists.\nnext", "DETAIL: [data]\nnext"),
+    ("DETAIL:  Failing row contains (1, Dear Jane.\nBye).\nnext", "DETAIL: [data]\nnext"),
+    ("Key (email)=(jane) already exists", "Key (email)=([data]) already exists"),
+    # tokens by their own form: whole ones, and ones that are shorter or longer than their makers make them
+    ("pi_3MtwBwLk_secret_YrKJUKribc failed", "pi_3MtwBwLk_[secret] failed"),
+    ("seti_1Mm8s8_secret_NXDIC, cs_test_a1_secret_fid", "seti_1Mm8s8_[secret], cs_test_a1_[secret]"),
+    ("sub=eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.abc-_1", "sub=[secret]"),
+    ("ghp_16C7e42F292c6912E7710c838347Ae178B4a!", "[secret]!"),
+    ("github_pat_11ABCDEFG0abcdefghij_k", "[secret]"),
+    ("glpat-abcdefghij0123456789", "[secret]"),
+    ("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", "[secret]"),
+    ("AIzaSyDaGmWKa4JsXZ-HjGw7ISLn_3namBGewQe", "[secret]"),
+    ("pypi-AgEIcHlwaS5vcmcCJDYwYjQ", "[secret]"),
+    ("xkeysib-0123456789abcdef-XyZ", "[secret]"),
+    ("key-3ax6xnjp29jd6fds4gc373sgvjxteol0 key-0123456789abcdef0123456789abcdef", "[secret] [secret]"),
+    (f"SK{HEX}", "[secret]"),
+    ("123456789:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw0", "[secret]"),
+    ("-----BEGIN RSA PRIVATE KEY-----\nMIIE\nabc=\n-----END RSA PRIVATE KEY-----.", "[secret]."),
+    ("'-----BEGIN PRIVATE KEY-----\\nMIIEvQ=='", "'[secret]'"),
+    # pairs, options, headers, query strings
+    (
+        "('password', 'x y'), ['--password', 'x'], ['-v', '--token', 'x']",
+        "('password', '[secret]'), ['--password', '[secret]'], ['-v', '--token', '[secret]']",
+    ),
+    ("curl -u alice:hunter2 https://a", "curl -u [secret] https://a"),
+    ("Authorization:\t\tBearer\tabcdefgh", "Authorization:\t\tBearer\t[secret]"),
+    ("Cookie: sessionid=abc; x=y\nHost: a", "Cookie: [secret]\nHost: a"),
+    ("{'Set-Cookie': 'a=b; c=d', 'Host': 'a'}", "{'Set-Cookie': '[secret]', 'Host': 'a'}"),
+    ("pw=hunter2 and pass=hunter2", "pw=[secret] and pass=[secret]"),
+    ("/cb?code=abc&state=1&sig=x&auth=y", "/cb?code=[secret]&state=1&sig=[secret]&auth=[secret]"),
+    ("postgres://u:pa/ss#w@db:5432/x", "postgres://[secret]@db:5432/x"),
+    # what proves or finds a person
+    ("DE89 3704 0044 0532 0130 00 paid, GB82WEST12345698765432", "[data] paid, [data]"),
+    ('cvc=123 "cvc": "123" id_number: 000000000', 'cvc=[secret] "cvc": "[secret]" id_number: [secret]'),
+    ("SSN 219-09-9999, NINO AB123456C", "SSN [data], NINO [data]"),
+    ("0049 151 2345678, (415) 555-2671, 415-555-2671, 0151 23456789", "[phone], [phone], [phone], [phone]"),
+    ("phone=4915112345678", "phone=[secret]"),
+    ("4242.4242.4242.4242 4242_4242_4242_4242 4242\u00a04242\u00a04242\u00a04242", "[card] [card] [card]"),
+    ("\uff14\uff12" * 8, "[card]"),
+    ('"john doe"@example.com', "[email]"),
+    # PostgreSQL's words that quote a value
+    ('invalid input syntax for type integer: "Jane Doe"', "invalid input syntax for type integer: [data]"),
+    ('HINT:  Ask "Jane Doe".\nnext', "HINT: [data]\nnext"),
+    # what PostgreSQL or a terminal would not take
+    ("a\x00b\ud800c\x1b[31m\r\n\td\x7f\x9b", "a\ufffdb\ufffdc[31m\n\td"),
+]
+
+KEPT = [
+    # ids, sums, times
+    "evt_1NG8Du2eZvKYlo2CUI79vXWy cus_9s6XKzkNRiz8i3 pi_3MtwBwLkdIwHu7ix28a3tqPa acct_1032D82eZvKYlo2C",
+    "EUR 18,420.00 at risk, 413 events since 2026-11-22 14:02:33.123456+02:00",
+    "1763820153 1763820153123 1763820153123456 1763820153123456789",
+    "4242424242424241 is no card, 42424242424242424242424242 neither, nor is 1234-5678-9012",
+    "from 2026-11-22 2026-11-23",
+    f"AC{HEX} {HEX} f47ac10b-58cc-4372-a567-0e02b2c3d479",
+    "EUR 1,250.00 at 09:30, 10.0.0.12, 3.141592653589793, version 1.2.3-4, order 2026-0011, line 120",
+    "https://host:8080/path?x@y",
+    "HINT: You might need to add explicit type casts.",
+    "first pass: ok, mobile: yes, one of 'token', 'id' is missing",
+    # words
+    "password authentication failed for user, basic authentication refused, bearer of news",
+    "KeyError: 'token'",
+    "token=None, password='', secret: null",
+    "https://dashboard.stripe.com/test/events/evt_1 and git@host, @on, +1 and +100 more",
+    "OperationalError: server closed the connection unexpectedly\n\tin billing/handlers.py:84",
+    "Grüße, 日本 🎉",
+]
+
+
+@pytest.mark.parametrize(("text", "expected"), HIDDEN, ids=[text[:30] for text, _ in HIDDEN])
+def test_hides(text: str, expected: str) -> None:
+    assert redact(text) == expected
+
+
+@pytest.mark.parametrize("text", KEPT, ids=[text[:30] for text in KEPT])
+def test_keeps(text: str) -> None:
+    assert redact(text) == text
+
+
+# --- Secrets of the settings ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def secrets() -> Iterator[None]:
+    module._secrets_of_settings.cache_clear()
+    with override_settings(
+        SECRET_KEY="the-secret-key-of-django",
+        STRIPE_API_KEY="odd format of a stripe key",
+        WEBHOOKS={"ENDPOINTS": {"a": {"SECRETS": ["first-signing", "second-signing", "short"]}}},
+        SLACK_BOT_TOKEN="slack-odd-token",
+        SLACK_CHANNEL="#payments",
+        TWILIO_AUTH_TOKEN="twilio-odd-token",
+        ANYMAIL={"BREVO_API_KEY": "brevo-odd-key", "BREVO_API_URL": "https://brevo.example"},
+        MAILERS={"default": {"OPTIONS": {"password": "smtp p@ssword", "host": "smtp.example"}}},
+    ):
+        yield
+    module._secrets_of_settings.cache_clear()
+
+
+@pytest.mark.usefixtures("secrets")
+@pytest.mark.parametrize(
+    "literal",
+    [
+        "the-secret-key-of-django",
+        "odd format of a stripe key",
+        "first-signing",
+        "second-signing",
+        "slack-odd-token",
+        "twilio-odd-token",
+        "brevo-odd-key",
+        "smtp p@ssword",
+        "smtp%20p%40ssword",  # as it stands in a URL
+    ],
+)
+def test_hides_secrets_of_the_settings_whatever_they_look_like(literal: str) -> None:
+    assert redact(f"it said <{literal}>") == "it said <[secret]>"
+
+
+@pytest.mark.usefixtures("secrets")
+def test_keeps_settings_that_are_no_secret_and_words_that_are_too_short_to_be_one() -> None:
+    assert redact("#payments https://brevo.example smtp.example a short word") == (
+        "#payments https://brevo.example smtp.example a short word"
+    )
+    assert list(known_secrets()) == sorted(known_secrets(), key=len, reverse=True)
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    module._secrets_of_settings.cache_clear()
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "session token of aws")
+    monkeypatch.setenv("BROKER_URL", "amqp://alerts:broker%20word@mq:5672//")
+    monkeypatch.setenv("REDIS_URL", "redis://:redis-word@[cache:6379/0")  # a mistake must not break the redaction
+    yield
+    module._secrets_of_settings.cache_clear()
+
+
+@pytest.mark.usefixtures("environment")
+@pytest.mark.parametrize(
+    "literal",
+    [
+        "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+        "wJalrXUtnFEMI%2FK7MDENG%2FbPxRfiCYEXAMPLEKEY",
+        "session token of aws",
+        "broker word",
+        "broker%20word",
+    ],
+)
+def test_hides_secrets_that_libraries_read_from_the_environment(literal: str) -> None:
+    assert redact(f"it said <{literal}>") == "it said <[secret]>"
+    assert redact("mq of alerts at 5672") == "mq of alerts at 5672"
+
+
+# --- Limits -----------------------------------------------------------------------------------------------------------
+
+
+def test_cuts_between_words_and_says_how_much() -> None:
+    assert redact("word " * 400, limit=60) == "word word word word word word word… [1,966 characters cut]"
+
+
+def test_a_cut_leaves_no_half_of_a_secret() -> None:
+    text = "a" * 20 + "sk_live_" + "b" * 40 + " end"
+    for limit in range(len(text)):
+        assert "b" not in redact(text, limit=limit)
+
+
+def test_cutting_again_counts_what_was_cut_before() -> None:
+    once = redact("word " * 400, limit=100)
+    assert redact(once, limit=60) == redact("word " * 400, limit=60)
+
+
+# --- What always holds ------------------------------------------------------------------------------------------------
+
+_MARKS = ["[secret]", "[card", "[email]", "[phone]", "[data]", "… [1,234 characters cut]", "… ["]
+_PIECES = ["password", "token", "secret", "auth", "=", ":", " ", '"', "'", "\\", "[", "]", "(", ")", "{", "}", ","]
+_PIECES += ["DETAIL:", "HINT:", "Key (", "(a)=(", "\n", "\0", "\ud800", "\x01", "@", "a@b.co", "%40", "://", "u:p@"]
+_PIECES += ["sk_live_", "whsec_", "abcd1234", "xoxb-", "hooks.slack.com/services/", "Bearer ", "None", "&", ";"]
+_PIECES += ["ghp_", "_secret_", "eyJabcde.", "SG.", "AIza", "-----BEGIN PRIVATE KEY-----", "Cookie:", "-u ", "?sig="]
+_PIECES += [
+    "('",
+    "', '",
+    "--token",
+    "DE89370400440532013000",
+    "DE89 3704",
+    "0049",
+    "415-555-",
+    "2671",
+    "HINT: ",
+    "4242.",
+]
+_PIECES += ["4242", "4242424242424242", "4242 4242 4242 4242", "424", "-", "+", "49", "+4915112345678", HEX, "é", "٣"]
+texts = st.lists(st.sampled_from(_MARKS + _PIECES) | st.text(max_size=4), max_size=30).map("".join)
+
+
+@settings(max_examples=500, deadline=None)
+@given(texts)
+def test_redacting_twice_changes_nothing_and_the_result_can_be_stored(text: str) -> None:
+    once = redact(text)
+    assert redact(once) == once
+    assert "\0" not in once
+    once.encode()
+
+
+@settings(max_examples=500, deadline=None)
+@given(texts, st.integers(0, 200))
+def test_a_cut_text_fits_and_stays_as_it_is(text: str, limit: int) -> None:
+    cut = redact(text, limit=limit)
+    assert len(cut) <= limit
+    assert redact(cut, limit=limit) == cut
+    assert redact(cut) == cut
+
+
+_pieces = st.sampled_from(["sk_live_", "rk_test_", "whsec_", "4242424242424242", "token", "49", "_", "."])
+
+
+# A limit takes the way through the whole table, which a plain text is spared.
+@settings(max_examples=200, deadline=None)
+@given(st.lists(_pieces | st.from_regex(r"[\w.]{1,4}", fullmatch=True), max_size=6).map("".join))
+def test_what_is_told_to_be_plain_would_have_been_kept(text: str) -> None:
+    assert redact(text) == redact(text, limit=1000)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.text(max_size=20),
+    st.sampled_from(["4242424242424242", "jane@example.com", "sk_live_abcd1234", "+4915112345678"]),
+    st.sampled_from([" ", ", ", "\n", "<", "'", "(", '"']),
+)
+def test_a_secret_is_found_wherever_it_stands(around: str, secret: str, mark: str) -> None:
+    assert secret not in redact(f"{around}{mark}{secret}{mark}{around}")
+
+
+_HARD = [
+    *("a", "1", "1234 ", "4242 ", "password=", 'token="', "token=[", "Bearer ", "a@", "a.", "a@b.", "://", "://a@"),
+    *("Key (a)=(", "DETAIL: ", "DETAIL:\n", "+1", "+1 22", "token", "('a', "),
+    *("-u a", "?sig", "a:b/", "0151 ", "415-", "DE89 ", "eyJ", "eyJaaaaa.", "-----BEGIN PRIVATE KEY-----", "4242."),
+    *("cookie:", "['--", "x_secret", "_secret_", "aaaa_", 'HINT: "', '"', "://a:", "00 49", "gloas-", "--token',"),
+    *(f"auth {HEX[:16]}", 'token=\\"', "\0", "\ud800"),
+]
+
+
+@pytest.mark.parametrize("piece", _HARD)
+def test_ten_times_the_text_takes_ten_times_as_long_and_not_a_hundred_times(piece: str) -> None:
+    small, large = piece * (20_000 // len(piece)), piece * (200_000 // len(piece))
+    assert _seconds(large) < 40 * max(_seconds(small), 0.002)  # with room for a busy machine
+
+
+def test_a_megabyte_is_redacted_in_seconds() -> None:
+    assert _seconds("\n".join(piece * (1_000_000 // len(_HARD) // len(piece)) for piece in _HARD)) < 10
+
+
+def _seconds(text: str) -> float:
+    began = time.process_time()
+    redact(text)
+    return time.process_time() - began
+
+
+# --- Log lines --------------------------------------------------------------------------------------------------------
+
+
+def test_every_value_of_a_log_line_is_redacted_also_in_depth_and_by_its_name() -> None:
+    line: dict[str, Any] = {
+        "event": "sent to jane@example.com",
+        "token": "abc",
+        "attempt": 3,
+        "error": ValueError("password=hunter2"),
+        "details": {"to": ["+4915112345678"], "api_key": "abc", "ok": True, "none": None},
+    }
+    assert redact_processor(None, "info", line) == {
+        "event": "sent to [email]",
+        "token": "[secret]",
+        "attempt": 3,
+        "error": "password=[secret]",
+        "details": {"to": ["[phone]"], "api_key": "[secret]", "ok": True, "none": None},
+    }

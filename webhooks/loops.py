@@ -1,0 +1,137 @@
+"""What workers do: the bodies of the loops, which any engine may call as well."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from functools import partial
+from time import monotonic
+
+import structlog
+from django.conf import settings
+from django.utils import timezone
+
+from alerts_runtime.database.retention import Pruner
+from alerts_runtime.isolation.parts import Parts, on_its_own
+from alerts_runtime.leasing.clock import SteppedBack
+from alerts_runtime.worker.runner import Loop
+from webhooks.conf import config
+from webhooks.process import announcements, failures, inbox, processing
+from webhooks.process.leases import grace, held
+from webhooks.receive import refusals
+
+logger = structlog.stdlib.get_logger(__name__)
+TICK = 1.0  # seconds
+SLICE = 0.1  # seconds after which a loop sees whether it is to stop
+SOON = 0.01
+
+
+def loops() -> Iterator[Loop]:
+    yield Loop(
+        "events",
+        process_due,
+        threads=getattr(settings, "WORKER_THREADS", 4),
+        oldest_due=oldest_due,
+        close=hand_back,
+        tend=keep_leases,
+    )
+    yield Loop("webhooks-tick", tick, topic=None)
+
+
+def process_due() -> float:
+    """Process what is due, for a moment; the seconds until the next event is due."""
+    with failures.marking_together():
+        found = processing.process_due(until=monotonic() + SLICE)
+    now, due_at = timezone.now(), inbox.next_due()
+    if due_at is None:
+        return TICK
+    # Due and not found: somebody has it locked.
+    return max((due_at - now).total_seconds(), 0.0 if found else SOON)
+
+
+def tick() -> float:
+    """Keep leases honest and announcements from getting lost, each part on its own. Any number may run; an idle one
+    writes nothing. Raises when the database is away.
+    """
+    # Without a long pause, for who lets go of a lease loses its event to another worker.
+    on_its_own("webhooks tick: renew leases", _renew, longest=TICK)
+    _parts(timezone.now)
+    return min(TICK, grace(config().lease) / 2)
+
+
+def _mind_the_clock(now: datetime) -> None:
+    if back := _stepped_back.since(now):
+        inbox.bring_forward(back, now)
+
+
+def _expire(now: datetime) -> None:
+    for row, failure in inbox.expire(now):
+        on_its_own("announce failure", partial(announcements.worker_lost, row, failure), key=failure.pk)
+
+
+def _announce(now: datetime) -> None:
+    for failure in failures.unannounced(now):
+        on_its_own("announce failure", partial(announcements.again, failure), key=failure.pk)
+
+
+def _flush(now: datetime) -> None:
+    refusals.flush()
+
+
+def _prune(now: datetime) -> None:
+    _pruner.step(now)
+
+
+def prune(now: datetime) -> bool:
+    """Delete a batch of what is older than WEBHOOKS["RETENTION_DAYS"]; whether there was any."""
+    before = now - timedelta(days=config().retention_days)
+    return inbox.prune(before) != (0, 0) or bool(failures.prune_tracebacks() or refusals.prune(before))
+
+
+def keep_leases() -> float:
+    """Renew the leases that this process's handlers hold; seconds until again.
+
+    What a thread has announced is written down here too: the handler that it runs now may take long.
+    """
+    try:
+        _renew()
+    finally:
+        failures.write_marks()
+    return min(TICK, grace(config().lease) / 2)
+
+
+def _renew() -> None:
+    if tokens := held.to_renew(config().lease):
+        inbox.renew(tokens, timezone.now())
+
+
+def _write_marks(now: datetime) -> None:
+    failures.write_marks()
+
+
+def oldest_due(now: datetime) -> datetime | None:
+    """Since when an event waits, for the watchdog."""
+    due_at = inbox.next_due()
+    return due_at if due_at and due_at <= now else None
+
+
+def hand_back(_seconds: float) -> None:
+    """When the worker must stop: what its handlers have not finished goes to others at once."""
+    if tokens := held.tokens():
+        count = inbox.hand_back(tokens, timezone.now())
+        logger.warning("events.handed_back", count=count, running=len(tokens))
+
+
+_pruner = Pruner(prune)
+_stepped_back = SteppedBack()
+_parts = Parts(
+    "webhooks tick:",
+    [
+        (0.0, _write_marks),
+        (0.0, _mind_the_clock),
+        (0.0, _expire),
+        (0.0, _announce),
+        (0.0, _flush),
+        (0.0, _prune),
+    ],
+)

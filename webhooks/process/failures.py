@@ -1,0 +1,173 @@
+"""The only writer of Failure and Traceback: what went wrong, and whether anybody was told."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+
+from django.db import Error as AnyDatabaseError
+from django.db import IntegrityError
+from django.db.models import Q
+
+from alerts_runtime.database.fast_sql import create, update
+from webhooks.models import Failure, Traceback, WebhookEvent
+from webhooks.process.errors import ErrorFacts
+from webhooks.process.retry import Plan
+
+MAX_ANNOUNCEMENTS = 5
+_PATIENCE = timedelta(seconds=5)  # before an announcement counts as lost
+_BATCH = 100
+_TRACEBACKS = 10
+_STORED_MAX = 1000
+
+_lock = threading.Lock()
+_stored: set[str] = set()  # hashes of tracebacks that need no INSERT
+_under_way: set[int] = set()  # failures whose receivers this process is calling
+_announced: list[Failure] = []  # failures whose receivers were called, which is not written down yet
+_this_thread = threading.local()
+
+
+def record(
+    row: WebhookEvent, facts: ErrorFacts, plan: Plan, now: datetime, *, callbacks: Sequence[str] | None = None
+) -> Failure:
+    """Belongs into the transaction that sets the event's state. Its first announcement is counted already.
+
+    `callbacks` are those of on_commit that did not run, for a failure after the commit.
+    """
+    _store_traceback(facts)
+    failure = Failure(
+        event=row,
+        attempt=row.attempt,
+        max_attempts=plan.max_attempts,
+        occurred_at=now,
+        exception=facts.exception,
+        bases=list(facts.bases),
+        kind=facts.kind,
+        transient=facts.transient,
+        peer=facts.peer,
+        message=facts.message,
+        file=facts.where.file,
+        line=facts.where.line,
+        module=facts.where.module,
+        function=facts.where.function,
+        traceback=Traceback(facts.stack_sha256, facts.stack) if facts.stack_sha256 else None,
+        duration_ms=facts.duration_ms,
+        will_retry=plan.will_retry,
+        next_attempt_at=plan.next_attempt_at,
+        gives_up_at=plan.gives_up_at,
+        announcements=1,
+        after_commit=callbacks is not None,
+        callbacks="\n".join(callbacks or ()),
+    )
+    create(failure)
+    return failure
+
+
+def forget_tracebacks() -> None:
+    with _lock:
+        _stored.clear()
+
+
+def _store_traceback(facts: ErrorFacts) -> None:
+    sha256 = facts.stack_sha256
+    if not sha256 or sha256 in _stored:
+        return
+    Traceback.objects.bulk_create([Traceback(sha256=sha256, text=facts.stack)], ignore_conflicts=True)
+    with _lock:
+        if len(_stored) >= _STORED_MAX:
+            _stored.clear()
+        _stored.add(sha256)
+
+
+def unannounced(now: datetime) -> list[Failure]:
+    """Failures whose announcement was lost, or which a receiver could not take: their next try is due."""
+    due = Q(announce_at__isnull=True) | Q(announce_at__lte=now)
+    lost = Failure.objects.filter(
+        due, announced_at__isnull=True, occurred_at__lt=now - pause_after(1), announcements__lte=MAX_ANNOUNCEMENTS
+    )
+    rows = lost.select_related("event").order_by("occurred_at")[:_BATCH]
+    return [failure for failure in rows if failure.pk not in _under_way]
+
+
+def pause_after(announcements: int) -> timedelta:
+    """How long receivers have before the next announcement: 5 s, 20 s, 80 s and so on."""
+    return _PATIENCE * int(4 ** max(announcements - 1, 0))
+
+
+@contextmanager
+def announcing(failure: Failure) -> Iterator[None]:
+    with _lock:
+        _under_way.add(failure.pk)
+    try:
+        yield
+    finally:
+        with _lock:
+            _under_way.discard(failure.pk)
+
+
+def begin_again(failure: Failure, now: datetime) -> bool:
+    """Count another announcement before it is made, so that one which kills its process ends too."""
+    unchanged = Failure.objects.filter(pk=failure.pk, announced_at__isnull=True, announcements=failure.announcements)
+    again = failure.announcements + 1
+    if not unchanged.update(announcements=again, announce_at=now + pause_after(again)):
+        return False
+    failure.announcements = again
+    return True
+
+
+def not_heard(failure: Failure, receivers: Iterable[str]) -> None:
+    """Only these are called again."""
+    failure.unheard = "\n".join(receivers)
+    update([failure], "unheard")
+
+
+def announced(failure: Failure, now: datetime) -> None:
+    failure.announced_at = now
+    if getattr(_this_thread, "marks_together", False):
+        with _lock:
+            _announced.append(failure)
+    else:
+        update([failure], "announced_at")
+
+
+@contextmanager
+def marking_together() -> Iterator[None]:
+    """What is announced in here is written down at its end, in one commit, or by the next tick if that comes first.
+
+    In a storm one commit in four is saved. A process that dies before has its receivers called again.
+    """
+    _this_thread.marks_together = True
+    try:
+        yield
+    finally:
+        _this_thread.marks_together = False
+        write_marks()
+
+
+def write_marks() -> None:
+    global _announced
+    with _lock:
+        marked, _announced = _announced, []
+    try:
+        update(marked, "announced_at")
+    except AnyDatabaseError:
+        with _lock:
+            _announced += marked
+        raise
+
+
+def prune_tracebacks() -> int:
+    """Delete a batch of the tracebacks that no failure refers to any more; how many."""
+    used = Failure.objects.filter(traceback__isnull=False).values("traceback")
+    idle = Traceback.objects.exclude(pk__in=used).values_list("pk", flat=True)[:_TRACEBACKS]
+    # One by one: the database looks through all failures for each, and on SQLite nobody can write meanwhile.
+    return sum(_delete(sha256) for sha256 in list(idle))
+
+
+def _delete(sha256: str) -> int:
+    try:
+        return Traceback.objects.filter(pk=sha256).delete()[0]
+    except IntegrityError:
+        return 0  # it has just come into use again

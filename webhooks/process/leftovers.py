@@ -1,0 +1,164 @@
+"""What handlers leave behind in their thread: none of it may reach the next event.
+
+Context (active language and time zone, decimal context, structlog's variables, a site's own) is a copy for each event.
+Connections are looked through afterwards: what is open is closed, and a session that was changed is replaced.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import decimal
+import locale
+import re
+import threading
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import cache
+from typing import Any, TypeVar
+
+import structlog
+from django.db import InterfaceError, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.signals import connection_created
+
+logger = structlog.stdlib.get_logger(__name__)
+T = TypeVar("T")
+# What outlives a transaction. Not SET LOCAL and the like, which end with it.
+_CHANGES_THE_SESSION = re.compile(
+    r"^\s*(?:set\s+(?!local\b|constraints\b|transaction\b)|reset\b|listen\b|prepare\b|declare\b.*\bwith\s+hold\b"
+    r"|create\s+(?:global\s+|local\s+)?temp|attach\b|pragma\s+\w+\s*=)"
+    r"|\bset_config\s*\((?![^;]*,\s*true\s*\))|\bpg_(?:try_)?advisory_lock|^\s*load\b",
+    re.IGNORECASE | re.DOTALL,
+)
+_IDLE = 0  # libpq calls it PQTRANS_IDLE
+_this_thread = threading.local()
+
+
+class Sessions:
+    """The database connections of one thread while handlers run in it."""
+
+    def __init__(self) -> None:
+        self.connections: list[BaseDatabaseWrapper] = []
+        self._cursors: list[weakref.ref[Any]] = []
+        self._inside: set[str] = set()  # a transaction of the caller's, as in a test of the site's: not ours to end
+        self._changed: set[str] = set()
+        self._refused = False
+        self.over = False  # the thread has come back
+
+    def watch(self, connection: BaseDatabaseWrapper) -> None:
+        if connection not in self.connections:
+            self.connections.append(connection)
+            if connection.in_atomic_block:
+                self._inside.add(connection.alias)
+            connection.execute_wrappers.append(self._see)
+
+    def _see(self, execute: Callable[..., T], sql: Any, params: Any, many: bool, context: dict[str, Any]) -> T:
+        if self._refused:
+            raise InterfaceError("This attempt timed out: another may be under way.")
+        self._cursors.append(weakref.ref(context["cursor"]))
+        if isinstance(sql, str) and _CHANGES_THE_SESSION.search(sql):
+            self._changed.add(context["connection"].alias)
+        return execute(sql, params, many, context)
+
+    def refuse(self) -> None:
+        """The attempt has timed out: its thread gets nothing more into the database through these connections."""
+        self._refused = True
+
+    def stop_watching(self) -> None:
+        for connection in self.connections:
+            with suppress(ValueError):
+                connection.execute_wrappers.remove(self._see)
+
+    def tidy(self) -> None:
+        """Whatever state they are in, the next event finds them as if they had just been opened."""
+        for cursor in filter(None, (reference() for reference in self._cursors)):
+            with suppress(Exception):  # a broken connection's
+                cursor.close()
+        for connection in self.connections:
+            try:
+                reason = self._unclean(connection)
+            except Exception:  # noqa: BLE001 - the driver's, each has its own
+                reason = "it is broken"
+            if reason:
+                logger.warning("handler.left_a_connection_unclean", database=connection.alias, reason=reason)
+                _replace(connection)
+
+    def _unclean(self, connection: BaseDatabaseWrapper) -> str:
+        if connection.connection is None or connection.alias in self._inside:
+            return ""
+        if self.in_transaction(connection):
+            return "a transaction was open, or autocommit was off"
+        return "the session was changed" if connection.alias in self._changed else ""
+
+    def in_transaction(self, connection: BaseDatabaseWrapper) -> bool:
+        """Whether one has begun that was not there before."""
+        if connection.alias in self._inside:
+            return False
+        unlike = connection.autocommit != connection.settings_dict["AUTOCOMMIT"]
+        return connection.in_atomic_block or unlike or begun(connection) is True
+
+
+def begun(connection: BaseDatabaseWrapper) -> bool | None:
+    """Whether a transaction is under way, whatever Django knows of it; None: this database's driver does not tell."""
+    session = connection.connection
+    if session is None:
+        return False
+    if connection.vendor == "sqlite":
+        return bool(session.in_transaction)
+    return bool(session.info.transaction_status != _IDLE) if connection.vendor == "postgresql" else None
+
+
+@contextmanager
+def sessions() -> Iterator[Sessions]:
+    """Watches this thread's connections, also those that are opened within, and tidies them at the end."""
+    found = _this_thread.sessions = Sessions()
+    for connection in connections.all(initialized_only=True):
+        found.watch(connection)
+    try:
+        yield found
+    finally:
+        _this_thread.sessions = None
+        found.stop_watching()
+        found.tidy()
+        found.over = True
+
+
+def in_its_own_context(run: Callable[[], T]) -> T:
+    """Run it in a copy of the context. The locale is the process's, so a change of it is undone and told."""
+    known = _locale()
+    try:
+        return contextvars.copy_context().run(_with_its_own_decimals, run)
+    finally:
+        if locale.setlocale(locale.LC_ALL) != known:
+            logger.warning("handler.changed_the_locale", hint="It is the whole process's. Format with babel or Django.")
+            locale.setlocale(locale.LC_ALL, known)
+
+
+def _with_its_own_decimals(run: Callable[[], T]) -> T:
+    decimal.setcontext(decimal.getcontext().copy())  # a copied context still holds the same one
+    return run()
+
+
+@cache
+def _locale() -> str:
+    return locale.setlocale(locale.LC_ALL)
+
+
+def _replace(connection: BaseDatabaseWrapper) -> None:
+    """The next use opens another. Django's close() alone keeps a connection that is inside a transaction."""
+    connection.in_atomic_block = False
+    connection.savepoint_ids = []
+    connection.run_on_commit = []
+    connection.needs_rollback = False
+    connection.closed_in_transaction = False
+    with suppress(Exception):  # broken already
+        connection.close()
+
+
+def _on_created(*, connection: BaseDatabaseWrapper, **_: Any) -> None:
+    if (watching := getattr(_this_thread, "sessions", None)) is not None:
+        watching.watch(connection)
+
+
+connection_created.connect(_on_created, dispatch_uid="webhooks.process.leftovers")

@@ -1,0 +1,153 @@
+"""What deliveries tell beside their events: which secret signed them, and in which API version they come.
+
+Noted in memory, and written at most once a minute in each process, off the request's thread.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime, timedelta
+
+import structlog
+from django.core.mail import mail_admins
+from django.db import connection
+from django.utils import timezone
+
+from alerts_runtime.monitoring import watchdog
+from webhooks.conf import Endpoint, config
+from webhooks.events import StripeEvent
+from webhooks.handlers import matching
+from webhooks.models import SecretUse
+
+logger = structlog.stdlib.get_logger(__name__)
+WRITE_AFTER = 60.0  # seconds
+IDLE_FOR = timedelta(hours=24)
+_VERSION = "api version "
+
+_lock = threading.Lock()
+_uses: Counter[tuple[str, str]] = Counter()  # (endpoint, mark of its secret)
+_known_versions: set[str] = set()
+_new_versions: dict[str, str] = {}  # version -> the type of the first event in it
+_timer: threading.Timer | None = None
+
+
+def mark(secret: str) -> str:
+    """Tells secrets apart and shows none."""
+    return hashlib.sha256(secret.encode()).hexdigest()[:12]
+
+
+def note(endpoint: Endpoint, secret: str, event: StripeEvent) -> None:
+    """Costs the request next to nothing. An endpoint with one secret has nothing to tell of it."""
+    with _lock:
+        if len(endpoint.secrets) > 1:
+            _uses[endpoint.name, mark(secret)] += 1
+        if event.api_version and event.api_version not in _known_versions:
+            _known_versions.add(event.api_version)
+            _new_versions[event.api_version] = event.type
+        if _uses or _new_versions:
+            _start_timer()
+
+
+def write(now: datetime) -> None:
+    """Write what was noted, and tell of what is new. What cannot be written is noted again."""
+    with _lock:
+        uses, versions = dict(_uses), dict(_new_versions)
+        _uses.clear()
+        _new_versions.clear()
+    try:
+        for (endpoint, secret), number in list(uses.items()):
+            _add(endpoint, secret, number, now)
+            del uses[endpoint, secret]
+        for version, event_type in list(versions.items()):
+            _tell_of_version(version, event_type, now)
+            del versions[version]
+        for endpoint, position in idle(_last_uses(), config().endpoints.values(), now):
+            _tell_of_idle_secret(endpoint, position, now)
+    except Exception as error:  # noqa: BLE001 - a note that cannot be written must break nothing
+        logger.warning("noticed.not_written", error=type(error).__name__)
+        with _lock:
+            _uses.update(uses)
+            _new_versions.update(versions)
+
+
+def idle(
+    uses: Mapping[tuple[str, str], tuple[datetime, datetime | None]], endpoints: Iterable[Endpoint], now: datetime
+) -> Iterator[tuple[str, int]]:
+    """(endpoint, position from 1) of each secret that has not been used for a day while another one has been. Pure.
+
+    `uses` has since when a secret is known and when it was last used.
+    """
+    for endpoint in endpoints:
+        known = [uses.get((endpoint.name, mark(secret))) for secret in endpoint.secrets]
+        if not any(use and use[1] and now - use[1] < IDLE_FOR for use in known):
+            continue
+        for position, use in enumerate(known, start=1):
+            if use and now - (use[1] or use[0]) >= IDLE_FOR:
+                yield endpoint.name, position
+
+
+def _last_uses() -> dict[tuple[str, str], tuple[datetime, datetime | None]]:
+    rows = SecretUse.objects.values_list("endpoint", "secret", "since", "last_at")
+    return {(endpoint, secret): (since, last_at) for endpoint, secret, since, last_at in rows}
+
+
+def _add(endpoint: str, secret: str, number: int, now: datetime) -> None:
+    """Its other secrets get a row as well: from now on they are known, and not used."""
+    if endpoint not in config().endpoints:
+        return  # it was removed from the settings meanwhile, and its secrets with it
+    for other in map(mark, config().endpoints[endpoint].secrets):
+        SecretUse.objects.get_or_create(endpoint=endpoint, secret=other, defaults={"since": now})
+    table = connection.ops.quote_name(SecretUse._meta.db_table)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"UPDATE {table} SET count = count + %s, last_at = %s WHERE endpoint = %s AND secret = %s",  # noqa: S608 - the model's own table name
+            [number, connection.ops.adapt_datetimefield_value(now), endpoint, secret],
+        )
+
+
+def _tell_of_idle_secret(endpoint: str, position: int, now: datetime) -> None:
+    if watchdog.may_say(now, f"secret {mark(endpoint)} {position}", timedelta(days=1)):
+        logger.warning(
+            "secret.not_used",
+            endpoint=endpoint,
+            position=position,
+            hint="Stripe has signed nothing with it for 24 h: it can go from STRIPE_WEBHOOK_SECRET.",
+        )
+
+
+def _tell_of_version(version: str, event_type: str, now: datetime) -> None:
+    """The first version that a site ever sees is no news."""
+    is_first = not watchdog.has_said(_VERSION)
+    if not watchdog.may_say(now, f"{_VERSION}{version}"[:50], None) or is_first:
+        return
+    names = [handler.name for handler in matching(event_type)]
+    logger.warning("event.new_api_version", api_version=version, type=event_type, handlers=names)
+    text = (
+        f"The first is of type {event_type}. Its handlers: {', '.join(names) or 'none'}. Objects may have other fields "
+        "in this version: see https://docs.stripe.com/changelog. To store only one: STRIPE_WEBHOOK_API_VERSION."
+    )
+    try:
+        mail_admins(f"Stripe sends events in API version {version} now", text)
+    except Exception:  # the log has it
+        logger.exception("the admins could not be mailed")
+
+
+def _start_timer() -> None:
+    global _timer
+    if _timer is None:
+        _timer = threading.Timer(WRITE_AFTER, _write_and_close)
+        _timer.name, _timer.daemon = "noticed", True
+        _timer.start()
+
+
+def _write_and_close() -> None:
+    global _timer
+    with _lock:
+        _timer = None
+    try:
+        write(timezone.now())
+    finally:
+        connection.close()  # this thread's own
