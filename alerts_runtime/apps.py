@@ -1,3 +1,5 @@
+from typing import Any
+
 from django.apps import AppConfig
 
 
@@ -6,10 +8,19 @@ class RuntimeConfig(AppConfig):
     label = "swa_runtime"  # tables and permissions hang on it
 
     def ready(self) -> None:
-        from alerts_runtime import checks  # noqa: F401 - importing checks registers them
+        from alerts_runtime import background, checks  # noqa: F401 - importing checks registers them
+        from alerts_runtime.engine import hints
         from alerts_runtime.monitoring import dead_mans_switch
         from alerts_runtime.redaction import logs
-        from alerts_runtime.worker import runner
+        from alerts_runtime.wakeups import wake
 
-        runner.register(dead_mans_switch.loops)
+        hints.carried_by(_look)
+        wake.instead(hints.tell)
+        background.register(dead_mans_switch.loops)
         logs.hear_python()
+
+
+def _look() -> Any:
+    from alerts_runtime.engine.tasks import look
+
+    return look

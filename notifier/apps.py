@@ -7,11 +7,11 @@ class NotifierConfig(AppConfig):
     verbose_name = "Alerts"
 
     def ready(self) -> None:
+        from alerts_runtime import background
         from alerts_runtime.monitoring import metrics
-        from alerts_runtime.worker import runner
         from notifier import checks, receivers  # noqa: F401 - importing connects receivers, registers checks
         from notifier.delivery import loops
         from notifier.metrics import collect
 
-        runner.register(loops.loops)
+        background.register(loops.loops)
         metrics.register(collect)

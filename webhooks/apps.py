@@ -7,14 +7,14 @@ class WebhooksConfig(AppConfig):
     verbose_name = "Stripe webhooks"
 
     def ready(self) -> None:
+        from alerts_runtime import background
         from alerts_runtime.database import trials
         from alerts_runtime.monitoring import metrics
-        from alerts_runtime.worker import runner
         from webhooks import checks, deploy_checks, handlers, loops  # noqa: F401 - importing checks registers them
         from webhooks.metrics import collect
         from webhooks.process import inbox
 
         handlers.autodiscover()
-        runner.register(loops.loops)
+        background.register(loops.loops)
         metrics.register(collect)
         trials.register(inbox.try_to_store)

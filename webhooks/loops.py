@@ -11,10 +11,10 @@ import structlog
 from django.conf import settings
 from django.utils import timezone
 
+from alerts_runtime.background import Loop
 from alerts_runtime.database.retention import Pruner
 from alerts_runtime.isolation.parts import Parts, on_its_own
 from alerts_runtime.leasing.clock import SteppedBack
-from alerts_runtime.worker.runner import Loop
 from webhooks.conf import config
 from webhooks.process import announcements, failures, inbox, processing
 from webhooks.process.leases import grace, held

@@ -13,12 +13,10 @@ from functools import partial
 
 import structlog
 
-from alerts_runtime.engine import hints
+from alerts_runtime.background import FIRST_PAUSE, LONGEST_WAIT, Loop, registered
 from alerts_runtime.isolation import threads
 from alerts_runtime.isolation.threads import check_connection, close_connections, daemon
 from alerts_runtime.wakeups import wake
-from alerts_runtime.worker import runner
-from alerts_runtime.worker.runner import Loop
 
 log = structlog.get_logger(__name__)
 
@@ -37,14 +35,15 @@ class Rounds:
         if loop.tend:
             daemon(f"{loop.name}-tend", partial(_tend, loop, loop.tend)).start()
 
-    def run(self) -> None:
+    def run(self) -> bool:
+        """True: it stopped while there was more to do."""
         if not self._free.acquire(blocking=False):
             wake.wake_here(self._topic)  # those at work look once more
-            return
+            return False
         self._at_work.add(threading.current_thread())
         try:
             check_connection()
-            self._work()
+            return self._work()
         except BaseException:
             close_connections()
             raise
@@ -63,7 +62,7 @@ class Rounds:
     def _topic(self) -> str:
         return self._loop.topic or self._loop.name
 
-    def _work(self) -> None:
+    def _work(self) -> bool:
         loop, waker = self._loop, wake.Waker(self._topic)
         end = time.monotonic() + SLICE
         echoed = False
@@ -71,26 +70,26 @@ class Rounds:
             wait = loop.step()
             if threads.is_written_off():
                 threads.take_back()  # an engine gives it work again, unlike a worker
-                return
+                return False
             if wait == 0:
                 echoed = False
             elif loop.busy and loop.busy():
-                waker.wait(min(wait, runner.LONGEST_WAIT))
+                waker.wait(min(wait, LONGEST_WAIT))
                 echoed = False
             elif echoed:
-                return
+                return False
             else:
                 waker.wait(wake.ECHO)
                 echoed = True
         if loop.busy and loop.close and loop.busy():
             loop.close(CLOSE_WITHIN)
-        hints.hint(loop.name)  # there is more
+        return True
 
 
 def _tend(loop: Loop, tend: Callable[[], float]) -> None:
     """For as long as the process lives: a round may begin at any time."""
     while True:
-        wait = runner.FIRST_PAUSE
+        wait = FIRST_PAUSE
         try:
             check_connection()
             wait = tend()
@@ -104,12 +103,15 @@ _rounds: dict[str, Rounds] = {}
 _lock = threading.Lock()
 
 
-def run(name: str) -> None:
-    """Do what is due in the loop of this name. A name that is unknown, from a newer version, is logged and ignored."""
+def run(name: str) -> bool:
+    """Do what is due in the loop of this name; True when more is left.
+
+    A name that is unknown, from a newer version, is logged and ignored.
+    """
     with _lock:
         if not _rounds:
-            _rounds.update({loop.name: Rounds(loop) for loop in runner.registered()})
+            _rounds.update({loop.name: Rounds(loop) for loop in registered()})
     if name in _rounds:
-        _rounds[name].run()
-    else:
-        log.warning("a task asks for a loop that is not known here", loop=name)
+        return _rounds[name].run()
+    log.warning("a task asks for a loop that is not known here", loop=name)
+    return False

@@ -13,8 +13,8 @@ from datetime import datetime, timedelta
 import structlog
 from django.utils import timezone
 
+from alerts_runtime.background import LONGEST_WAIT, Loop
 from alerts_runtime.engine import hints
-from alerts_runtime.worker.runner import LONGEST_WAIT, Loop
 
 log = structlog.get_logger(__name__)
 

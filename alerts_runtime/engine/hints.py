@@ -5,10 +5,10 @@ A hint carries no work: the tables do. Losing every hint costs a second, since `
 
 from __future__ import annotations
 
-import importlib
 import os
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 import structlog
@@ -29,6 +29,20 @@ def in_use() -> bool:
     backend: str = getattr(settings, "TASKS", {}).get("default", {}).get("BACKEND", "")
     module = backend.rpartition(".")[0]
     return bool(backend) and module.rpartition(".")[2] not in _NONE
+
+
+def carried_by(look: Callable[[], Any]) -> None:
+    """`look` returns the task that carries a hint. A function, since importing the task imports the engine."""
+    global _look
+    _look = look
+
+
+def tell(loop: str) -> bool:
+    """The same as `hint`, where an engine is in use; else False, and nobody is told."""
+    if not in_use():
+        return False
+    hint(loop)
+    return True
 
 
 def hint(loop: str) -> None:
@@ -77,8 +91,7 @@ class Hints:
     def _send(self, loop: str) -> None:
         if self._still_waits(loop):
             return  # it will see what this hint is about
-        tasks: Any = importlib.import_module("alerts_runtime.engine.tasks")  # late: it imports the engine
-        self._waiting[loop] = (tasks.look.enqueue(loop), time.monotonic())
+        self._waiting[loop] = (_look().enqueue(loop), time.monotonic())
 
     def _still_waits(self, loop: str) -> bool:
         """So a stopped engine that can tell is not flooded; one that cannot needs a queue with a limit."""
@@ -97,5 +110,6 @@ def _forget_parent() -> None:
     _hints = Hints()
 
 
+_look: Callable[[], Any]
 _hints = Hints()
 os.register_at_fork(after_in_child=_forget_parent)

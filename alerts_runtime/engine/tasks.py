@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import django
 from django.conf import settings
 
-from alerts_runtime.engine import executor
+from alerts_runtime.engine import executor, hints
 
 if TYPE_CHECKING or django.VERSION >= (6, 0):
     from django.tasks import task
@@ -18,4 +18,5 @@ else:
 @task(queue_name=getattr(settings, "TASKS_QUEUE", "default"))
 def look(loop: str) -> None:
     """Do what is due in a loop. Any number may run at once; one that finds nothing costs a query."""
-    executor.run(loop)
+    if executor.run(loop):
+        hints.hint(loop)

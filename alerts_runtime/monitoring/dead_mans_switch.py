@@ -14,9 +14,9 @@ import structlog
 from django.conf import settings
 from django.utils import timezone
 
+from alerts_runtime.background import Loop
 from alerts_runtime.monitoring import watchdog
 from alerts_runtime.monitoring.watchdog import Verdict
-from alerts_runtime.worker.runner import Loop
 
 log = structlog.get_logger(__name__)
 

@@ -13,10 +13,10 @@ from django.core.mail import mail_admins
 from django.db import connection
 from django.utils import timezone
 
+from alerts_runtime import background
 from alerts_runtime.isolation.threads import close_connections, daemon
 from alerts_runtime.models import Said
 from alerts_runtime.monitoring import heartbeat
-from alerts_runtime.worker import runner
 
 log = structlog.get_logger(__name__)
 
@@ -59,7 +59,7 @@ def inspect(now: datetime) -> Finding:
     """Asks the database. Raises what it raises."""
     waiting = [
         (due, loop.name)
-        for loop in runner.registered()
+        for loop in background.registered()
         if loop.oldest_due and (due := loop.oldest_due(now)) is not None
     ]
     due, name = min(waiting, default=(None, ""))

@@ -20,7 +20,6 @@ import structlog
 from django.db import connection
 
 from alerts_runtime.database.sqlite import shared_file
-from alerts_runtime.engine import hints
 from alerts_runtime.wakeups import fifo
 
 log = structlog.get_logger(__name__)
@@ -35,6 +34,7 @@ Hear = Callable[[float], set[str]]  # waits so many seconds for topics
 _wakers: defaultdict[str, WeakSet[Waker]] = defaultdict(WeakSet)
 _lock = threading.Lock()
 _sent_at: dict[str, float] = {}
+_instead: list[Callable[[str], bool]] = []
 
 
 class Waker:
@@ -70,6 +70,12 @@ def wake(topic: str) -> None:
         connection.on_commit(lambda: _wake_now(topic), robust=True)
     else:
         _wake_now(topic)
+
+
+def instead(tell: Callable[[str], bool]) -> None:
+    """Where `tell` takes a topic (returns True), it reaches the other processes, and nothing else is sent to them."""
+    if tell not in _instead:
+        _instead.append(tell)
 
 
 def wake_here(topic: str, *, only_idle: bool = False) -> None:
@@ -141,9 +147,9 @@ def _wake_all_here() -> None:
 
 def _wake_now(topic: str) -> None:
     wake_here(topic)
-    if hints.in_use():
-        hints.hint(topic)
-    elif _may_send(topic):
+    if any(tell(topic) for tell in _instead):
+        return
+    if _may_send(topic):
         try:
             _send(topic)
         except Exception:  # a hint; whatever is wrong, the caller's work is already stored

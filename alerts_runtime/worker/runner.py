@@ -10,8 +10,6 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from functools import partial
 from types import FrameType
 from typing import Any
@@ -20,6 +18,7 @@ import structlog
 from django.db import close_old_connections
 from django.utils import timezone
 
+from alerts_runtime.background import FIRST_PAUSE, LONGEST_PAUSE, LONGEST_WAIT, Loop
 from alerts_runtime.engine import hints
 from alerts_runtime.isolation import threads
 from alerts_runtime.isolation.threads import alive, check_connection, close_connections, daemon, where
@@ -28,49 +27,9 @@ from alerts_runtime.wakeups import wake
 
 log = structlog.get_logger(__name__)
 
-LONGEST_WAIT = 1.0  # seconds; what polling costs at most when every wake-up is lost
-FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0  # seconds after a step that failed
 BEAT_EVERY = 5.0  # each beat is a commit
 RESTART = 75  # the exit code that asks a supervisor for another worker; EX_TEMPFAIL of sysexits.h
 CLOSE_WITHIN = 1.0  # seconds that handing back gets even when running steps used up the time to stop
-
-
-@dataclass(frozen=True)
-class Loop:
-    """Something to do again and again, with threads of its own so that it can delay no other loop.
-
-    `step` does one unit of work and returns the seconds until it must look again at the latest; 0 means that there
-    is more. A step that finds nothing must write nothing. `topic` names the wake-ups that concern it, its own name by
-    default; None: no wake-up does. `oldest_due` says since when something waits for this loop.
-    `close` hands back what is in flight, within so many seconds.
-
-    An engine needs to know more: whether something is `busy` whose end the next step writes down, and how to `tend`
-    what running steps hold, which returns the seconds until it must be done again.
-    """
-
-    name: str
-    step: Callable[[], float]
-    threads: int = 1
-    topic: str | None = ""
-    oldest_due: Callable[[datetime], datetime | None] | None = None
-    close: Callable[[float], None] | None = None
-    busy: Callable[[], bool] | None = None
-    tend: Callable[[], float] | None = None
-
-
-Factory = Callable[[], Iterable[Loop]]
-_factories: list[Factory] = []
-
-
-def register(factory: Factory) -> None:
-    """Adds an app's loops. Called in AppConfig.ready(); the factory is called when a worker starts."""
-    if factory not in _factories:
-        _factories.append(factory)
-
-
-def registered() -> tuple[Loop, ...]:
-    """The loops of every app, made anew."""
-    return tuple(loop for factory in _factories for loop in factory())
 
 
 class Worker:

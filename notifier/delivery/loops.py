@@ -11,12 +11,12 @@ from django.db.models import Case, Min, Q, When
 from django.db.models.functions import Coalesce, Greatest
 from django.utils import timezone
 
+from alerts_runtime.background import Loop
 from alerts_runtime.database.retention import Pruner
 from alerts_runtime.isolation.parts import Parts, on_its_own
 from alerts_runtime.leasing.clock import SteppedBack
 from alerts_runtime.redaction.masking import masked
 from alerts_runtime.wakeups.wake import wake
-from alerts_runtime.worker.runner import Loop
 from notifier import api, inbound
 from notifier.alerts import store
 from notifier.config.conf import get_policy

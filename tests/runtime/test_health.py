@@ -17,9 +17,9 @@ from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 from pytest_django import DjangoAssertNumQueries, Settings
 
+from alerts_runtime import background
+from alerts_runtime.background import Loop
 from alerts_runtime.monitoring import health, heartbeat, metrics, watchdog
-from alerts_runtime.worker import runner
-from alerts_runtime.worker.runner import Loop
 
 TOKEN = "a-token-for-prometheus"
 
@@ -27,7 +27,7 @@ TOKEN = "a-token-for-prometheus"
 @pytest.fixture(autouse=True)
 def _fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """No app's loops, and nothing remembered of the migrations."""
-    monkeypatch.setattr(runner, "_factories", [])
+    monkeypatch.setattr(background, "_factories", [])
     health.migrations.forget()
     yield
     health.migrations.forget()
@@ -35,7 +35,7 @@ def _fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def waits_since(monkeypatch: pytest.MonkeyPatch, since: datetime | None) -> None:
     loop = Loop("events", lambda: 1.0, oldest_due=lambda _now: since)
-    monkeypatch.setattr(runner, "_factories", [lambda: [loop]])
+    monkeypatch.setattr(background, "_factories", [lambda: [loop]])
 
 
 def beat(at: datetime) -> None:
@@ -136,7 +136,7 @@ def test_migrations_are_looked_up_once_a_minute(django_assert_num_queries: Djang
 def test_a_mistake_in_the_settings_is_a_reason(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     from notifier.delivery import loops
 
-    monkeypatch.setattr(runner, "_factories", [loops.loops])
+    monkeypatch.setattr(background, "_factories", [loops.loops])
     settings.NOTIFIER = {"CHANNELS": {"slack": {"BACKEND": "slakc"}}}
     response = Client().get("/readyz")
     assert (response.status_code, reasons(response)) == (503, ["settings"])

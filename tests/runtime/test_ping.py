@@ -13,10 +13,10 @@ from pytest_httpserver import HTTPServer
 from structlog.testing import capture_logs
 from werkzeug import Response
 
+from alerts_runtime import background
+from alerts_runtime.background import Loop
 from alerts_runtime.monitoring import dead_mans_switch, heartbeat
 from alerts_runtime.monitoring.dead_mans_switch import EVERY, Ping
-from alerts_runtime.worker import runner
-from alerts_runtime.worker.runner import Loop
 
 pytestmark = pytest.mark.django_db
 PATH = "/ping/only-we-know-this-part"
@@ -39,7 +39,7 @@ def waiting(monkeypatch: pytest.MonkeyPatch) -> list[datetime]:
     """Since when something waits; and a worker lives."""
     since: list[datetime] = []
     loop = Loop("events", lambda: 1.0, oldest_due=lambda _now: min(since, default=None))
-    monkeypatch.setattr(runner, "_factories", [lambda: [loop]])
+    monkeypatch.setattr(background, "_factories", [lambda: [loop]])
     heartbeat.beat("a", timezone.now(), host="web1", pid=7, started_at=timezone.now(), loops={})
     return since
 

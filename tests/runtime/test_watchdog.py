@@ -12,9 +12,9 @@ import time_machine
 from django.core import mail
 from structlog.testing import capture_logs
 
+from alerts_runtime import background
 from alerts_runtime.monitoring import heartbeat, watchdog
 from alerts_runtime.monitoring.watchdog import Finding, Verdict, Watchdog, describe, judge
-from alerts_runtime.worker import runner
 
 NOW = datetime(2026, 11, 22, 14, 2, tzinfo=UTC)
 
@@ -86,10 +86,10 @@ class Waiting:
         self.events: timedelta | None = None
         self.alerts: timedelta | None = None
 
-    def loops(self) -> Iterator[runner.Loop]:
-        yield runner.Loop("events", lambda: 1.0, oldest_due=lambda now: _before(now, self.events))
-        yield runner.Loop("alerts", lambda: 1.0, oldest_due=lambda now: _before(now, self.alerts))
-        yield runner.Loop("tick", lambda: 1.0)
+    def loops(self) -> Iterator[background.Loop]:
+        yield background.Loop("events", lambda: 1.0, oldest_due=lambda now: _before(now, self.events))
+        yield background.Loop("alerts", lambda: 1.0, oldest_due=lambda now: _before(now, self.alerts))
+        yield background.Loop("tick", lambda: 1.0)
 
 
 def _before(now: datetime, waits: timedelta | None) -> datetime | None:
@@ -100,9 +100,9 @@ def _before(now: datetime, waits: timedelta | None) -> datetime | None:
 def waiting(monkeypatch: pytest.MonkeyPatch, settings: Any) -> Waiting:
     address = "ops@example.com"
     settings.ADMINS = [address if django.VERSION >= (6, 0) else ("Ops", address)]
-    monkeypatch.setattr(runner, "_factories", [])
+    monkeypatch.setattr(background, "_factories", [])
     found = Waiting()
-    runner.register(found.loops)
+    background.register(found.loops)
     return found
 
 
@@ -227,9 +227,9 @@ def test_a_look_that_fails_is_logged_and_the_next_one_asks_again(
         raise ValueError("broken")
 
     watch = Watchdog()
-    monkeypatch.setattr(runner, "_factories", [lambda: [runner.Loop("bad", lambda: 1.0, oldest_due=fail)]])
+    monkeypatch.setattr(background, "_factories", [lambda: [background.Loop("bad", lambda: 1.0, oldest_due=fail)]])
     assert [line["log_level"] for line in look(watch, 0.0)] == ["error"]
 
-    monkeypatch.setattr(runner, "_factories", [waiting.loops])
+    monkeypatch.setattr(background, "_factories", [waiting.loops])
     waiting.events = timedelta(hours=2)
     assert [line["log_level"] for line in look(watch, 60.0)] == ["critical"]

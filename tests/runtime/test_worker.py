@@ -19,10 +19,11 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from structlog.testing import capture_logs
 
+from alerts_runtime import background
+from alerts_runtime.background import Loop
 from alerts_runtime.models import WorkerHeartbeat
 from alerts_runtime.wakeups import wake
-from alerts_runtime.worker import runner
-from alerts_runtime.worker.runner import Loop, Worker
+from alerts_runtime.worker.runner import Worker
 from tests.runtime.waiting import until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -268,11 +269,11 @@ def test_loops_come_from_registered_factories_each_once(monkeypatch: pytest.Monk
     def factory() -> Iterable[Loop]:
         yield Loop("a", Steps())
 
-    monkeypatch.setattr(runner, "_factories", [])
-    runner.register(factory)
-    runner.register(factory)
+    monkeypatch.setattr(background, "_factories", [])
+    background.register(factory)
+    background.register(factory)
 
-    assert [loop.name for loop in runner.registered()] == ["a"]
+    assert [loop.name for loop in background.registered()] == ["a"]
 
 
 # --- manage.py worker -------------------------------------------------------------------------------------------------

@@ -19,8 +19,8 @@ from django.db.backends.sqlite3.base import DatabaseWrapper
 from django.dispatch import receiver
 from django.utils import timezone
 
+from alerts_runtime import background
 from alerts_runtime.wakeups import wake
-from alerts_runtime.worker import runner
 from tests.runtime.waiting import until
 from tests.webhooks.conftest import Connect
 from tests.webhooks.stripe_side import deliver, make_due, received
@@ -706,7 +706,7 @@ def test_since_when_work_waits_is_known() -> None:
 
 
 def test_the_loops_are_registered_with_the_worker() -> None:
-    names = {loop.name: loop for loop in runner.registered()}
+    names = {loop.name: loop for loop in background.registered()}
     assert {"events", "webhooks-tick"} <= set(names)
     assert names["events"].threads >= 1
     assert names["webhooks-tick"].topic is None

@@ -11,11 +11,12 @@ from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
+from alerts_runtime.background import registered
 from alerts_runtime.engine import hints
 from alerts_runtime.engine.fallback import supervised
 from alerts_runtime.monitoring import heartbeat
 from alerts_runtime.redaction.redact import redact
-from alerts_runtime.worker.runner import Worker, registered
+from alerts_runtime.worker.runner import Worker
 
 log = structlog.get_logger(__name__)
 
