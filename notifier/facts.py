@@ -322,3 +322,14 @@ class DeliveryError(Exception):
         self.retry_after = seconds_to_wait(retry_after)
         self.target_dead = target_dead or channel_dead
         self.channel_dead = channel_dead
+
+
+@dataclass(frozen=True, slots=True)
+class EventCounts:
+    """What became of the events that were received in a period."""
+
+    received: int
+    first_time: int  # processed at the first attempt
+    recovered: int  # processed after they had failed
+    dead: int
+    open: int  # not processed yet

@@ -12,11 +12,10 @@ from django.db.models import Count, Max, Min, Q, Sum
 from django.utils.module_loading import import_string
 
 from alerts_runtime.isolation.parts import on_its_own
-from notifier.facts import Failure, Money
+from notifier.facts import EventCounts, Failure, Money
 from notifier.flow import pipeline
 from notifier.judge.match import canonical
 from notifier.judge.watch import Missing, Seen
-from notifier.messages.digest import EventCounts
 from notifier.models import Occurrence
 from webhooks.events import parse
 from webhooks.models import Refusal, WebhookEvent

@@ -9,18 +9,18 @@ from zoneinfo import ZoneInfo
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.urls import NoReverseMatch, reverse
 
-from notifier.facts import Message, Severity
+from notifier.facts import EventCounts, Message, Severity
 from notifier.judge.calendar import Period, period_before
 from notifier.judge.policy import DigestPlan, Policy
 from notifier.messages import digest_delivery, digest_money
-from notifier.messages.digest_data import DigestData, EventCounts, Line, Section
+from notifier.messages.digest_data import DigestData, Line, Section
 from notifier.messages.digest_money import Events
 from notifier.messages.digest_page import render_digest
 from notifier.messages.story import alert_url
 from notifier.messages.trend import trend
 from notifier.models import Alert, Digest, Notification, Occurrence
 
-__all__ = ["CountEvents", "DigestData", "EventCounts", "collect", "compose", "render_digest"]
+__all__ = ["CountEvents", "DigestData", "collect", "compose", "render_digest"]
 
 CountEvents = Callable[[datetime, datetime], EventCounts]
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
-from notifier.facts import Money, Severity
+from notifier.facts import EventCounts, Money, Severity
 
 
 class Section(Enum):
@@ -23,17 +23,6 @@ class Section(Enum):
 
 
 OPEN = frozenset({Section.DEAD, Section.NEW, Section.STILL_OPEN, Section.HELD})
-
-
-@dataclass(frozen=True, slots=True)
-class EventCounts:
-    """What became of the events that were received in a period."""
-
-    received: int
-    first_time: int  # processed at the first attempt
-    recovered: int  # processed after they had failed
-    dead: int
-    open: int  # not processed yet
 
 
 @dataclass(frozen=True, slots=True)

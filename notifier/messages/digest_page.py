@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from django.template.loader import render_to_string
 
 from notifier.channels.text import POSSIBLE_REPEAT, plain
-from notifier.facts import FORGOTTEN, Link, Message, Reason, Severity
+from notifier.facts import FORGOTTEN, EventCounts, Link, Message, Reason, Severity
 from notifier.messages import bars
-from notifier.messages.digest_data import OPEN, DigestData, EventCounts, Held, Line, Section, Undelivered
+from notifier.messages.digest_data import OPEN, DigestData, Held, Line, Section, Undelivered
 from notifier.messages.render import COLOURS, OVER, TEST
 from notifier.messages.sms_text import numbers
 from notifier.messages.wording import about, clock, counted, shorten, span, sums, unknown_amounts

@@ -13,12 +13,12 @@ from django.test.utils import CaptureQueriesContext
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from notifier.facts import Money, Reason, Result, Severity
+from notifier.facts import EventCounts, Money, Reason, Result, Severity
 from notifier.judge.calendar import Every, Period, period_before
 from notifier.judge.policy import DigestPlan, Policy
 from notifier.messages import bars, digest_page
 from notifier.messages.digest import collect, compose, render_digest, section_of
-from notifier.messages.digest_data import OPEN, DigestData, EventCounts, Held, Line, Section, Trend, Undelivered
+from notifier.messages.digest_data import OPEN, DigestData, Held, Line, Section, Trend, Undelivered
 from notifier.messages.trend import trend
 from notifier.models import Alert, Attempt, Digest, Notification, Occurrence, Silence
 from tests.notifier.rows import MINUTE, NOON, a_notification, a_target, an_alert, failures, failures_in_bulk, scanned
