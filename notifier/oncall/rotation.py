@@ -1,0 +1,77 @@
+"""A rotation as frozen values: when it is handed over, who takes turns, and which periods others take over. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime, time
+
+from notifier.calendar import QuietHours, zone
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A seat in the order of turns. It is asked for at each handover, by the local date of that handover."""
+
+    person: str  # key of PEOPLE; "" is an empty seat, whose turn nobody takes
+    since: date | None = None  # the first day on which a shift of theirs may begin
+    until: date | None = None  # the last such day
+
+    def sits_on(self, day: date) -> bool:
+        return (self.since is None or self.since <= day) and (self.until is None or day <= self.until)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Slot:
+    """A handover in the week, in local time."""
+
+    weekday: int  # 0 is Monday
+    at: time
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """Members who take turns from handover to handover, perhaps only during some hours.
+
+    With `every` above 1 handovers happen only in each n-th week, counted from the week of `start`. A shift in which
+    `hours` leave nothing takes a turn only if `days_off_take_turn`.
+    """
+
+    name: str
+    tz: str
+    start: date  # the first member's first shift begins with the first handover on or after this day
+    handovers: tuple[Slot, ...]
+    members: tuple[Member, ...]
+    every: int = 1  # weeks
+    hours: tuple[QuietHours, ...] = ()  # when it is in force; () is always
+    days_off_take_turn: bool = False
+
+    def __post_init__(self) -> None:
+        zone(self.tz)
+        if not self.handovers or list(self.handovers) != sorted(set(self.handovers)) or self.every < 1:
+            raise ValueError("a layer needs handovers, each once and in the order of the week, every 1 or more weeks")
+
+
+@dataclass(frozen=True, slots=True)
+class Rotation:
+    """Layers, of which a later one counts where it has somebody, and an earlier one elsewhere."""
+
+    name: str
+    tz: str  # in which its times are shown
+    layers: tuple[Layer, ...]
+
+    @property
+    def people(self) -> tuple[str, ...]:
+        """Everybody who has a seat, each once."""
+        seats = (member.person for layer in self.layers for member in layer.members)
+        return tuple(dict.fromkeys(person for person in seats if person))
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """A period, start <= t < end, for which a person takes over whatever the layers say."""
+
+    id: int  # of two that overlap the one with the higher id counts: it was made later
+    rotation: str
+    person: str
+    start: datetime
+    end: datetime
