@@ -9,6 +9,7 @@ from django.utils.module_loading import import_string
 
 from notifier.config.destinations import Site, channel_of, problems_of
 from notifier.config.fields import REST
+from notifier.config.people import people_of, people_problems, rotations_of
 from notifier.config.problems import CONTRADICTION, Problem, path, shown
 from notifier.config.schema import Cadence, MatchEntry, RouteEntry, Written
 from notifier.facts import Category, Severity, Timing
@@ -40,6 +41,7 @@ def build(written: Written, raw: object, site: Site) -> tuple[Policy, list[Probl
         problem for alias, entry in written.channels.items() for problem in problems_of(channels[alias], entry, raw)
     ]
     problems += _contradictions(written, raw)
+    problems += people_problems(written, raw)
     policy = Policy(
         channels=channels,
         rules=tuple(_rules(written)),
@@ -47,6 +49,8 @@ def build(written: Written, raw: object, site: Site) -> tuple[Policy, list[Probl
         digests=tuple(_digests(written, tz)),
         inhibitions=INHIBITIONS if written.inhibit is None else tuple(_inhibitions(written)),
         watch=Watch(expect=written.expect, **written.watch.model_dump()),
+        people=people_of(written),
+        rotations=rotations_of(written, tz),
         tz=tz,
         quiet_period=written.quiet_period,
         acknowledge_for=written.acknowledge_for,

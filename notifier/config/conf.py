@@ -85,12 +85,17 @@ def _twins(policy: Policy) -> list[Problem]:
 
 
 def _written(raw: object) -> tuple[Written | None, list[ErrorDetails]]:
-    channels = raw.get("CHANNELS", {}) if isinstance(raw, Mapping) else None
-    aliases = set(map(str, channels)) if isinstance(channels, Mapping) else None
+    names = {"aliases": _names(raw, "CHANNELS"), "people": _names(raw, "PEOPLE")}
     try:
-        return Written.model_validate(raw, context={"aliases": aliases}), []
+        return Written.model_validate(raw, context=names), []
     except ValidationError as error:
         return None, _errors(error)
+
+
+def _names(raw: object, section: str) -> set[str] | None:
+    """What other parts of the table may name; None when it cannot be told."""
+    entries = raw.get(section, {}) if isinstance(raw, Mapping) else None
+    return set(map(str, entries)) if isinstance(entries, Mapping) else None
 
 
 def _without(raw: object, errors: list[ErrorDetails]) -> object:
@@ -99,6 +104,8 @@ def _without(raw: object, errors: list[ErrorDetails]) -> object:
         return {}
     places = {error["loc"][:2] for error in errors}
     sections = {place[0] for place in places if place[:1] != ("CHANNELS",) or len(place) < 2}
+    if "PEOPLE" in sections:
+        sections.add("ONCALL")  # all of its names would be unknown
     rest = {key: value for key, value in raw.items() if key not in sections}
     if isinstance(rest.get("CHANNELS"), Mapping):
         rest["CHANNELS"] = {
@@ -108,11 +115,13 @@ def _without(raw: object, errors: list[ErrorDetails]) -> object:
 
 
 def _errors(error: ValidationError) -> list[ErrorDetails]:
-    """pydantic's errors without the name of the form that ROUTES was read as, which is no part of the path."""
+    """pydantic's errors without the name of the form that an entry was read as, which is no part of the path."""
     found = error.errors(include_url=False, include_input=False)
     for one in found:
         if one["loc"][:1] == ("ROUTES",):
             one["loc"] = (*one["loc"][:1], *one["loc"][2:])
+        if one["loc"][:1] == ("ONCALL",):
+            one["loc"] = (*one["loc"][:2], *one["loc"][3:])
     return found
 
 

@@ -120,7 +120,7 @@ def problems_of(channel: Channel, entry: ChannelEntry, raw: object) -> Iterator[
     at: Loc = ("CHANNELS", channel.alias)
     yield from _of_options(channel, entry, (*at, "OPTIONS"), raw)
     for index, address in enumerate(entry.to):
-        wrong = "is too long" if len(address) > MAX_ADDRESS else _wrong_address(channel.kind, address)
+        wrong = "is too long" if len(address) > MAX_ADDRESS else wrong_address(channel.kind, address)
         if wrong:
             yield Problem(path((*at, "TO", index), raw), wrong, HOW_TO_WRITE.get(channel.kind, ""), id=ADDRESS)
     if channel.backend == channel.kind:
@@ -144,7 +144,7 @@ def _is_seconds(value: object) -> bool:
         return False
 
 
-def _wrong_address(kind: str, address: str) -> str:
+def wrong_address(kind: str, address: str) -> str:
     """In the channel's words, without the address: it is personal, or a secret in the wrong place."""
     wrong = (load(kind).check_address(address) or "").removeprefix(f"{address!r} ")
     wrong = wrong.replace(repr(address), "this")

@@ -55,7 +55,8 @@ def _text(value: object) -> str:
     return value
 
 
-def _read(parse: Callable[[str], object]) -> PlainValidator:
+def parsed(parse: Callable[[str], object]) -> PlainValidator:
+    """A text, read by a parser that raises ValueError with what is wrong and what to write."""
     return PlainValidator(lambda value: parse(_text(value)))
 
 
@@ -65,7 +66,7 @@ def _one_of(what: str, known: Mapping[str, object]) -> PlainValidator:
             raise unknown(what, text, known)
         return known[text.lower()]
 
-    return _read(read)
+    return parsed(read)
 
 
 def _listed(value: object) -> object:
@@ -185,23 +186,23 @@ Name = Annotated[str, Field(min_length=1, max_length=100)]  # as long as its col
 NewAlias = Annotated[str, AfterValidator(_new_alias)]
 Alias = Annotated[str, AfterValidator(_alias)]
 OptionalAlias = Annotated[str, AfterValidator(_alias_or_none)]
-ChannelKind = Annotated[str, _read(_kind)]
+ChannelKind = Annotated[str, parsed(_kind)]
 
 Duration = Annotated[timedelta, PlainValidator(_duration)]
 Span = Annotated[timedelta, PlainValidator(_duration), AfterValidator(_not_zero)]
-At = Annotated[time, _read(parse_at)]
-Hours = Annotated[QuietHours, _read(parse_quiet)]
-Tz = Annotated[str, _read(_tz)]
+At = Annotated[time, parsed(parse_at)]
+Hours = Annotated[QuietHours, parsed(parse_quiet)]
+Tz = Annotated[str, parsed(_tz)]
 Weekday = Annotated[int, _one_of("day of the week", WEEKDAYS)]
 Period = Annotated[Every, _one_of("period", {name: name for name in get_args(Every)})]
-Rate = Annotated[Window, _read(_rate)]
+Rate = Annotated[Window, parsed(_rate)]
 Price = Annotated[Decimal, Field(gt=0, le=1_000_000, allow_inf_nan=False)]
 
 SeverityName = Annotated[Severity, _one_of("severity", SEVERITIES)]
-SeverityAsked = Annotated[tuple[Severity, bool], _read(_severity_asked)]
+SeverityAsked = Annotated[tuple[Severity, bool], parsed(_severity_asked)]
 SeverityRow = Annotated[str, AfterValidator(_row)]
 CategoryName = Annotated[Category, _one_of("category", {category.value: category for category in Category})]
-ExceptionPath = Annotated[str, _read(_exception)]
+ExceptionPath = Annotated[str, parsed(_exception)]
 Amounts = Annotated[dict[str, int], PlainValidator(_amounts)]
 AttemptNumber = Annotated[int, PlainValidator(_attempt)]
-FingerprintField = Annotated[str, _read(_fingerprint)]
+FingerprintField = Annotated[str, parsed(_fingerprint)]

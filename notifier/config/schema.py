@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import time, timedelta
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
+from pydantic import BaseModel, Discriminator, Field, Tag
 
 from notifier.config.fields import (
     Alias,
@@ -37,20 +37,14 @@ from notifier.config.fields import (
     Tz,
     Weekday,
 )
+from notifier.config.people_schema import Key, PersonEntry, RotationEntry, rotation_keys
+from notifier.config.shape import Lower, Upper
 from notifier.facts import Timing
 from notifier.judge.policy import Policy, Watch
 
 _POLICY = Policy(channels={}, rules=(), routes=(), digests=())
 _WATCH = Watch()
 _TIMING = Timing()
-
-
-class Lower(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
-
-
-class Upper(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, alias_generator=str.upper)
 
 
 class MatchEntry(Lower):
@@ -159,6 +153,8 @@ class Written(Upper):
     quiet_hours: dict[Name, QuietEntry] = Field(default_factory=dict)
     limits: dict[Alias, LimitEntry] = Field(default_factory=dict)
     inhibit: tuple[InhibitEntry, ...] | None = None
+    people: dict[Key, PersonEntry] = Field(default_factory=dict)
+    oncall: dict[Key, RotationEntry] = Field(default_factory=dict)
     expect: dict[str, Span] = Field(default_factory=dict)
     watch: WatchEntry = WatchEntry()
     tz: Tz | None = None
@@ -179,11 +175,14 @@ ENTRIES: dict[str | int, type[BaseModel]] = {
     "LIMITS": LimitEntry,
     "INHIBIT": InhibitEntry,
     "WATCH": WatchEntry,
+    "PEOPLE": PersonEntry,
 }
 
 
 def keys_at(loc: tuple[str | int, ...]) -> list[str]:
     """The keys that may stand at a place of NOTIFIER."""
+    if loc[:1] == ("ONCALL",):
+        return rotation_keys(loc)
     model = Written if not loc else MatchEntry if _is_match(loc) else ENTRIES.get(loc[0], Written)
     return [field.alias or name for name, field in model.model_fields.items()]
 

@@ -73,14 +73,14 @@ def quiet_until(rules: Sequence[QuietHours], now: datetime) -> datetime | None:
     limit = instant + _SEARCH
     until = instant
     while until < limit:
-        ends = [end for rule in rules for start, end in _spans_near(rule, until) if start <= until < end]
+        ends = [end for rule in rules for start, end in spans_near(rule, until) if start <= until < end]
         if not ends:
             break
         until = max(ends)
     return min(until, limit) if until > instant else None
 
 
-def _spans_near(rule: QuietHours, instant: datetime) -> Iterator[tuple[datetime, datetime]]:
+def spans_near(rule: QuietHours, instant: datetime) -> Iterator[tuple[datetime, datetime]]:
     """The rule's quiet times that `instant` can lie in: none lasts longer than a day and an hour."""
     tz = zone(rule.tz)
     today = instant.astimezone(tz).date()
@@ -208,14 +208,14 @@ def parse_quiet(text: str, tz: str = "UTC") -> QuietHours:
     if len(days) > 1 or not dash:
         raise ValueError(f"not quiet hours: {_QUIET_EXAMPLE}")
     return QuietHours(
-        days=_parse_days(days[0]) if days else frozenset(range(7)),
+        days=parse_days(days[0]) if days else frozenset(range(7)),
         start=parse_at(start),
         end=_MIDNIGHT if end == "24:00" else parse_at(end),
         tz=tz,
     )
 
 
-def _parse_days(text: str) -> frozenset[int]:
+def parse_days(text: str) -> frozenset[int]:
     days: set[int] = set()
     for part in text.lower().split(","):
         first, dash, last = part.partition("-")

@@ -11,6 +11,8 @@ from typing import Literal
 from notifier.facts import Category, Severity, Target, Timing
 from notifier.judge.calendar import QuietHours
 from notifier.judge.match import Matcher
+from notifier.judge.oncall.people import Person
+from notifier.judge.oncall.rotation import Rotation
 from notifier.judge.throttle import Window
 
 
@@ -123,6 +125,8 @@ class Policy:
     digests: tuple[DigestPlan, ...]
     inhibitions: tuple[Inhibition, ...] = ()
     watch: Watch = field(default_factory=Watch)
+    people: Mapping[str, Person] = field(default_factory=dict)
+    rotations: Mapping[str, Rotation] = field(default_factory=dict)
     tz: str = "UTC"
     quiet_period: timedelta = timedelta(minutes=30)  # without a failure: the storm is over
     acknowledge_for: timedelta = timedelta(hours=8)

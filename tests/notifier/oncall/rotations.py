@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 
 from hypothesis import strategies as st
 
-from notifier.calendar import QuietHours, parse_quiet
-from notifier.oncall.rotation import Layer, Member, Override, Rotation, Slot
+from notifier.judge.calendar import QuietHours, parse_quiet
+from notifier.judge.oncall.rotation import Layer, Member, Override, Rotation, Slot
 
 ZONES = (
     "Europe/Berlin",
@@ -78,7 +78,7 @@ def layers(draw: st.DrawFn) -> Layer:
     )
 
 
-instants = st.datetimes(datetime(2026, 1, 1), datetime(2031, 1, 1), timezones=st.just(UTC))
+instants = st.integers(0, 5 * 366 * 24 * 60).map(lambda minutes: utc("2026-01-01") + timedelta(minutes=minutes))
 
 
 @st.composite

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from notifier.oncall.people import Person, by_address, by_slack_id, by_user
+from notifier.judge.oncall.people import Person, by_address, by_slack_id, by_user
 
 ANN = Person("ann", "Ann", {"oncall": "+4915112345678", "email": "ann@example.com"}, "U1", "Europe/Berlin", "ann")
 BEN = Person("ben", "Ben")

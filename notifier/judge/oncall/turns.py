@@ -1,8 +1,8 @@
 """Whose turn a layer says it is. Pure; nothing is walked through, so that a rotation may be as old as it likes.
 
 Handovers are local times. One that does not exist when the clocks go forward happens later by what was skipped, one
-that exists twice the first time, as in notifier.calendar. Shifts are what lies between them, so they are complete and
-disjoint whatever the clocks do.
+that exists twice the first time, as in notifier.judge.calendar. Shifts are what lies between them, so they are
+complete and disjoint whatever the clocks do.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from itertools import accumulate
 
-from notifier.calendar import QuietHours, zone
-from notifier.oncall.rotation import Layer
+from notifier.judge.calendar import QuietHours, zone
+from notifier.judge.oncall.rotation import Layer
 
 _DAY = timedelta(days=1)
 _WEEK = timedelta(weeks=1)

@@ -7,12 +7,11 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
 from enum import StrEnum
 
-from notifier.calendar import _spans_near as spans_near
-from notifier.calendar import zone
-from notifier.oncall.rotation import Layer, Override, Rotation
-from notifier.oncall.turns import Turn, turn_at
+from notifier.judge.calendar import spans_near, zone
+from notifier.judge.oncall.rotation import Layer, Override, Rotation
+from notifier.judge.oncall.turns import Turn, turn_at
 
-_FAR = timedelta(days=400)  # a shift or a gap that is longer is not followed to its end
+_FAR = timedelta(days=35)  # what is made of many pieces, as a gap of days without hours, is followed no further
 _INSTANT = timedelta(microseconds=1)  # the least that two times differ by
 EARLIEST, LATEST = datetime(1970, 1, 10, tzinfo=UTC), datetime(9990, 1, 1, tzinfo=UTC)
 
@@ -30,7 +29,7 @@ class Why(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Duty:
-    """Who is on call from `since` on and before `until`, in UTC; None is longer than a year away."""
+    """Who is on call from `since` on and before `until`, in UTC; None is a month away or more, or never."""
 
     person: str | None  # key of PEOPLE
     since: datetime | None
@@ -67,14 +66,19 @@ def who(rotation: Rotation, overrides: Iterable[Override], at: datetime) -> Duty
     The override that was made last, else the last layer that has somebody. Raises ValueError for an instant without a
     zone, before 1970 or after 9989.
     """
-    own = _of(rotation, overrides)
-    duty = _piece(rotation, own, _checked(at))
+    own, at = _of(rotation, overrides), _checked(at)
+    duty = _piece(rotation, own, at)
     since, until = duty.since, duty.until
-    while until and until - at < _FAR and (after := _piece(rotation, own, until)).is_one_with(duty):
-        until = after.until
-    while since and at - since < _FAR and (before := _piece(rotation, own, since - _INSTANT)).is_one_with(duty):
-        since = before.since
-    return replace(duty, since=_within_a_year(since, at), until=_within_a_year(until, at))
+    while until and (after := _piece(rotation, own, until)).is_one_with(duty):
+        until = after.until if until - at < _FAR else None
+    while since and (before := _piece(rotation, own, since - _INSTANT)).is_one_with(duty):
+        since = before.since if at - since < _FAR else None
+    return replace(duty, since=since, until=until)
+
+
+def person_at(rotation: Rotation, overrides: Iterable[Override], at: datetime) -> str | None:
+    """The person of `who` alone, which costs less than to find where a shift begins and ends."""
+    return _piece(rotation, _of(rotation, overrides), _checked(at)).person
 
 
 def shifts(rotation: Rotation, overrides: Iterable[Override], start: datetime, end: datetime) -> list[Shift]:
@@ -108,10 +112,6 @@ def _checked(at: datetime) -> datetime:
     return instant
 
 
-def _within_a_year(edge: datetime | None, at: datetime) -> datetime | None:
-    return edge if edge and abs(edge - at) < _FAR else None
-
-
 def _of(rotation: Rotation, overrides: Iterable[Override]) -> list[Override]:
     return sorted((one for one in overrides if one.rotation == rotation.name), key=lambda one: one.id, reverse=True)
 
@@ -135,7 +135,7 @@ def _piece(rotation: Rotation, overrides: Sequence[Override], at: datetime) -> D
             taken = Duty(override.person, override.start, override.end, Why.OVERRIDE, override=override.id)
             return _cut(taken, above)
         edges = (override.end, None) if override.end <= at else (None, override.start)
-        above.append(Duty(None, *edges, Why.OVERRIDE))
+        above.append(Duty(None, edges[0], edges[1], Why.OVERRIDE))
     for layer in reversed(rotation.layers):
         duty = _layer_at(layer, at)
         if duty.person:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime, time
 
-from notifier.calendar import QuietHours, zone
+from notifier.judge.calendar import QuietHours, parse_at, parse_days, zone
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,3 +75,18 @@ class Override:
     person: str
     start: datetime
     end: datetime
+
+
+_HANDOVER_EXAMPLE = 'write days and a time such as "Mon 09:00", "Mon,Thu 09:00", or "09:00" for every day'
+
+
+def parse_handover(text: str) -> tuple[Slot, ...]:
+    """The handovers that a text such as "Mon-Fri 09:00" stands for.
+
+    Raises ValueError, whose text can be shown and does not repeat what was given.
+    """
+    *days, at = text.split() or [""]
+    if len(days) > 1:
+        raise ValueError(f"not a handover: {_HANDOVER_EXAMPLE}")
+    weekdays = parse_days(days[0]) if days else range(7)
+    return tuple(Slot(weekday, parse_at(at)) for weekday in sorted(weekdays))

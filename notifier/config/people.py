@@ -1,0 +1,85 @@
+"""PEOPLE and ONCALL, as they were read, -> people and rotations, and what only shows when they meet the channels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+from notifier.channels import KINDS
+from notifier.config.destinations import HOW_TO_WRITE, wrong_address
+from notifier.config.people_schema import LayerEntry, LayersEntry, PersonEntry
+from notifier.config.problems import ADDRESS, CONTRADICTION, NAME, Loc, Problem, nearest, path, shown
+from notifier.config.schema import Written
+from notifier.judge.oncall.people import Person
+from notifier.judge.oncall.rotation import Layer, Member, Rotation
+
+
+def people_of(written: Written) -> dict[str, Person]:
+    return {key: _person(key, entry) for key, entry in written.people.items()}
+
+
+def _person(key: str, entry: PersonEntry) -> Person:
+    return Person(key, entry.name or key, entry.addresses, entry.slack_id, entry.tz or "", entry.user)
+
+
+def rotations_of(written: Written, tz: str) -> dict[str, Rotation]:
+    """The rotations, each in its own zone or in that of NOTIFIER."""
+    found = {}
+    for name, entry in written.oncall.items():
+        zone = entry.tz or tz
+        layers = entry.layers if isinstance(entry, LayersEntry) else (entry,)
+        found[name] = Rotation(name, zone, tuple(_layer(one, index, zone) for index, one in enumerate(layers)))
+    return found
+
+
+def _layer(entry: LayerEntry, index: int, tz: str) -> Layer:
+    tz = entry.tz or tz
+    return Layer(
+        name=getattr(entry, "name", None) or f"layer {index + 1}",
+        tz=tz,
+        start=entry.start,
+        handovers=tuple(sorted({slot for slots in entry.handover for slot in slots})),
+        members=tuple(Member(one.person or "", one.since, one.until) for one in entry.members),
+        every=entry.every,
+        hours=tuple(replace(rule, tz=tz) for rule in entry.hours),
+        days_off_take_turn=entry.days_off_take_turn,
+    )
+
+
+def people_problems(written: Written, raw: object) -> Iterator[Problem]:
+    kinds = {alias: entry.backend for alias, entry in written.channels.items()}
+    for key, entry in written.people.items():
+        yield from _addresses(key, entry, kinds, raw)
+    yield from _told_apart(written, raw)
+    for name, rotation in written.oncall.items():
+        layers = rotation.layers if isinstance(rotation, LayersEntry) else (rotation,)
+        for index, layer in enumerate(layers):
+            at: Loc = ("ONCALL", name, *(("LAYERS", index) if isinstance(rotation, LayersEntry) else ()))
+            for seat, member in enumerate(layer.members):
+                if member.since and member.until and member.until < member.since:
+                    where = path((*at, "MEMBERS", seat), raw)
+                    yield Problem(where, "ends before it begins", 'Write "from" before "until".', id=CONTRADICTION)
+
+
+def _addresses(key: str, entry: PersonEntry, kinds: Mapping[str, str], raw: object) -> Iterator[Problem]:
+    for channel, address in entry.addresses.items():
+        where = path(("PEOPLE", key, "ADDRESSES", channel), raw)
+        kind = kinds.get(channel) or (channel if channel in KINDS else "")
+        if not kind:
+            known = sorted({*kinds, *KINDS})
+            yield Problem(where, f"there is no channel {shown(channel)}", nearest(channel, known), id=NAME)
+        elif wrong := wrong_address(kind, address):
+            yield Problem(where, wrong, HOW_TO_WRITE.get(kind, ""), id=ADDRESS)
+
+
+def _told_apart(written: Written, raw: object) -> Iterator[Problem]:
+    """Who answers is known by these, so no two people may share one."""
+    seen: dict[tuple[str, str], str] = {}
+    for key, entry in written.people.items():
+        addresses = {(kind, address) for kind, address in entry.addresses.items()}
+        for what, value in (("SLACK_ID", entry.slack_id), ("USER", entry.user), *sorted(addresses)):
+            first = seen.setdefault((what, value), key) if value else key
+            if first != key:
+                place = (what,) if what in {"SLACK_ID", "USER"} else ("ADDRESSES", what)
+                text = f"is also that of {shown(first)}, so an answer could be of either"
+                yield Problem(path(("PEOPLE", key, *place), raw), text, "Give each their own.", id=CONTRADICTION)

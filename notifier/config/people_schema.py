@@ -1,0 +1,123 @@
+"""PEOPLE and ONCALL as people write them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from datetime import date, datetime
+from typing import Annotated
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Discriminator,
+    Field,
+    PlainValidator,
+    StringConstraints,
+    Tag,
+    ValidationInfo,
+)
+
+from notifier.config.fields import Hours, Many, Name, Some, Tz, parsed
+from notifier.config.problems import unknown
+from notifier.config.shape import Lower, Upper
+from notifier.judge.oncall.rotation import Slot, parse_handover
+
+_KEY = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,49}")
+_SLACK_ID = re.compile(r"[UW][A-Z0-9]{2,30}")
+_FIRST_YEAR, _LAST_YEAR = 2000, 2199
+
+
+def _key(name: str) -> str:
+    if not _KEY.fullmatch(name):
+        raise ValueError("not a name for settings and commands: write a letter, then up to 49 letters, digits, - or _")
+    return name
+
+
+def _slack_id(text: str) -> str:
+    if text and not _SLACK_ID.fullmatch(text):
+        raise ValueError('not a Slack user id: write such as "U0123ABCD", which their profile shows as the member ID')
+    return text
+
+
+def _person(name: str, info: ValidationInfo) -> str:
+    known: Collection[str] | None = (info.context or {}).get("people")
+    if known is not None and name not in known:
+        raise unknown("person", name, known, "" if known else 'NOTIFIER["PEOPLE"] has nobody.')
+    return name
+
+
+def _member(value: object, info: ValidationInfo) -> object:
+    """A seat may be written as its person alone, or as None when it is empty."""
+    if value is None:
+        return {"person": None}
+    return {"person": _person(value, info)} if isinstance(value, str) else value
+
+
+def _day(value: object) -> date:
+    if isinstance(value, datetime) or not isinstance(value, str | date):
+        raise ValueError('not a date: write such as "2026-01-05"')
+    try:
+        found = date.fromisoformat(value) if isinstance(value, str) else value
+    except ValueError:
+        raise ValueError('not a date: write such as "2026-01-05"') from None
+    if not _FIRST_YEAR <= found.year <= _LAST_YEAR:
+        raise ValueError(f"out of reach: write a year from {_FIRST_YEAR} to {_LAST_YEAR}")
+    return found
+
+
+Key = Annotated[str, AfterValidator(_key)]
+PersonName = Annotated[str, AfterValidator(_person)]
+Day = Annotated[date, PlainValidator(_day)]
+Handovers = Annotated[tuple[Slot, ...], parsed(parse_handover)]
+
+
+class PersonEntry(Upper):
+    name: Name | None = None
+    addresses: dict[str, Annotated[str, StringConstraints(min_length=1, max_length=200)]] = Field(default_factory=dict)
+    slack_id: Annotated[str, AfterValidator(_slack_id)] = ""
+    tz: Tz | None = None
+    user: Annotated[str, Field(max_length=150)] = ""
+
+
+class MemberEntry(Lower):
+    person: PersonName | None
+    since: Day | None = Field(default=None, alias="from")
+    until: Day | None = None
+
+
+class LayerEntry(Upper):
+    handover: Some[Handovers]
+    every: Annotated[int, Field(ge=1, le=52)] = 1
+    start: Day
+    members: Some[Annotated[MemberEntry, BeforeValidator(_member)]]
+    hours: Many[Hours] = ()
+    days_off_take_turn: bool = False
+    tz: Tz | None = None
+
+
+class NamedLayerEntry(LayerEntry):
+    name: Name | None = None
+
+
+class OneLayerEntry(LayerEntry):
+    """A rotation of one layer, without a name for it."""
+
+
+class LayersEntry(Upper):
+    layers: Some[NamedLayerEntry]
+    tz: Tz | None = None
+
+
+RotationEntry = Annotated[
+    Annotated[OneLayerEntry, Tag("one")] | Annotated[LayersEntry, Tag("layers")],
+    Discriminator(lambda value: "layers" if isinstance(value, Mapping) and "LAYERS" in value else "one"),
+]
+
+
+def rotation_keys(loc: tuple[str | int, ...]) -> list[str]:
+    """The keys that may stand at a place of ONCALL."""
+    if "MEMBERS" in loc:
+        return ["person", "from", "until"]
+    model = NamedLayerEntry if "LAYERS" in loc else OneLayerEntry
+    return [*(name.upper() for name in model.model_fields), *(() if "LAYERS" in loc else ("LAYERS",))]

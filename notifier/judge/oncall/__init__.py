@@ -1,0 +1,1 @@
+"""Who is on call: people, rotations, and whose turn it is."""
