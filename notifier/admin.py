@@ -12,9 +12,12 @@ from django.utils import timezone
 
 from alerts_runtime.admin import Listed, ReadOnly
 from alerts_runtime.redaction.masking import masked
-from notifier.config.conf import get_policy
-from notifier.flow import pipeline, silences
+from notifier.answers import door
+from notifier.answers.commands import Asker, Command, Verb
+from notifier.flow import silences
 from notifier.models import Alert, Attempt, Digest, Notification, Occurrence, Silence, Target
+
+NAMED = 5  # alerts whose answer is shown, of those that were chosen together
 
 
 class NotificationInline(ReadOnly, admin.TabularInline):  # type: ignore[type-arg]  # not generic at run time
@@ -32,23 +35,31 @@ class AlertAdmin(ReadOnly, Listed):
     search_fields = ["event_type", "title", "message", "occurrences__event_id"]
     ordering = ["-last_at"]
     inlines = [NotificationInline]
-    actions = ["acknowledge", "resolve"]
+    actions = ["acknowledge", "take_back", "resolve"]
 
     def has_handle_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm("swa_notifier.change_alert"))
 
     @admin.action(description="Acknowledge: somebody has it", permissions=["handle"])
     def acknowledge(self, request: HttpRequest, queryset: QuerySet[Alert]) -> None:
-        now, by = timezone.now(), request.user.get_username()
-        done = sum(pipeline.acknowledge(alert, by, now) for alert in queryset)
-        until = timezone.localtime(now + get_policy().acknowledge_for)
-        self.message_user(request, f"{done} acknowledged until {until:%Y-%m-%d %H:%M %Z}", messages.SUCCESS)
+        self._answer(request, queryset, Verb.ACKNOWLEDGE)
 
     @admin.action(description="Resolve: it is over", permissions=["handle"])
     def resolve(self, request: HttpRequest, queryset: QuerySet[Alert]) -> None:
-        now, by = timezone.now(), request.user.get_username()
-        done = sum(pipeline.resolve(alert, f"by {by}", now) for alert in queryset)
-        self.message_user(request, f"{done} resolved", messages.SUCCESS)
+        self._answer(request, queryset, Verb.RESOLVE)
+
+    @admin.action(description="Take back: nobody has it any more", permissions=["handle"])
+    def take_back(self, request: HttpRequest, queryset: QuerySet[Alert]) -> None:
+        self._answer(request, queryset, Verb.TAKE_BACK)
+
+    def _answer(self, request: HttpRequest, queryset: QuerySet[Alert], verb: Verb) -> None:
+        asker, now = Asker(request.user.get_username(), "admin"), timezone.now()
+        answers = [door.answer(Command(verb, alert.pk), asker, now) for alert in queryset.order_by("pk")]
+        for one in answers[:NAMED]:
+            self.message_user(request, one.sentence, messages.SUCCESS if one.changed else messages.WARNING)
+        if len(answers) > NAMED:
+            done = sum(one.changed for one in answers)
+            self.message_user(request, f"{done} of {len(answers)} changed", messages.SUCCESS)
 
 
 class MatchField(forms.JSONField):

@@ -40,9 +40,25 @@ class Reason(StrEnum):
     RAISED = "raised"  # the severity went up
     REPEAT = "repeat"  # a reminder: still open, nobody has acknowledged it
     REOPENED = "reopened"  # told that it was over, and it was not
+    ANSWERED = "answered"  # somebody has it, or no longer, or did something about it
     RESOLVED = "resolved"  # it is over
     DIGEST = "digest"
     TEST = "test"
+
+
+class Verb(StrEnum):
+    """What somebody can say of an alert."""
+
+    ACKNOWLEDGE = "acknowledge"  # somebody has it, for a time
+    TAKE_BACK = "take back"  # nobody has it any more
+    RESOLVE = "resolve"
+    SILENCE = "silence"  # alerts of this kind, for a time
+    ESCALATE = "escalate"  # the next step now
+    REPLAY = "replay"  # its events that failed
+    REHEARSE = "rehearse"  # run them, and take everything back
+    TEST = "test"
+    COMMENT = "comment"
+    IGNORE = "ignore"
 
 
 # How `resolved_how` begins of an alert that nobody heard of for so long that it is no longer followed: it may still be
@@ -189,6 +205,7 @@ class AlertState:
     resolved_at: datetime | None = None
     acknowledged_until: datetime | None = None
     acknowledged_severity: Severity | None = None  # how bad it was then
+    last_answer: int = 0  # grows with each answer that all who were told are to see
     inhibited_by: int | None = None
     fingerprint: str = ""
 
@@ -202,6 +219,7 @@ class Told:
     at: datetime | None = None  # when it was last told
     window: int = 0  # which of the growing windows applies next
     resolved: bool = False  # the last thing it heard was that it is over
+    answer: int = 0  # up to which answer
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -12,13 +12,16 @@ from django.db.models import Count, Max, Min, Q, Sum
 from django.utils.module_loading import import_string
 
 from alerts_runtime.isolation.parts import on_its_own
+from alerts_runtime.wakeups.wake import wake
 from notifier.facts import EventCounts, Failure, Money
 from notifier.flow import pipeline
+from notifier.flow.replays import Replayed
 from notifier.judge.match import canonical
 from notifier.judge.watch import Missing, Seen
 from notifier.models import Occurrence
 from webhooks.events import parse
 from webhooks.models import Refusal, WebhookEvent
+from webhooks.process import inbox
 
 State = WebhookEvent.State
 CHUNK = 500
@@ -42,6 +45,21 @@ def reconcile(after: int, now: datetime) -> int:
         recover = partial(pipeline.recovered, row.event_id, how, now, after_commit=complete)
         on_its_own("write the recovery of event", recover, key=row.event_id)
     return chunk[-1][0] if len(chunk) == CHUNK else 0
+
+
+def replay(event_ids: Sequence[str], now: datetime) -> Replayed:
+    """Process events again: at once what waits for its next attempt, anew what was given up or is incomplete."""
+    found = Replayed()
+    for start in range(0, len(event_ids), CHUNK):
+        chunk = event_ids[start : start + CHUNK]
+        for row in WebhookEvent.objects.filter(event_id__in=chunk).defer("body").order_by("pk"):
+            if inbox.rearm(row, now):
+                found += Replayed(again=1)
+            else:
+                found += Replayed(hurried=1) if inbox.hurry(row, now) else Replayed(left=1)
+    if found.again or found.hurried:
+        wake("events")
+    return found
 
 
 def event_counts(start: datetime, end: datetime) -> EventCounts:

@@ -1,7 +1,7 @@
 """What is known of alerts and of their delivery. `due_at` is the only scheduler; these tables are the only truth.
 
 Each table has one writer: alerts.py writes Alert and Occurrence; targets.py Target; outbox.py with attempts.py and
-reports.py Notification, Attempt, AttemptPart and Digest; silences.py Silence.
+reports.py Notification, Attempt, AttemptPart and Digest; silences.py Silence; answers/log.py LogEntry.
 """
 
 from django.db import models
@@ -64,6 +64,7 @@ class Alert(models.Model):
     acknowledged_until = models.DateTimeField(null=True, blank=True)
     acknowledged_by = models.CharField(max_length=150, blank=True)
     acknowledged_severity = models.PositiveSmallIntegerField(null=True)  # how bad it was then; worse is told
+    last_answer = models.BigIntegerField(default=0, db_default=0)  # the entry of its log that all are to see
     inhibited_by = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL, related_name="inhibits")
     resolve_after = models.DurationField(null=True)  # quiet for so long means over; null: when its events are processed
     resolved_at = models.DateTimeField(null=True, blank=True)
@@ -164,6 +165,7 @@ class Notification(models.Model):
     told_severity = models.PositiveSmallIntegerField(null=True)
     told_at = models.DateTimeField(null=True)
     told_resolved = models.BooleanField(default=False)
+    told_answer = models.BigIntegerField(default=0, db_default=0)  # the alert's `last_answer` then
     window = models.PositiveSmallIntegerField(default=0)
     sent = models.PositiveIntegerField(default=0)  # messages so far
     thread = models.CharField(max_length=300, blank=True)  # the channel's own handle for the first message
@@ -256,6 +258,7 @@ class AttemptPart(models.Model):
     from_seq = models.PositiveIntegerField()
     to_seq = models.PositiveIntegerField()
     severity = models.PositiveSmallIntegerField(choices=SEVERITIES)
+    answer = models.BigIntegerField(default=0, db_default=0)  # the alert's `last_answer` when it was told
 
     class Meta:
         constraints = [
@@ -264,6 +267,31 @@ class AttemptPart(models.Model):
 
     def __str__(self) -> str:
         return f"{self.from_seq}-{self.to_seq} of notification {self.notification_id}"
+
+
+class LogEntry(models.Model):
+    """What somebody said of an alert, and what became of it. Only ever appended to."""
+
+    alert = models.ForeignKey(Alert, on_delete=models.CASCADE, related_name="log")
+    at = models.DateTimeField()
+    who = models.CharField(max_length=150)
+    through = models.CharField(max_length=20)
+    address = models.CharField(max_length=200, blank=True)  # from where
+    verb = models.CharField(max_length=20)
+    changed = models.BooleanField()  # False: it was so already, or could not be done
+    news = models.BooleanField()  # all who were told of the alert are to see it
+    outcome = models.CharField(max_length=300)  # what they were answered
+    detail = models.CharField(max_length=300, blank=True)
+    until = models.DateTimeField(null=True)
+    uninvited = models.BooleanField(default=False, db_default=False)  # nobody had told them of the alert
+    text = models.TextField(blank=True)  # their own words
+
+    class Meta:
+        verbose_name_plural = "log entries"
+        indexes = [models.Index(fields=["alert", "at"], name="log_of_alert")]
+
+    def __str__(self) -> str:
+        return f"{self.who}: {self.verb} ({'done' if self.changed else 'no change'})"
 
 
 class Silence(models.Model):

@@ -12,8 +12,9 @@ from django.db import transaction
 from django.dispatch import receiver
 from django.utils import timezone
 
+from notifier import inbound
 from notifier.facts import Failure, Frame, Money
-from notifier.flow import pipeline
+from notifier.flow import pipeline, replays
 from notifier.judge.match import canonical
 from webhooks.events import StripeEvent
 from webhooks.models import Failure as FailureRow
@@ -21,6 +22,7 @@ from webhooks.models import WebhookEvent
 from webhooks.signals import webhook_post_process, webhook_processing_error
 
 log = structlog.get_logger(__name__)
+replays.register(inbound.replay)
 
 
 @receiver(webhook_processing_error, dispatch_uid="notifier.failed")

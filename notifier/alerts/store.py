@@ -92,6 +92,19 @@ def acknowledge(alert: Alert, by: str, now: datetime, until: datetime) -> bool:
     )
 
 
+def take_back(alert: Alert) -> None:
+    """Nobody has it any more."""
+    Alert.objects.filter(pk=alert.pk).update(
+        acknowledged_at=None, acknowledged_until=None, acknowledged_by="", acknowledged_severity=None
+    )
+
+
+def answered(alert: Alert, entry: int) -> None:
+    """The entry of its log that all are to see by now; `alert` is then as its row is."""
+    Alert.objects.filter(pk=alert.pk).update(last_answer=entry)
+    alert.refresh_from_db()
+
+
 def inhibit(alert: Alert, parent_id: int | None) -> None:
     Alert.objects.filter(pk=alert.pk).update(inhibited_by=parent_id)
     alert.inhibited_by_id = parent_id
@@ -154,6 +167,7 @@ def state_of(alert: Alert) -> AlertState:
         resolved_at=alert.resolved_at,
         acknowledged_until=alert.acknowledged_until,
         acknowledged_severity=Severity(alert.acknowledged_severity) if alert.acknowledged_severity else None,
+        last_answer=alert.last_answer,
         inhibited_by=alert.inhibited_by_id,
         fingerprint=alert.fingerprint,
     )

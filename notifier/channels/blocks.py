@@ -63,7 +63,7 @@ def card(message: Message) -> list[Block]:
 
 def news(message: Message) -> list[Block]:
     """What goes below the first message: the news alone, or all it takes to be read in the channel without it."""
-    if message.reason is Reason.UPDATE and message.news:
+    if message.reason in (Reason.UPDATE, Reason.ANSWERED) and message.news:
         return [*_sections([escape(message.news)]), *_context(message, [])]
     lines = [_head(message, follow_up(message)), *_what_now(message)]
     return [*_sections(lines), *_context(message, [_link(link) for link in message.links])]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from notifier.channels.slack_clients import BotClient
 
-FOLLOW_UPS = frozenset({Reason.UPDATE, Reason.RAISED, Reason.REPEAT, Reason.REOPENED, Reason.RESOLVED})
+FOLLOW_UPS = frozenset({Reason.UPDATE, Reason.RAISED, Reason.REPEAT, Reason.REOPENED, Reason.ANSWERED, Reason.RESOLVED})
 BROADCAST = frozenset({Reason.RAISED, Reason.REPEAT, Reason.REOPENED})  # shown in the channel too, not only below
 EVENT_TYPE = "stripe_alert"
 OF_A_BOT = "xoxb-"

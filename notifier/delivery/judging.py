@@ -15,6 +15,7 @@ from django.db import transaction
 
 from alerts_runtime.wakeups.wake import wake
 from notifier.alerts.store import state_of
+from notifier.channels import load
 from notifier.facts import AlertState, Due, Reason
 from notifier.flow import silences
 from notifier.judge import guards
@@ -120,6 +121,7 @@ def _case(row: Notification, alert: AlertState, reason: Reason, look: Look) -> g
         dead=why_undeliverable(row, look.target, look.channel),
         trying_since=row.trying_since or (row.due_at if targets.is_failing(look.target) else None),
         told_elsewhere=row.held_by.startswith(plans.DIVERTED),
+        edits=bool(row.thread) and load(look.channel.backend).can_edit,
         budget_until=look.budget_until,
     )
 

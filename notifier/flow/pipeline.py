@@ -112,6 +112,23 @@ def acknowledge(alert: Alert, by: str, now: datetime, until: datetime | None = N
     return done
 
 
+def take_back(alert: Alert, now: datetime) -> None:
+    """Nobody has it any more: what waited for that is judged again."""
+    with transaction.atomic():
+        store.take_back(alert)
+        plans.release_held(guards.ACKNOWLEDGED, now, alert)
+
+
+def answered(alert: Alert, entry: int, address: str, now: datetime) -> None:
+    """Let everybody who was told of the alert see an entry of its log; whoever answered from `address` knows it."""
+    policy = get_policy()
+    with transaction.atomic():
+        store.answered(alert, entry)
+        plans.knows(alert, address)
+        if plans.replan_all(alert, policy, now):
+            transaction.on_commit(lambda: _wake(policy.channels))
+
+
 def _over(alert: Alert, policy: Policy, now: datetime) -> None:
     log.info("alert resolved", alert=alert.pk, how=alert.resolved_how, occurrences=alert.count)
     inhibit.ended(alert, now)

@@ -61,6 +61,7 @@ class Case:
     dead: str = ""  # why nothing can be delivered to the target
     trying_since: datetime | None = None  # since when this message could not be delivered
     told_elsewhere: bool = False  # others have heard of it meanwhile, or the last resort has
+    edits: bool = False  # news changes a message that stands, and rings nowhere
     budget_until: datetime | None = None  # spent: when the next day's begins
 
 
@@ -102,14 +103,19 @@ def acknowledged(case: Case) -> Gate | None:
 
 
 def quiet(case: Case) -> Gate | None:
-    """What is as bad as a rule's `unless` passes. That it is over wakes nobody whom these hours' page did not wake."""
+    """What is as bad as a rule's `unless` passes.
+
+    That it is over, or that somebody has it, wakes nobody whom these hours' page did not wake.
+    """
+    if case.reason is Reason.ANSWERED and case.edits:
+        return None
     ends = []
     for rule in case.channel.quiet:
         until = quiet_until(rule.hours, case.now)
         if until is None:
             continue
         passes = rule.unless is not None and case.alert.subject.severity >= rule.unless
-        if case.reason is Reason.RESOLVED and passes:
+        if case.reason in (Reason.RESOLVED, Reason.ANSWERED) and passes:
             passes = case.told.at is not None and quiet_until(rule.hours, case.told.at) == until
         if not passes:
             ends.append((until, rule.name))
@@ -148,6 +154,8 @@ TABLE: dict[Reason, tuple[Guard, ...]] = {
     Reason.REOPENED: (inhibited, silenced, quiet, undeliverable, over_budget),
     Reason.UPDATE: (inhibited, silenced, acknowledged, quiet, undeliverable, over_budget),
     Reason.REPEAT: (inhibited, silenced, acknowledged, quiet, undeliverable, over_budget),
+    # Whoever was told of it sees who has it: also when that, or a silence that somebody began, holds the rest.
+    Reason.ANSWERED: (quiet, undeliverable, over_budget),
     # Whoever was told that it began is told that it is over; nobody is woken for it.
     Reason.RESOLVED: (quiet, undeliverable, over_budget),
     Reason.DIGEST: (undeliverable,),

@@ -10,8 +10,8 @@ from notifier.facts import AlertState, Due, Reason, Timing, Told
 def next_due(told: Told, alert: AlertState, timing: Timing, now: datetime) -> Due | None:
     """The next message on this alert for a target that was told `told`, or None when there is nothing to tell.
 
-    Five questions in order, as Alertmanager's dedup stage asks them: is it over, has the target not heard, is it
-    worse, is there more, is a reminder due.
+    Questions in order, as Alertmanager's dedup stage asks them: is it over, has the target not heard, is it worse,
+    has somebody answered, is there more, is a reminder due.
     """
     if alert.resolved_at is not None:
         if told.seq == 0 or told.resolved or not timing.resolved:
@@ -26,6 +26,8 @@ def next_due(told: Told, alert: AlertState, timing: Timing, now: datetime) -> Du
         return Due(Reason.REOPENED, now if raised else max(now, told.at + _first_window(timing)))
     if raised:
         return Due(Reason.RAISED, now)
+    if alert.last_answer > told.answer:
+        return Due(Reason.ANSWERED, now)
     if alert.count > told.seq:
         return Due(Reason.UPDATE, max(now, told.at + window(told, alert, timing)))
     if timing.repeat is not None:
@@ -42,12 +44,12 @@ def window(told: Told, alert: AlertState, timing: Timing) -> timedelta:
 
 
 def window_after(reason: Reason, told: Told, alert: AlertState) -> int:
-    """Which window follows a message: updates make it grow, a reminder changes nothing, and a new storm or a new
-    problem starts over.
+    """Which window follows a message: updates make it grow, a reminder or an answer changes nothing, and a new storm
+    or a new problem starts over.
     """
     if _new_burst(told, alert):
         return 0
-    return {Reason.UPDATE: told.window + 1, Reason.REPEAT: told.window}.get(reason, 0)
+    return {Reason.UPDATE: told.window + 1, Reason.REPEAT: told.window, Reason.ANSWERED: told.window}.get(reason, 0)
 
 
 def _first_window(timing: Timing) -> timedelta:

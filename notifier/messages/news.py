@@ -7,6 +7,7 @@ from notifier.messages.phrases import NAME, TITLE, TYPE, began, money, unknown, 
 from notifier.messages.telling import Story
 from notifier.messages.wording import about, capitalised, clock, counted, shorten, sums
 
+ANSWERS = 3  # told by name
 AGAIN = "Failing again after it was reported as resolved"
 
 
@@ -16,7 +17,13 @@ def latest(story: Story) -> str:
         return "This is a test: nothing is wrong"
     if story.reason is Reason.RESOLVED:
         return over(story)
-    lead = {Reason.UPDATE: "", Reason.RAISED: _raised(story), Reason.REPEAT: still_open(story), Reason.REOPENED: AGAIN}
+    lead = {
+        Reason.UPDATE: "",
+        Reason.ANSWERED: answers(story),
+        Reason.RAISED: _raised(story),
+        Reason.REPEAT: still_open(story),
+        Reason.REOPENED: AGAIN,
+    }
     if story.reason not in lead:
         return ""
     held_by = f"held until now {held_because(story.held_by)}" if story.held_by else ""
@@ -44,7 +51,14 @@ def just_more(story: Story) -> str:
 
 def just_more_or_why(story: Story) -> str:
     """ "412 more in 9 min"; without more why it comes again: "reminder, still open" """
+    if story.reason is Reason.ANSWERED:
+        return answers(story)
     return just_more(story) if story.since.number else because(story)
+
+
+def answers(story: Story) -> str:
+    """ "Ana acknowledged it by SMS, until 03:10 UTC" """
+    return shorten("; ".join(story.answers[-ANSWERS:]) or because(story), TITLE * 2)
 
 
 def over(story: Story) -> str:
@@ -107,12 +121,14 @@ def _no_longer(story: Story) -> str:
 def footer(story: Story) -> tuple[str, ...]:
     """Why this was sent, and here; what was held and by what; who has it; when there will be more."""
     update = story.next_update_at
+    silenced = None if story.resolved_at else story.silenced_until
     route = f' (route "{shorten(story.route, NAME)}")' if story.route else ""
     lines = (
         f"Sent because: {because(story)}{route}",
         held(story),
         f"Sent here instead of {shorten(story.instead_of, TITLE)}" if story.instead_of else "",
         who_has_it(story),
+        f"Silenced until {clock(silenced, story.now, story.tz)}" if silenced else "",
         f"Next update {clock(update, story.now, story.tz)} at the earliest" if update else "",
         "" if any(link.text.endswith(f" {story.id}") for link in story.links) else f"Alert {story.id}",
         f"Reference {story.reference}" if story.reference else "",
@@ -132,6 +148,7 @@ def because(story: Story) -> str:
     return {
         Reason.UPDATE: "more failures since the last message",
         Reason.REPEAT: "reminder, still open",
+        Reason.ANSWERED: "somebody answered",
         Reason.REOPENED: "failing again",
         Reason.RESOLVED: "it is no longer followed" if story.forgotten else "it is over",
     }.get(story.reason, "test")
@@ -172,7 +189,7 @@ def who_has_it(story: Story) -> str:
     if story.acknowledged_until and story.acknowledged_until > story.now:
         by = f" by {shorten(story.acknowledged_by, NAME)}" if story.acknowledged_by else ""
         return f"Acknowledged{by} until {clock(story.acknowledged_until, story.now, story.tz)}"
-    if story.reason not in (Reason.UPDATE, Reason.RAISED, Reason.REOPENED):
+    if story.reason not in (Reason.UPDATE, Reason.RAISED, Reason.REOPENED, Reason.ANSWERED):
         return ""  # a first message says nothing of it, and a reminder has said it
     if story.acknowledged_until:
         return capitalised(_no_longer(story))

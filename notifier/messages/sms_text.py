@@ -15,6 +15,7 @@ from notifier.messages.wording import about, clock, counted, sums
 MARKS = {Severity.CRITICAL: "CRIT", Severity.ERROR: "ERROR", Severity.WARNING: "WARN", Severity.INFO: "INFO"}
 REPEAT = len("Repeat? ")  # what the channel puts before it
 ITEM, LEAST = 60, 40  # septets that name one of several alerts, and the only one
+ANSWER = 120  # septets of what somebody said
 RANGES = 4  # of alert numbers
 CURRENCIES = 3
 
@@ -127,6 +128,9 @@ def _what(story: Story) -> str:
 
 def _one(story: Story, what: str, note: str, *, zone: bool, brief: bool = False) -> str:
     number = f"Alert {story.id}."
+    if story.reason is Reason.ANSWERED:
+        said = clip(gsm7(news.answers(story)), ANSWER)
+        return gsm7(_spaced([f"{said}.", f"{MARKS[story.severity]} {what}.", number, note]))
     if story.resolved_at:
         return gsm7(_spaced([f"{'CLOSED' if story.forgotten else 'OK'} {what}.", _over(story), number, note]))
     lead = {

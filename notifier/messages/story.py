@@ -18,11 +18,13 @@ from django.urls import NoReverseMatch, reverse
 from alerts_runtime.database.fast_sql import columns, select
 from notifier.alerts import store as alerts
 from notifier.facts import Category, Frame, Link, Money, Reason, Severity, Timing, Told
+from notifier.flow import silences
+from notifier.judge.match import matches
 from notifier.judge.policy import Policy
 from notifier.judge.timing import window_after
-from notifier.messages import each_event
+from notifier.messages import answered, each_event
 from notifier.messages.telling import Children, Since, Story, Totals
-from notifier.models import Alert, Notification, Occurrence
+from notifier.models import Alert, LogEntry, Notification, Occurrence
 from notifier.outbox.plans import told_of
 
 NAMED_TYPES = 3
@@ -107,6 +109,7 @@ def tell(
         gives_up_at=alert.gives_up_at,
         acknowledged_by=alert.acknowledged_by,
         acknowledged_until=alert.acknowledged_until,
+        silenced_until=_silenced_until(alert, now) if alert.last_answer else None,
         resolved_at=alert.resolved_at,
         resolved_how=alert.resolved_how,
         totals=totals,
@@ -115,6 +118,7 @@ def tell(
         since=_since(so_far, alert.count, told.seq) if told.seq else Since(),
         told_at=told.at,
         told_severity=told.severity,
+        answers=_answers(alert, told, now, policy.tz) if alert.last_answer > told.answer else (),
         held_by=notification.held_by,
         held_since=notification.held_since,
         instead_of=notification.instead_of,
@@ -157,6 +161,18 @@ def event_url(event_id: str, *, livemode: bool, account: str = "") -> str:
     """The event in Stripe's dashboard; `account` is the Connect account that it belongs to."""
     place = [quote(account, safe="")] if account else []
     return DASHBOARD + "/".join([*place, *([] if livemode else ["test"]), "events", quote(event_id, safe="")])
+
+
+def _answers(alert: Alert, told: Told, now: datetime, tz: str) -> tuple[str, ...]:
+    """What was said that all are to see, and the target has not heard."""
+    later = LogEntry.objects.filter(alert=alert, pk__gt=told.answer, pk__lte=alert.last_answer, news=True)
+    return tuple(answered.story(answered.said(entry), now, tz) for entry in later.order_by("pk"))
+
+
+def _silenced_until(alert: Alert, now: datetime) -> datetime | None:
+    subject = alerts.state_of(alert).subject
+    ends = [one.ends_at for one in silences.in_force(now) if matches(one.matcher, subject)]
+    return max(ends, default=None)
 
 
 def _totals(so_far: QuerySet[Occurrence]) -> Totals:

@@ -81,6 +81,7 @@ class Story:
     gives_up_at: datetime | None = None
     acknowledged_by: str = ""
     acknowledged_until: datetime | None = None
+    silenced_until: datetime | None = None
     resolved_at: datetime | None = None
     resolved_how: str = ""
     totals: Totals = field(default_factory=Totals)
@@ -90,6 +91,7 @@ class Story:
     since: Since = field(default_factory=Since)
     told_at: datetime | None = None
     told_severity: Severity | None = None
+    answers: tuple[str, ...] = ()  # what somebody said since then, the latest last
     held_by: str = ""
     held_since: datetime | None = None
     instead_of: str = ""

@@ -225,6 +225,7 @@ def start(target: Target, token: str, tries: Sequence[Try], now: datetime) -> li
                     from_seq=min(part.row.told_seq, part.to_seq),
                     to_seq=part.to_seq,
                     severity=part.severity,
+                    answer=part.row.alert.last_answer,
                 )
                 for attempt, part in parts
             )
@@ -407,13 +408,13 @@ def _tell_as(attempt: Attempt, taken: Attempt) -> None:
     attempt.text = taken.text
     for part in taken.parts_told.all():
         attempt.parts_told.filter(notification=part.notification_id).update(
-            to_seq=part.to_seq, reason=part.reason, severity=part.severity
+            to_seq=part.to_seq, reason=part.reason, severity=part.severity, answer=part.answer
         )
 
 
 _AFTER = (
-    "sending", "window", "told_seq", "told_severity", "told_at", "told_resolved", "sent", "thread", "listed", "tries",
-    "trying_since", "last_error", "held_by", "held_since", "due_at", "reason", "urgency", "rejected",
+    "sending", "window", "told_seq", "told_severity", "told_at", "told_resolved", "told_answer", "sent", "thread",
+    "listed", "tries", "trying_since", "last_error", "held_by", "held_since", "due_at", "reason", "urgency", "rejected",
 )  # fmt: skip
 
 
@@ -423,6 +424,7 @@ def _set_told(row: Notification, part: AttemptPart, receipt: Receipt, policy: Po
     row.window = timing.window_after(reason, told_of(row), state)
     row.told_seq, row.told_severity, row.told_at = part.to_seq, part.severity, now
     row.told_resolved = reason is Reason.RESOLVED
+    row.told_answer = max(row.told_answer, part.answer)
     row.sent += 1
     row.thread = receipt.thread or row.thread  # a new one: the first message could not be edited any more
     row.tries, row.trying_since, row.last_error, row.held_by, row.held_since = 0, None, "", "", None

@@ -137,6 +137,13 @@ def replan_all(alert: Alert, policy: Policy, now: datetime) -> bool:
     return anything_due
 
 
+def knows(alert: Alert, address: str) -> None:
+    """Who answered from there has been told of it in return."""
+    if address:
+        there = Notification.objects.filter(alert=alert, target__address=address, sending__isnull=True)
+        there.update(told_answer=alert.last_answer)
+
+
 def next_for(row: Notification, alert: AlertState, policy: Policy, now: datetime) -> Due | None:
     """What the row's target is to hear next; nothing when the alert opened again and no route takes it there."""
     return timing.next_due(told_of(row), alert, policy.timing(row.route), now) if row.route else None
@@ -307,6 +314,7 @@ def _take_over(stand_in: Notification, row: Notification) -> None:
         "told_severity": row.told_severity,
         "told_at": row.told_at,
         "told_resolved": row.told_resolved,
+        "told_answer": row.told_answer,
     }
     # Also while its first message is under way: whoever sends that locks the alert to write what became of it.
     if row.told_seq and Notification.objects.filter(pk=stand_in.pk, told_seq=0).update(**told):
@@ -390,6 +398,7 @@ def told_of(row: Notification) -> Told:
         at=row.told_at,
         window=row.window,
         resolved=row.told_resolved,
+        answer=row.told_answer,
     )
 
 
@@ -397,7 +406,7 @@ def urgency(reason: Reason, severity: Severity, sent: int) -> int:
     """Lower goes first: new and worse before over, over before more of the same; then the worst."""
     if reason in _URGENT:
         return int(Severity.CRITICAL) - severity
-    if reason is Reason.RESOLVED:
+    if reason in (Reason.RESOLVED, Reason.ANSWERED):
         return 50
     return 100 + min(sent, 100)
 

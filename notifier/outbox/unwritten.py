@@ -61,6 +61,7 @@ def _settle_row(part: AttemptPart, result: Result, what: str, now: datetime) -> 
             told_severity=part.severity,
             told_at=now,
             told_resolved=part.reason == Reason.RESOLVED,
+            told_answer=part.answer,
             sent=F("sent") + 1,
             tries=0,
             trying_since=None,

@@ -421,14 +421,16 @@ def test_ack_acknowledges_and_resolves(scene: Scene) -> None:
     alert = scene.alert()
     with time_machine.travel(NOON, tick=False):
         said = run("ack", str(alert.pk), "--for", "2h", "--by", "ada")
-        assert said == f"alert {alert.pk} acknowledged until 2026-11-23 14:00 UTC\n"
+        assert said == f"Alert {alert.pk}: acknowledged until 14:00 UTC.\n"
         alert.refresh_from_db()
         assert (alert.acknowledged_by, alert.acknowledged_until) == ("ada", NOON + 2 * HOUR)
-        assert run("ack", str(alert.pk), "--resolve", "--by", "ada") == f"alert {alert.pk} resolved\n"
+        assert run("ack", str(alert.pk), "--resolve", "--by", "ada") == f"Alert {alert.pk}: resolved.\n"
     alert.refresh_from_db()
     assert alert.resolved_how == "by ada"
-    with pytest.raises(CommandError, match="is not open"):
+    with pytest.raises(CommandError, match=r"over since .* by ada"):
         run("ack", str(alert.pk))
+    with pytest.raises(CommandError, match="There is no alert 4711"):
+        run("ack", "4711")
 
 
 def test_ack_says_what_is_wrong_with_a_duration(scene: Scene) -> None:
@@ -472,9 +474,10 @@ def test_the_admin_acknowledges_and_resolves(scene: Scene, admin: Client) -> Non
     alerts = [scene.alert(event_type=name) for name in ("a", "b")]
     scene.deliver()
 
-    assert "2 acknowledged until" in act(admin, "alert", "acknowledge", *alerts)
+    said = act(admin, "alert", "acknowledge", *alerts)
+    assert all(f"Alert {alert.pk}: acknowledged until" in said for alert in alerts)
     assert set(Alert.objects.values_list("acknowledged_by", flat=True)) == {"ada"}
-    assert "1 resolved" in act(admin, "alert", "resolve", alerts[0])
+    assert f"Alert {alerts[0].pk}: resolved." in act(admin, "alert", "resolve", alerts[0])
     alerts[0].refresh_from_db()
     assert alerts[0].resolved_how == "by ada"
     assert row_of(alerts[0]).reason == "resolved"

@@ -91,6 +91,7 @@ raised    hold      hold     send         hold  divert divert  hold  divert
 reopened  hold      hold     send         hold  divert divert  hold  divert
 update    hold      hold     hold         hold  divert divert  hold  divert
 repeat    hold      hold     hold         hold  divert divert  hold  divert
+answered  send      send     send         hold  divert divert  hold  divert
 resolved  send      send     send         hold  divert divert  hold  divert
 digest    send      send     send         send  divert divert  send  send
 test      send      send     send         send  send   send    send  send
@@ -126,6 +127,11 @@ def test_the_guards_are_asked_in_order(reason: Reason) -> None:
             case = change(case)
         assert judge(case) == ANSWERS[asked[first].__name__][1]
     assert judge(replace(CASE, reason=reason)) == CLEAR
+
+
+def test_an_edit_of_a_message_that_stands_disturbs_no_quiet_hours() -> None:
+    assert judge(replace(quiet(CASE), reason=Reason.ANSWERED, edits=True)) == CLEAR
+    assert judge(replace(quiet(CASE), reason=Reason.UPDATE, edits=True)).action is Action.HOLD
 
 
 # --- inhibition, silences

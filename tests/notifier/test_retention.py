@@ -9,6 +9,8 @@ import pytest
 from django.apps import apps
 
 from alerts_runtime.database import retention
+from notifier.answers import door
+from notifier.answers.commands import Asker, Command, Verb
 from notifier.delivery import loops
 from notifier.facts import Reason, Result
 from notifier.flow import silences
@@ -42,6 +44,7 @@ def counts() -> dict[str, int]:
 def an_ended_alert(scene: Scene) -> Alert:
     """One that was told, more than once, and recovered, and that is told too."""
     alert = scene.alert(event_id="evt_1")
+    door.answer(Command(Verb.COMMENT, alert.pk, text="mine"), Asker("Ana", "page"), scene.now)
     scene.deliver()
     scene.fail(event_id="evt_1")
     scene.pass_time(HOUR, HOUR / 4)
@@ -61,6 +64,7 @@ def test_an_alert_that_was_over_long_ago_goes_with_all_that_was_said_of_it(scene
         "Attempt": 3,
         "AttemptPart": 3,
         "Digest": 0,
+        "LogEntry": 1,
         "Silence": 0,
     }
     before = counts()

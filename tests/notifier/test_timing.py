@@ -41,6 +41,10 @@ def alert(
     )
 
 
+def answered(state: AlertState) -> AlertState:
+    return replace(state, last_answer=7)
+
+
 def told(seq: int, minute: float, *, window: int = 0, resolved: bool = False) -> Told:
     return Told(seq, Severity.ERROR, at(minute), window, resolved)
 
@@ -106,6 +110,21 @@ CRITICAL = Severity.CRITICAL
         pytest.param(told(3, 22), alert(4), DEFAULT, due(Reason.UPDATE, 27), id="more, after the clock was set back"),
         pytest.param(told(3, 5), alert(4), REPEATS, due(Reason.UPDATE, 20), id="news comes before a reminder"),
         pytest.param(told(3, 16), alert(3), QUIETLY, None, id="resolved=False changes nothing while it is open"),
+        # answered
+        pytest.param(told(3, 19), answered(alert(3)), DEFAULT, due(Reason.ANSWERED, 20), id="answered"),
+        pytest.param(told(3, 19), answered(alert(9)), REPEATS, due(Reason.ANSWERED, 20), id="answered, and more"),
+        pytest.param(replace(told(3, 19), answer=7), answered(alert(3)), DEFAULT, None, id="answered, and told of it"),
+        pytest.param(NOTHING, answered(alert()), DEFAULT, due(Reason.FIRST, 20), id="answered by others before"),
+        pytest.param(
+            told(3, 19), answered(alert(3, resolved=19)), DEFAULT, due(Reason.RESOLVED, 20), id="answered, and over"
+        ),
+        pytest.param(
+            told(3, 19),
+            answered(alert(3, severity=CRITICAL)),
+            DEFAULT,
+            due(Reason.RAISED, 20),
+            id="answered, and worse",
+        ),
         # worse
         pytest.param(
             told(3, 19), alert(4, severity=CRITICAL), DEFAULT, due(Reason.RAISED, 20), id="worse, within the window"

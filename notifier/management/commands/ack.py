@@ -4,38 +4,53 @@ from __future__ import annotations
 
 import getpass
 from argparse import ArgumentParser
+from datetime import timedelta
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from notifier.config.conf import get_policy
-from notifier.flow import pipeline
+from notifier.answers.commands import Asker, Verb
+from notifier.answers.commands import Command as Said
+from notifier.answers.door import answer
 from notifier.judge.durations import parse_duration
-from notifier.models import Alert
 
 
 class Command(BaseCommand):
-    help = "Acknowledge an alert: updates and reminders wait until it runs out. Worse news still comes."
+    help = "Acknowledge alerts: updates and reminders wait until it runs out. Worse news still comes."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("alert", type=int)
+        parser.add_argument("alerts", type=int, nargs="+", metavar="alert", help="its number")
         parser.add_argument("--for", dest="lasting", help="how long, e.g. 2h; default: ACKNOWLEDGE_FOR")
         parser.add_argument("--by", default=None, help="who; default: the user of this machine")
-        parser.add_argument("--resolve", action="store_true", help="it is over: end the alert instead")
+        parser.add_argument("--comment", default="", help="what all who read its log should know")
+        instead = parser.add_mutually_exclusive_group()
+        instead.add_argument("--resolve", action="store_true", help="it is over: end the alert instead")
+        instead.add_argument("--take-back", action="store_true", help="nobody has it any more: messages go on")
+        instead.add_argument("--replay", action="store_true", help="process its events again instead")
 
     def handle(self, **options: Any) -> None:
-        alert = Alert.objects.filter(pk=options["alert"]).first()
-        if alert is None or alert.resolved_at is not None:
-            raise CommandError(f"alert {options['alert']} is not open")
-        now, by = timezone.now(), options["by"] or getpass.getuser()
-        if options["resolve"]:
-            pipeline.resolve(alert, f"by {by}", now)
-            self.stdout.write(f"alert {alert.pk} resolved")
-            return
-        try:
-            lasting = parse_duration(options["lasting"]) if options["lasting"] else get_policy().acknowledge_for
-        except ValueError as error:
-            raise CommandError(str(error)) from error
-        pipeline.acknowledge(alert, by, now, now + lasting)
-        self.stdout.write(f"alert {alert.pk} acknowledged until {timezone.localtime(now + lasting):%Y-%m-%d %H:%M %Z}")
+        verb = next(
+            (verb for name, verb in _INSTEAD.items() if options[name]),
+            Verb.ACKNOWLEDGE,
+        )
+        lasting = _lasting(options["lasting"])
+        if lasting is not None and verb is not Verb.ACKNOWLEDGE:
+            raise CommandError("--for says how long an acknowledgement lasts; leave it out here")
+        asker, now = Asker(options["by"] or getpass.getuser(), "command"), timezone.now()
+        answers = [answer(Said(verb, pk, lasting, options["comment"]), asker, now) for pk in options["alerts"]]
+        for one in answers:
+            if one.changed:
+                self.stdout.write(one.sentence)
+        if unchanged := [one.sentence for one in answers if not one.changed]:
+            raise CommandError("\n".join(unchanged))
+
+
+_INSTEAD = {"resolve": Verb.RESOLVE, "take_back": Verb.TAKE_BACK, "replay": Verb.REPLAY}
+
+
+def _lasting(text: str | None) -> timedelta | None:
+    try:
+        return parse_duration(text) if text else None
+    except ValueError as error:
+        raise CommandError(str(error)) from error

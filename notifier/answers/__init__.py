@@ -1,0 +1,1 @@
+"""What people say back, by SMS, Slack, link, page or command: everything goes through one door (door.py)."""

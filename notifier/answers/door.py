@@ -1,0 +1,54 @@
+"""The one door: what a person said of an alert is done here, whatever it came through, or said why it was not.
+
+An effect, its entry in the alert's log and the plan that lets everybody see it are one transaction.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import structlog
+from django.db import transaction
+
+from notifier.answers import effects, log
+from notifier.answers.commands import Answer, Asker, Command
+from notifier.config.conf import get_policy
+from notifier.flow import pipeline
+from notifier.messages import answered
+from notifier.models import Alert
+
+__all__ = ["Answer", "answer"]
+
+logger = structlog.get_logger(__name__)
+
+
+def answer(command: Command, asker: Asker, now: datetime) -> Answer:
+    """Do what a person asked for, or say what already was. `now` is aware.
+
+    Of two who ask for the same at once one gets the effect, and the other hears of it. Raises what the database
+    raises, and then nothing has changed.
+    """
+    with transaction.atomic():
+        # Whoever counts, tells or ends the alert waits for this lock, or this for them.
+        alert = Alert.objects.select_for_update(of=("self",)).filter(pk=command.alert_id).first()
+        if alert is None:
+            return Answer(False, f"There is no alert {command.alert_id}.")
+        effect = effects.of(command.verb)
+        if effect is None:
+            return Answer(False, f"This site has no way to {command.verb}.")
+        done = effect(alert, command, asker, now)
+        outcome = done.refused or answered.done(command.verb, alert.pk, done.until, done.detail, now, get_policy().tz)
+        entry = log.write(
+            alert,
+            command,
+            asker,
+            now,
+            changed=not done.refused,
+            outcome=outcome,
+            until=done.until,
+            detail=done.detail,
+        )
+        if entry.news:
+            pipeline.answered(alert, entry.pk, asker.address, now)
+    logger.info("answer", alert=alert.pk, verb=command.verb, through=asker.through, changed=entry.changed)
+    return Answer(entry.changed, outcome)

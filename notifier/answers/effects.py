@@ -1,0 +1,151 @@
+"""What each verb does to an alert. Each runs in the door's transaction, with the alert's row locked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from notifier.alerts import store
+from notifier.answers import kinds, log
+from notifier.answers.commands import Asker, Command, Verb
+from notifier.config.conf import get_policy
+from notifier.flow import pipeline, replays, silences
+from notifier.judge.durations import human
+from notifier.judge.policy import Policy
+from notifier.messages import answered
+from notifier.messages.wording import clock, counted
+from notifier.models import Alert, Occurrence, Silence
+
+LONGEST = timedelta(days=30)  # an acknowledgement or a silence by an answer; the admin's silences may be longer
+SILENCE = timedelta(hours=1)
+SAME = timedelta(minutes=1)  # two ends so near to each other are one wish, sent twice
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What an effect did. `refused` says, when it did nothing, why: what already was, or what is wrong."""
+
+    refused: str = ""
+    until: datetime | None = None
+    detail: str = ""
+
+
+Effect = Callable[[Alert, Command, Asker, datetime], Done]
+_effects: dict[Verb, Effect] = {}
+
+
+def register(verb: Verb, effect: Effect) -> None:
+    """Say what a verb does."""
+    _effects[verb] = effect
+
+
+def of(verb: Verb) -> Effect | None:
+    return _effects.get(verb)
+
+
+def acknowledge(alert: Alert, command: Command, asker: Asker, now: datetime) -> Done:
+    policy = get_policy()
+    if alert.resolved_at is not None:
+        return _over(alert, now, policy)
+    if wrong := _wrong_duration(command.duration):
+        return Done(wrong)
+    until = now + (command.duration or policy.acknowledge_for)
+    if _is_acknowledged(alert, now):
+        found = alert.acknowledged_until or now
+        if command.duration is None or abs(found - until) <= SAME:
+            return Done(f"Alert {alert.pk}: {answered.already(_acknowledgement(alert), now, policy.tz)}.")
+    pipeline.acknowledge(alert, log.storable(asker.person), now, until)
+    return Done(until=until)
+
+
+def take_back(alert: Alert, command: Command, asker: Asker, now: datetime) -> Done:
+    policy = get_policy()
+    if alert.resolved_at is not None:
+        return _over(alert, now, policy)
+    if alert.acknowledged_until is None or alert.acknowledged_until <= now:
+        return Done(f"Alert {alert.pk}: nobody has acknowledged it.")
+    if asker.at and alert.acknowledged_at and alert.acknowledged_at > asker.at:
+        # It was asked before the present acknowledgement, and came late.
+        return Done(f"Alert {alert.pk}: {answered.already(_acknowledgement(alert), now, policy.tz)}.")
+    pipeline.take_back(alert, now)
+    return Done()
+
+
+def resolve(alert: Alert, command: Command, asker: Asker, now: datetime) -> Done:
+    if asker.at and alert.opened_at > asker.at and alert.resolved_at is None:
+        return Done(f"Alert {alert.pk}: it has failed again since then, and is open.")
+    if not pipeline.resolve(alert, f"by {log.storable(asker.person)}", now):
+        return _over(alert, now, get_policy())
+    return Done()
+
+
+def silence(alert: Alert, command: Command, asker: Asker, now: datetime) -> Done:
+    policy = get_policy()
+    if wrong := _wrong_duration(command.duration):
+        return Done(wrong)
+    until = now + (command.duration or SILENCE)
+    match = kinds.match_of(store.state_of(alert).subject)
+    in_force = Silence.objects.filter(starts_at__lte=now, ends_at__gte=until - SAME).order_by("-ends_at")
+    found = next((row for row in in_force if row.matcher == match), None)
+    if found is not None:
+        end = clock(found.ends_at, now, policy.tz)
+        by = f" by {found.author}" if found.author else ""
+        return Done(f"Alert {alert.pk}: its kind is silenced{by} already, until {end} (silence {found.pk}).")
+    comment = command.text or f"alert {alert.pk}: {alert.headline}"
+    row = silences.silence(match, until=until, author=asker.person, comment=comment, now=now)
+    return Done(until=until, detail=f"silence {row.pk}")
+
+
+def replay(alert: Alert, command: Command, asker: Asker, now: datetime) -> Done:
+    waiting = Occurrence.objects.filter(alert=alert, recovered_at__isnull=True).exclude(event_id="")
+    ids = list(waiting.order_by("event_id").values_list("event_id", flat=True).distinct()[: replays.MOST + 1])
+    if not ids:
+        return Done(f"Alert {alert.pk}: it has no event that waits to be processed.")
+    found = replays.replay(ids, now)
+    if not found.again + found.hurried:
+        return Done(f"Alert {alert.pk}: nothing to replay; its events are being processed, or have been.")
+    more = "; there are more, so replay again" if len(ids) > replays.MOST else ""
+    return Done(detail=f"{counted(found.again + found.hurried, 'event')}{more}")
+
+
+def comment(alert: Alert, command: Command, asker: Asker, now: datetime) -> Done:
+    return Done() if command.text.strip() else Done("A comment needs words.")
+
+
+def _over(alert: Alert, now: datetime, policy: Policy) -> Done:
+    how = answered.over(alert.resolved_at or now, alert.resolved_how, now, policy.tz)
+    return Done(f"Alert {alert.pk}: {how}.")
+
+
+def _is_acknowledged(alert: Alert, now: datetime) -> bool:
+    """What has become worse since is nobody's yet."""
+    if alert.acknowledged_until is None or alert.acknowledged_until <= now:
+        return False
+    return alert.acknowledged_severity is None or alert.severity <= alert.acknowledged_severity
+
+
+def _acknowledgement(alert: Alert) -> answered.Said:
+    return answered.Said(
+        who=alert.acknowledged_by,
+        verb=Verb.ACKNOWLEDGE,
+        at=alert.acknowledged_at or alert.opened_at,
+        until=alert.acknowledged_until,
+    )
+
+
+def _wrong_duration(duration: timedelta | None) -> str:
+    if duration is None or timedelta(0) < duration <= LONGEST:
+        return ""
+    return f"For how long? More than nothing, and at most {human(LONGEST)}."
+
+
+for _verb, _effect in {
+    Verb.ACKNOWLEDGE: acknowledge,
+    Verb.TAKE_BACK: take_back,
+    Verb.RESOLVE: resolve,
+    Verb.SILENCE: silence,
+    Verb.REPLAY: replay,
+    Verb.COMMENT: comment,
+}.items():
+    register(_verb, _effect)
