@@ -36,6 +36,7 @@ from webhooks.events import StripeEvent
 from webhooks.handlers import on
 from webhooks.models import WebhookEvent
 from webhooks.process import failures, inbox, processing
+from webhooks.receive import store as receiving
 
 GROWING = (
     "swa_webhooks_webhookevent|swa_webhooks_failure|swa_notifier_(?:alert|occurrence|notification|attempt|attemptpart)"
@@ -200,7 +201,7 @@ def store(number: int) -> None:
     """Without the test client, which never gives back all of its memory."""
     for _ in range(number):
         body = json.dumps(samples.snapshot("customer.deleted", account="acct_1"))
-        inbox.store(events.parse(body, "default"), body, timezone.now())
+        receiving.store(events.parse(body, "default"), body, timezone.now())
 
 
 def storm(number: int) -> None:

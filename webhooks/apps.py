@@ -12,9 +12,9 @@ class WebhooksConfig(AppConfig):
         from alerts_runtime.monitoring import metrics
         from webhooks import checks, deploy_checks, handler_checks, handlers, loops  # noqa: F401 - these register checks
         from webhooks.metrics import collect
-        from webhooks.process import inbox
+        from webhooks.receive import store
 
         handlers.autodiscover()
         background.register(loops.loops)
         metrics.register(collect)
-        trials.register(inbox.try_to_store)
+        trials.register(store.try_to_store)

@@ -43,7 +43,7 @@ class Point:
 
 
 POINTS: dict[str, Point] = {
-    "event stored": Point("after", "webhooks.process.inbox.store"),
+    "event stored": Point("after", "webhooks.receive.store.store"),
     "event claimed": Point("after", "webhooks.process.inbox.claim", _found),
     "handler wrote": Point("after", "django.db.models.query.QuerySet.create", _shop_row),
     "before the commit": Point("after", "webhooks.process.inbox.finish"),

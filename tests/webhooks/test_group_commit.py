@@ -16,8 +16,8 @@ from tests.runtime.waiting import until
 from webhooks import samples
 from webhooks.events import parse
 from webhooks.models import WebhookEvent
-from webhooks.process import inbox
-from webhooks.process.group_commit import MOST, GroupCommit
+from webhooks.receive import store
+from webhooks.receive.group_commit import MOST, GroupCommit
 
 
 class Disk:
@@ -84,15 +84,15 @@ def test_a_commit_that_fails_fails_for_all_of_it_and_for_nobody_else() -> None:
 def test_deliveries_at_the_same_time_are_all_stored_and_told_apart() -> None:
     events = [samples.snapshot("invoice.paid") for _ in range(10)]
 
-    def take(event: dict[str, Any]) -> inbox.Arrival:
+    def take(event: dict[str, Any]) -> store.Arrival:
         try:
-            return inbox.store(parse(json.dumps(event), "default"), json.dumps(event), timezone.now()).arrival
+            return store.store(parse(json.dumps(event), "default"), json.dumps(event), timezone.now()).arrival
         finally:
             connection.close()
 
     with ThreadPoolExecutor(8) as pool:
         arrivals = Counter(pool.map(take, events * 3))
-    assert arrivals == {inbox.Arrival.CREATED: 10, inbox.Arrival.DUPLICATE: 20}
+    assert arrivals == {store.Arrival.CREATED: 10, store.Arrival.DUPLICATE: 20}
     assert set(WebhookEvent.objects.values_list("deliveries", flat=True)) == {3}
 
 
@@ -100,6 +100,6 @@ def test_deliveries_at_the_same_time_are_all_stored_and_told_apart() -> None:
 def test_what_is_stored_in_a_transaction_goes_with_it() -> None:
     event = samples.snapshot("invoice.paid")
     with transaction.atomic():
-        inbox.store(parse(json.dumps(event), "default"), json.dumps(event), timezone.now())
+        store.store(parse(json.dumps(event), "default"), json.dumps(event), timezone.now())
         transaction.set_rollback(True)
     assert not WebhookEvent.objects.exists()

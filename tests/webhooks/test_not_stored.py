@@ -17,8 +17,7 @@ from alerts_runtime.database import sqlite, trials
 from tests.webhooks.stripe_side import deliver, received
 from webhooks import samples
 from webhooks.models import WebhookEvent
-from webhooks.process import inbox
-from webhooks.receive import views
+from webhooks.receive import store, views
 
 ON_SQLITE = pytest.mark.skipif(connection.vendor != "sqlite", reason="it is about SQLite's file")
 ON_POSTGRESQL = pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has no sessions")
@@ -46,7 +45,7 @@ def test_whatever_is_raised_while_storing_stripe_is_asked_to_come_again(
     def fail(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr(inbox, "store", fail)
+    monkeypatch.setattr(store, "store", fail)
     response = deliver(samples.snapshot("invoice.paid"))
     assert (response.status_code, response["Retry-After"]) == (503, views.RETRY_AFTER)
     assert type(error).__name__ in caplog.text
@@ -107,7 +106,7 @@ def test_a_trial_leaves_nothing_behind_and_runs_at_most_once_a_second(monkeypatc
     tried: list[int] = []
 
     def trial() -> None:
-        inbox.try_to_store()
+        store.try_to_store()
         tried.append(1)
 
     monkeypatch.setattr(trials, "_trials", [trial])

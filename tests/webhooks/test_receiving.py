@@ -23,8 +23,7 @@ from tests.webhooks.conftest import Change
 from tests.webhooks.stripe_side import OLD_SECRET, SECRET, deliver, received, sign
 from webhooks import samples
 from webhooks.models import WebhookEvent
-from webhooks.process import inbox
-from webhooks.receive import refusals, views
+from webhooks.receive import refusals, store, views
 
 URL = "/stripe/default/"
 pytestmark = pytest.mark.django_db
@@ -208,7 +207,7 @@ def test_when_the_database_is_away_stripe_is_asked_to_come_again(
     def away(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr(inbox, "store", away)
+    monkeypatch.setattr(store, "store", away)
     response = deliver(samples.snapshot("invoice.paid"))
     assert (response.status_code, response["Retry-After"]) == (503, views.RETRY_AFTER)
     assert "closed" not in response.content.decode()

@@ -10,50 +10,27 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from enum import StrEnum
-from functools import cache, partial
+from functools import partial
 from typing import Any
 
 from django.db import IntegrityError, connection, transaction
 from django.db.models import F, Q, QuerySet
-from django.utils import timezone
 
 from alerts_runtime.database import retention
-from alerts_runtime.database.fast_sql import fields, prepared, select
-from alerts_runtime.database.reconnect import on_a_good_connection
-from alerts_runtime.database.sqlite import check_file, shared_file
-from alerts_runtime.database.sqlite_write_lock import turn
+from alerts_runtime.database.fast_sql import prepared, select
 from alerts_runtime.isolation.parts import on_its_own
 from alerts_runtime.leasing.clock import brought_forward
 from webhooks.conf import config
-from webhooks.events import StripeEvent
 from webhooks.exceptions import WorkerLost
 from webhooks.models import Failure, WebhookEvent
 from webhooks.process import failures, retry, statements
 from webhooks.process.errors import ErrorFacts, class_path, describe
-from webhooks.process.group_commit import GroupCommit
 from webhooks.process.leases import grace, overdue
 
 PENDING, PROCESSING = WebhookEvent.State.PENDING, WebhookEvent.State.PROCESSING
 PROCESSED, DEAD, IGNORED = WebhookEvent.State.PROCESSED, WebhookEvent.State.DEAD, WebhookEvent.State.IGNORED
 INCOMPLETE = WebhookEvent.State.INCOMPLETE
-# Stripe retries for three days; in inline mode the worker makes the last try after that.
-INLINE_PATIENCE = timedelta(hours=73)
 _BATCH = 500
-_TRIAL_BYTES = 16_384
-
-
-class Arrival(StrEnum):
-    CREATED = "created"
-    DUPLICATE = "duplicate"
-    REARMED = "rearmed"
-    IGNORED = "ignored"
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    arrival: Arrival
-    pk: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,125 +40,6 @@ class Claimed:
     row: WebhookEvent
     token: str
     more: bool = False  # others are due as well
-
-
-# --- Receiving ----------------------------------------------------------------------------------------------------
-
-
-def store(event: StripeEvent, body: str, now: datetime, *, ignored: bool = False) -> Stored:
-    """Keep an event: one statement, two for a duplicate. A duplicate of a dead event arms it again.
-
-    One that is ignored is kept and never handled, and gives way to one of the same id that is not.
-
-    Raw SQL in autocommit: the ORM's way takes a savepoint and twice the time.
-    """
-    due_at = _first_due_at(event.endpoint, now)
-    row = _new_row(event, body, now, due_at)
-    if ignored:
-        row |= {"state": IGNORED.value, "due_at": None}
-    # Nobody else's row into a transaction of ours, which may end otherwise.
-    alone = connection.vendor != "sqlite" or connection.in_atomic_block
-    pk = _insert([row])[0] if alone else _insert_together(row)
-    if ignored:
-        return Stored(Arrival.IGNORED, pk or 0)  # it must not arm another's event again
-    if pk is not None:
-        return Stored(Arrival.CREATED, pk)
-    # None: it was pruned in between.
-    return _count_duplicate(event.id, due_at, now) or store(event, body, now)
-
-
-def try_to_store() -> None:
-    """What storing an event asks of the database. For a transaction that is rolled back."""
-    now = timezone.now()
-    event = StripeEvent(
-        id=f"evt_trial_{secrets.token_hex(16)}",
-        type="trial",
-        kind=WebhookEvent.Kind.SNAPSHOT,
-        created=now,
-        livemode=False,
-        account="",
-        api_version="",
-        endpoint="",
-        payload={},
-    )
-    # What does not compress needs room of its own.
-    _insert_once([_new_row(event, secrets.token_hex(_TRIAL_BYTES), now, now)])
-
-
-def _insert(rows: list[dict[str, Any]]) -> list[int | None]:
-    """One statement. Their keys; None for a duplicate. To repeat it is harmless: it finds duplicates."""
-    return on_a_good_connection(lambda: _insert_once(rows))
-
-
-def _insert_once(rows: list[dict[str, Any]]) -> list[int | None]:
-    check_file()
-    with connection.cursor() as cursor:
-        cursor.execute(statements.store(len(rows)), [value for row in rows for value in row.values()])
-        keys: dict[str, int] = dict(cursor.fetchall())
-    check_file()
-    return [keys.pop(row["event_id"], None) for row in rows]
-
-
-def _insert_in_turn(rows: list[dict[str, Any]]) -> list[int | None]:
-    file = shared_file()
-    with turn(file) if file else nullcontext():
-        return _insert(rows)
-
-
-_insert_together = GroupCommit(_insert_in_turn)
-
-
-def _new_row(event: StripeEvent, body: str, now: datetime, due_at: datetime) -> dict[str, Any]:
-    """As the database takes it. What is the same in every new row is prepared once."""
-    adapt = connection.ops.adapt_datetimefield_value
-    moment = adapt(now)
-    return {
-        **_blank_row(),
-        "event_id": event.id,
-        "type": event.type,
-        "kind": event.kind,
-        "endpoint": event.endpoint,
-        "account": event.account,
-        "livemode": event.livemode,
-        "api_version": event.api_version,
-        "created": adapt(event.created),
-        "body": body,
-        "armed_at": moment,
-        "received_at": moment,
-        "due_at": adapt(due_at),
-    }
-
-
-@cache
-def _blank_row() -> dict[str, Any]:
-    row = WebhookEvent()
-    values = {field.attname: getattr(row, field.attname) for field in fields(WebhookEvent)}
-    return prepared(WebhookEvent, values)
-
-
-def _first_due_at(endpoint: str, now: datetime) -> datetime:
-    return now + INLINE_PATIENCE if config().is_inline(endpoint) else now
-
-
-def _count_duplicate(event_id: str, due_at: datetime, now: datetime) -> Stored | None:
-    """deliveries + 1, and a dead event is armed again: that is what the Resend button at Stripe means."""
-    table = connection.ops.quote_name(WebhookEvent._meta.db_table)
-    moment = connection.ops.adapt_datetimefield_value(now)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"UPDATE {table} SET deliveries = deliveries + 1,"  # noqa: S608 - the model's own table name
-            " earlier_attempts = CASE state WHEN 'dead' THEN attempts ELSE earlier_attempts END,"
-            " armed_at = CASE state WHEN 'dead' THEN %s ELSE armed_at END,"
-            " due_at = CASE state WHEN 'dead' THEN %s ELSE due_at END,"
-            " state = CASE state WHEN 'dead' THEN 'pending' ELSE state END"
-            " WHERE event_id = %s RETURNING id, armed_at = %s",
-            [moment, connection.ops.adapt_datetimefield_value(due_at), event_id, moment],
-        )
-        rows = cursor.fetchall()
-    if not rows:
-        return None
-    pk, armed_now = rows[0]
-    return Stored(Arrival.REARMED if armed_now else Arrival.DUPLICATE, pk)
 
 
 # --- Working ------------------------------------------------------------------------------------------------------
@@ -321,7 +179,7 @@ def _plan_lost(row: WebhookEvent, error: WorkerLost, now: datetime) -> retry.Pla
     before = row.failures.filter(exception=class_path(WorkerLost), occurred_at__gte=row.armed_at).count()
     plan = retry.plan(error, attempt=before + 1, now=now, limits=config().retry)
     if plan.will_retry and config().is_inline(row.endpoint):
-        return retry.plan_inline(last_try_at=row.armed_at + INLINE_PATIENCE, now=now)
+        return retry.plan_inline(last_try_at=row.armed_at + retry.INLINE_PATIENCE, now=now)
     return replace(plan, max_attempts=(plan.max_attempts or 0) + row.attempt - before - 1)
 
 

@@ -286,5 +286,5 @@ def _failed_after_commit(work: _Work, error: BaseException, facts: ErrorFacts, n
 
 def _plan(row: WebhookEvent, error: BaseException, judgement: Judgement, now: datetime) -> retry.Plan:
     if config().is_inline(row.endpoint):
-        return retry.plan_inline(last_try_at=row.armed_at + inbox.INLINE_PATIENCE, now=now)
+        return retry.plan_inline(last_try_at=row.armed_at + retry.INLINE_PATIENCE, now=now)
     return retry.plan(error, attempt=row.attempt, now=now, limits=config().retry, judgement=judgement)

@@ -21,6 +21,8 @@ from alerts_runtime.isolation.backoff import Policy, decide, policy
 from webhooks.conf import Retry
 
 WORKER_LOST_ATTEMPTS = 3
+# Stripe retries for three days; in inline mode the worker makes the last try after that.
+INLINE_PATIENCE = timedelta(hours=73)
 _LONGEST = timedelta(hours=8)
 _MOST_ASKED = timedelta(days=1)  # no Retry-After may ask for more
 

@@ -6,25 +6,11 @@ from functools import cache
 
 from django.db import connection
 
-from alerts_runtime.database.fast_sql import columns, fields, insert, table
+from alerts_runtime.database.fast_sql import columns, table
 from webhooks.models import WebhookEvent
 
 _HELD = "id = %(pk)s AND state = 'processing' AND token = %(token)s"
 _DUE = "WHERE state = 'pending' AND due_at <= %(now)s ORDER BY due_at LIMIT 1"
-
-
-@cache
-def store(rows: int) -> str:
-    """Takes a value for each of `fields`, row by row, and returns the key of each that is new.
-
-    An ignored event does not keep its id: whoever can sign for a test endpoint could take it from a live event.
-    """
-    events = table(WebhookEvent)
-    changes = ", ".join(f"{field.column} = excluded.{field.column}" for field in fields(WebhookEvent))
-    return (
-        f"{insert(WebhookEvent, rows)} ON CONFLICT (event_id) DO UPDATE SET {changes}"
-        f" WHERE {events}.state = 'ignored' AND excluded.state <> 'ignored' RETURNING event_id, id"
-    )
 
 
 @cache

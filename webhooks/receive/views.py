@@ -17,10 +17,10 @@ from webhooks import events, signals
 from webhooks.conf import Config, Endpoint, config
 from webhooks.events import StripeEvent
 from webhooks.exceptions import NotStored, Refused, RejectDelivery, UnknownEndpoint
-from webhooks.process import inbox, processing
+from webhooks.process import processing
 from webhooks.process.errors import class_path
 from webhooks.process.processing import Result
-from webhooks.receive import body, noticed, refusals
+from webhooks.receive import body, noticed, refusals, store
 from webhooks.receive.verify import verify
 from webhooks.signals import Delivery
 
@@ -78,8 +78,8 @@ def _receive(request: HttpRequest, settings: Config, endpoint: Endpoint, now: da
 
 
 def _take(event: StripeEvent, text: str, endpoint: Endpoint, now: datetime) -> HttpResponse:
-    stored = inbox.store(event, text, now, ignored=not endpoint.takes_mode(event.livemode))
-    if stored.arrival in (inbox.Arrival.CREATED, inbox.Arrival.REARMED) and not endpoint.inline:
+    stored = store.store(event, text, now, ignored=not endpoint.takes_mode(event.livemode))
+    if stored.arrival in (store.Arrival.CREATED, store.Arrival.REARMED) and not endpoint.inline:
         wake.wake("events")
     logger.info(
         "delivery.stored",
@@ -88,7 +88,7 @@ def _take(event: StripeEvent, text: str, endpoint: Endpoint, now: datetime) -> H
         endpoint=endpoint.name,
         arrival=stored.arrival.value,
     )
-    if stored.arrival is inbox.Arrival.IGNORED:
+    if stored.arrival is store.Arrival.IGNORED:
         refusals.count(endpoint.name, "other_mode", now)
         return _answer(200, "Ignored: this endpoint handles the other mode.")
     if endpoint.inline:

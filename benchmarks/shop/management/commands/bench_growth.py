@@ -30,6 +30,7 @@ from notifier.outbox.targets import lease
 from webhooks import events, loops
 from webhooks.models import WebhookEvent
 from webhooks.process import inbox
+from webhooks.receive import store
 
 MANY, FEW = 100, 3
 
@@ -69,7 +70,7 @@ def _receive() -> float:
     """Without the commit, which takes what the disk takes, however large the table is."""
     body = a_body(CHEAP)
     with transaction.atomic():
-        taken = _timed(lambda: inbox.store(events.parse(body, "default"), body, timezone.now()))
+        taken = _timed(lambda: store.store(events.parse(body, "default"), body, timezone.now()))
         transaction.set_rollback(True)
     return taken
 
@@ -77,7 +78,7 @@ def _receive() -> float:
 def _claim() -> float:
     body = a_body(CHEAP)
     with transaction.atomic():
-        inbox.store(events.parse(body, "default"), body, timezone.now())
+        store.store(events.parse(body, "default"), body, timezone.now())
         taken = _timed(lambda: inbox.claim(timezone.now()))
         transaction.set_rollback(True)
     return taken

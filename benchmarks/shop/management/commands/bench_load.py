@@ -13,7 +13,7 @@ from django.utils import timezone
 from alerts_runtime.wakeups.wake import wake
 from benchmarks.shop.bodies import a_body
 from webhooks import events
-from webhooks.process import inbox
+from webhooks.receive import store
 
 
 class Command(BaseCommand):
@@ -32,6 +32,6 @@ class Command(BaseCommand):
         with transaction.atomic():
             now = timezone.now()
             for body in bodies:
-                inbox.store(events.parse(body, "default"), body, now)
+                store.store(events.parse(body, "default"), body, now)
             wake("events")
         self.stdout.write(json.dumps({"stored": number}))
