@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -320,18 +321,39 @@ def test_the_command_works_until_sigterm_and_leaves_in_good_order(tmp_path: Path
     assert '"database": "sqlite"' in log
 
 
-def test_the_command_asks_for_migrations_that_are_missing(tmp_path: Path) -> None:
-    command, options = manage(tmp_path / "empty.sqlite3", "worker")
-    process = subprocess.run(command, **options, check=False, timeout=60)
+COMMANDS = (
+    ["worker"],
+    ["replay"],
+    ["prune"],
+    ["ack", "1"],
+    ["silence", "--list"],
+    ["digest", "daily"],
+    ["route", "--event", "invoice.paid", "--exception", "KeyError"],
+)
 
-    assert process.returncode == 1
-    assert "migrations have not been applied" in process.stderr
-    assert "Run `manage.py migrate`, then start the worker again." in process.stderr
+
+def test_every_command_says_what_mends_a_database_that_is_not_migrated(tmp_path: Path) -> None:
+    program = (
+        "import django, sys; django.setup()\n"
+        "from django.core.management import CommandError, call_command\n"
+        f"for command in {COMMANDS!r}:\n"
+        "    try: call_command(*command)\n"
+        "    except CommandError as error: print(command[0], error, file=sys.stderr)\n"
+    )
+    _, options = manage(tmp_path / "empty.sqlite3")
+    process = subprocess.run([sys.executable, "-c", program], **options, check=False, timeout=60)
+
+    assert process.returncode == 0, process.stderr
+    said = [line for line in process.stderr.splitlines() if "migrations have not been applied, the first is" in line]
+    assert [line.split()[0] for line in said] == [command[0] for command in COMMANDS]
+    assert all(line.endswith("Run `manage.py migrate`, then try again.") for line in said)
 
 
-def test_the_command_says_when_the_database_cannot_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    connection.close()
-    monkeypatch.setitem(connection.settings_dict, "NAME", "/nowhere/db")
-    with pytest.raises(CommandError, match="The database cannot be used"):
-        call_command("worker")
-    connection.close()
+# --- manage.py serve --------------------------------------------------------------------------------------------------
+
+
+def test_serve_on_a_port_that_is_taken_says_so_and_starts_nothing() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(CommandError, match=rf"127.0.0.1:{port} cannot be used: another process listens there"):
+            call_command("serve", "--port", str(port))

@@ -348,6 +348,13 @@ def test_trigger_fails_when_the_answer_is_another(url: str, webhooks_settings: C
 
 
 @pytest.mark.django_db(transaction=True)
+def test_trigger_names_allowed_hosts_when_the_host_is_refused(url: str, settings: Any) -> None:
+    settings.ALLOWED_HOSTS = ["shop.example"]
+    with pytest.raises(CommandError):
+        call_command("trigger", "invoice.paid", "--url", url, stdout=(out := StringIO()))
+    assert "put 'localhost' into the server's ALLOWED_HOSTS" in out.getvalue()
+
+
 def test_trigger_says_when_nobody_answers() -> None:
     out = StringIO()
     with pytest.raises(CommandError):

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
 from argparse import ArgumentParser
 from collections.abc import Callable, Mapping
+from importlib.util import find_spec
 from typing import Any
 
 from django.conf import settings
@@ -33,12 +36,13 @@ class Command(BaseCommand):
         parser.add_argument("--threads", type=int, default=8, help="requests answered at once")
 
     def handle(self, **options: Any) -> None:
+        _check(options["host"], options["port"])
         ended = threading.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: ended.set())
         commands = {
             "web": _granian(options["host"], options["port"], options["threads"]),
-            "worker": [sys.executable, "manage.py", "worker"],
+            "worker": [sys.executable, "-m", "django", "worker"],
         }
         # A session of their own: a Ctrl-C reaches this process alone, which stops them in order.
         running = {name: _start(command) for name, command in commands.items()}
@@ -49,17 +53,37 @@ class Command(BaseCommand):
             raise CommandError(f"{died} ended by itself with exit code {codes[died]}; see its output above")
 
 
+def _check(host: str, port: int) -> None:
+    """What granian would say in its own words, after the worker had started. Raises CommandError."""
+    if find_spec("granian") is None:
+        raise CommandError("serve needs granian: pip install granian. Or run your own server, and `manage.py worker`.")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as trial:
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            trial.bind((host, port))
+        except OSError as error:
+            why = "another process listens there" if error.errno == errno.EADDRINUSE else error.strerror
+            raise CommandError(f"{host}:{port} cannot be used: {why}. Stop it, or give another --port.") from error
+
+
+def _application() -> str:
+    """This site's own, whatever its project is called."""
+    module, _, name = str(settings.WSGI_APPLICATION or "core.wsgi.application").rpartition(".")
+    return f"{module}:{name}"
+
+
 def _granian(host: str, port: int, threads: int) -> list[str]:
     return [
         *(sys.executable, "-m", "granian", "--interface", "wsgi", "--no-ws", "--workers", "1"),
         *("--blocking-threads", str(threads), "--workers-kill-timeout", WEB_STOPS_WITHIN),
         *("--http1-header-read-timeout", HEADERS_WITHIN),
-        *("--host", host, "--port", str(port), "core.wsgi:application"),
+        *("--host", host, "--port", str(port), _application()),
     ]
 
 
 def _start(command: list[str]) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(command, cwd=settings.BASE_DIR, start_new_session=True)  # noqa: S603 - our own words
+    return subprocess.Popen(command, cwd=getattr(settings, "BASE_DIR", None), start_new_session=True)  # noqa: S603 - our own words
 
 
 def _watch(

@@ -6,22 +6,21 @@ import sys
 from typing import Any
 
 import structlog
-from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import DatabaseError, connection
-from django.db.migrations.executor import MigrationExecutor
+from django.core.management.base import CommandError, CommandParser
+from django.db import connection
 from django.utils import timezone
 
 from alerts_runtime.background import registered
 from alerts_runtime.engine import hints
 from alerts_runtime.engine.fallback import supervised
+from alerts_runtime.management.database import DatabaseCommand, missing_migrations, not_migrated
 from alerts_runtime.monitoring import heartbeat
-from alerts_runtime.redaction.redact import redact
 from alerts_runtime.worker.runner import Worker
 
 log = structlog.get_logger(__name__)
 
 
-class Command(BaseCommand):
+class Command(DatabaseCommand):
     help = (
         "Processes events and sends alerts, or sees to it that the engine in TASKS does. "
         "Runs until SIGTERM or Ctrl+C; start as many as you like."
@@ -36,11 +35,9 @@ class Command(BaseCommand):
         )
 
     def handle(self, *_args: Any, stop_timeout: float, **_options: Any) -> None:
-        try:
-            _check_migrations()
-            heartbeat.prune(timezone.now())
-        except DatabaseError as error:
-            raise CommandError(f"The database cannot be used: {redact(str(error)).strip()}") from error
+        if missing := missing_migrations():
+            raise CommandError(not_migrated(missing))
+        heartbeat.prune(timezone.now())
         loops = supervised(registered()) if hints.in_use() else registered()
         worker = Worker(loops, stop_timeout=stop_timeout)
         log.info(
@@ -53,14 +50,3 @@ class Command(BaseCommand):
         )
         connection.close()
         sys.exit(worker.run())
-
-
-def _check_migrations() -> None:
-    executor = MigrationExecutor(connection)
-    missing = executor.migration_plan(executor.loader.graph.leaf_nodes())
-    if missing:
-        first = missing[0][0]
-        raise CommandError(
-            f"{len(missing)} migrations have not been applied, the first is {first.app_label}.{first.name}. "
-            "Run `manage.py migrate`, then start the worker again."
-        )

@@ -7,16 +7,17 @@ from argparse import ArgumentParser
 from datetime import timedelta
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.utils import timezone
 
+from alerts_runtime.management.database import DatabaseCommand
 from notifier.answers.commands import Asker, Verb
 from notifier.answers.commands import Command as Said
 from notifier.answers.door import answer
 from notifier.judge.durations import parse_duration
 
 
-class Command(BaseCommand):
+class Command(DatabaseCommand):
     help = "Acknowledge alerts: updates and reminders wait until it runs out. Worse news still comes."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

@@ -6,15 +6,16 @@ from argparse import ArgumentParser
 from datetime import timedelta
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.utils import timezone
 
+from alerts_runtime.management.database import DatabaseCommand
 from alerts_runtime.wakeups.wake import wake
 from notifier.config.conf import get_policy
 from notifier.outbox import plans as outbox
 
 
-class Command(BaseCommand):
+class Command(DatabaseCommand):
     help = "Let the worker send a digest of the time since the last one, without waiting for its hour."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

@@ -10,10 +10,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
+from alerts_runtime.management.database import DatabaseCommand
 from alerts_runtime.redaction.masking import named
 from notifier.config.conf import get_policy
 from notifier.delivery.dryrun import Explanation, Heard, explain
@@ -21,7 +22,7 @@ from notifier.facts import Failure
 from notifier.inbound import failure_like
 
 
-class Command(BaseCommand):
+class Command(DatabaseCommand):
     help = "Show what would become of a failure: verdict, routes, targets, guards, times and messages. Sends nothing."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

@@ -6,14 +6,15 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
+from alerts_runtime.management.database import DatabaseCommand
 from alerts_runtime.redaction import masking
 from notifier.config.conf import get_policy
 from notifier.delivery import probe
 
 
-class Command(BaseCommand):
+class Command(DatabaseCommand):
     help = "Send a test message to each address of the channels, now, and say what became of it."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

@@ -7,15 +7,16 @@ import json
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.utils import timezone
 
+from alerts_runtime.management.database import DatabaseCommand
 from notifier.flow.silences import end, silence
 from notifier.judge.durations import parse_duration
 from notifier.models import Silence
 
 
-class Command(BaseCommand):
+class Command(DatabaseCommand):
     help = "Silence alerts for a time. What is held meanwhile is told when it ends, and counted in the digest."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

@@ -7,15 +7,16 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.utils import timezone
 
+from alerts_runtime.management.database import DatabaseCommand
 from webhooks.conf import config
 from webhooks.process import failures, inbox
 from webhooks.receive import refusals
 
 
-class Command(BaseCommand):
+class Command(DatabaseCommand):
     help = (
         "Delete processed events that were received longer ago than the retention, with their failures, "
         "and refusals as old, as the worker does once an hour. Events that wait are never deleted, those that were "

@@ -10,10 +10,11 @@ from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from alerts_runtime.management.database import DatabaseCommand
 from alerts_runtime.wakeups import wake
 from webhooks.models import WebhookEvent
 from webhooks.process import inbox
@@ -39,7 +40,7 @@ def age(text: str) -> timedelta:
     return timedelta(**{_UNITS[found[2]]: int(found[1])})
 
 
-class Command(BaseCommand):
+class Command(DatabaseCommand):
     help = (
         "Process events again: those named, or all that match. Without --state or ids: those that were given up, and "
         "those of which a callback after the commit failed (all that their handlers do is done again). Events that "

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 import stripe
@@ -117,4 +118,11 @@ def _post(session: requests.Session, url: str, event: dict[str, Any], secret: st
         response = session.post(url, data=body.encode(), headers=headers, timeout=TIMEOUT, allow_redirects=False)
     except requests.RequestException as error:
         return 0, f"{type(error).__name__}: is the server running at {url}?"
+    if response.status_code == 400 and _is_djangos(response):
+        return 400, f"refused before it was read: put {urlsplit(url).hostname!r} into the server's ALLOWED_HOSTS."
     return response.status_code, response.text.strip()[:200]
+
+
+def _is_djangos(response: requests.Response) -> bool:
+    """The receiver answers in plain text; Django refuses a host with a page, or names its exception."""
+    return "html" in response.headers.get("Content-Type", "") or "DisallowedHost" in response.text

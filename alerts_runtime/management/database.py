@@ -1,0 +1,42 @@
+"""What every command that needs the database says when it cannot have it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError, InterfaceError, OperationalError, ProgrammingError, connection
+from django.db.migrations.executor import MigrationExecutor
+
+from alerts_runtime.redaction.redact import redact
+
+
+class DatabaseCommand(BaseCommand):
+    """A command whose database is missing, or not migrated, ends with a sentence that says what mends it."""
+
+    def execute(self, *args: Any, **options: Any) -> str | None:
+        try:
+            return super().execute(*args, **options)
+        except (OperationalError, ProgrammingError, InterfaceError) as error:
+            raise CommandError(why_not(error)) from error
+
+
+def why_not(error: Exception) -> str:
+    """What to say of an error that the database raised."""
+    try:
+        missing = missing_migrations()
+    except DatabaseError:
+        missing = []
+    return not_migrated(missing) if missing else f"The database cannot be used: {redact(str(error)).strip()}"
+
+
+def missing_migrations() -> list[str]:
+    """Those that have not been applied, as app.name."""
+    executor = MigrationExecutor(connection)
+    plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    return [f"{migration.app_label}.{migration.name}" for migration, _ in plan]
+
+
+def not_migrated(missing: list[str]) -> str:
+    number = f"{len(missing)} migrations have" if len(missing) > 1 else "A migration has"
+    return f"{number} not been applied, the first is {missing[0]}. Run `manage.py migrate`, then try again."
