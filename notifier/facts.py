@@ -41,6 +41,7 @@ class Reason(StrEnum):
     REPEAT = "repeat"  # a reminder: still open, nobody has acknowledged it
     REOPENED = "reopened"  # told that it was over, and it was not
     ANSWERED = "answered"  # somebody has it, or no longer, or did something about it
+    ESCALATED = "escalated"  # a step of its route: nobody has acknowledged it
     RESOLVED = "resolved"  # it is over
     DIGEST = "digest"
     TEST = "test"
@@ -203,6 +204,7 @@ class AlertState:
     last_at: datetime
     burst_at: datetime  # since when failures have come without a quiet period between them
     resolved_at: datetime | None = None
+    acknowledged_at: datetime | None = None
     acknowledged_until: datetime | None = None
     acknowledged_severity: Severity | None = None  # how bad it was then
     last_answer: int = 0  # grows with each answer that all who were told are to see
@@ -220,6 +222,8 @@ class Told:
     window: int = 0  # which of the growing windows applies next
     resolved: bool = False  # the last thing it heard was that it is over
     answer: int = 0  # up to which answer
+    asked_level: int = 0  # the latest level of escalation that names it; 0 is none
+    level: int = 0  # up to which of them it has been told
 
 
 @dataclass(frozen=True, slots=True)

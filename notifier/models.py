@@ -166,6 +166,9 @@ class Notification(models.Model):
     told_at = models.DateTimeField(null=True)
     told_resolved = models.BooleanField(default=False)
     told_answer = models.BigIntegerField(default=0, db_default=0)  # the alert's `last_answer` then
+    # Of the route's escalation: the latest level that names this target, and the one up to which it has been told.
+    level = models.PositiveIntegerField(default=0, db_default=0)
+    told_level = models.PositiveIntegerField(default=0, db_default=0)
     window = models.PositiveSmallIntegerField(default=0)
     sent = models.PositiveIntegerField(default=0)  # messages so far
     thread = models.CharField(max_length=300, blank=True)  # the channel's own handle for the first message
@@ -193,6 +196,24 @@ class Notification(models.Model):
 
     def __str__(self) -> str:
         return f"alert {self.alert_id} to {self.target_id}: {self.reason}"
+
+
+class Escalation(models.Model):
+    """How far the steps of a route have come for one alert, and when the next one is due."""
+
+    alert = models.ForeignKey(Alert, on_delete=models.CASCADE, related_name="escalations")
+    route = models.CharField(max_length=100)
+    level = models.PositiveIntegerField(default=0)  # the last that was taken; 0 is the first page
+    reached_at = models.DateTimeField()
+    due_at = models.DateTimeField(null=True)  # null: nothing more
+    why = models.CharField(max_length=100)  # why then, or why nothing more
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["alert", "route"], name="one_escalation_per_route")]
+        indexes = [models.Index(fields=["due_at"], condition=Q(due_at__isnull=False), name="due_escalations")]
+
+    def __str__(self) -> str:
+        return f"alert {self.alert_id} by {self.route}: level {self.level}"
 
 
 class Digest(models.Model):
@@ -259,6 +280,7 @@ class AttemptPart(models.Model):
     to_seq = models.PositiveIntegerField()
     severity = models.PositiveSmallIntegerField(choices=SEVERITIES)
     answer = models.BigIntegerField(default=0, db_default=0)  # the alert's `last_answer` when it was told
+    level = models.PositiveIntegerField(default=0, db_default=0)  # of the escalation, that was told
 
     class Meta:
         constraints = [

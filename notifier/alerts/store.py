@@ -165,6 +165,7 @@ def state_of(alert: Alert) -> AlertState:
         last_at=alert.last_at,
         burst_at=alert.burst_at,
         resolved_at=alert.resolved_at,
+        acknowledged_at=alert.acknowledged_at,
         acknowledged_until=alert.acknowledged_until,
         acknowledged_severity=Severity(alert.acknowledged_severity) if alert.acknowledged_severity else None,
         last_answer=alert.last_answer,

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import cached_property
 from http.client import HTTPException
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from notifier.channels import blocks, failures
-from notifier.channels.base import Channel, wrong_url
+from notifier.channels.base import Channel
 from notifier.channels.slack_errors import CONTENT, refusal
 from notifier.facts import DeliveryError, Message, Reason, Receipt, Result
 from notifier.judge import throttle
@@ -21,16 +21,10 @@ if TYPE_CHECKING:
 
     from notifier.channels.slack_clients import BotClient
 
-FOLLOW_UPS = frozenset({Reason.UPDATE, Reason.RAISED, Reason.REPEAT, Reason.REOPENED, Reason.ANSWERED, Reason.RESOLVED})
-BROADCAST = frozenset({Reason.RAISED, Reason.REPEAT, Reason.REOPENED})  # shown in the channel too, not only below
+# Shown in the channel too, not only below.
+BROADCAST = frozenset({Reason.RAISED, Reason.REPEAT, Reason.REOPENED, Reason.ESCALATED})
+FOLLOW_UPS = BROADCAST | {Reason.UPDATE, Reason.ANSWERED, Reason.RESOLVED}
 EVENT_TYPE = "stripe_alert"
-OF_A_BOT = "xoxb-"
-OTHER_TOKENS = {
-    "xoxp-": "a user's token",
-    "xapp-": "an app-level token",
-    "xoxe": "a refresh token, or one that rotates",
-    "https://": "the URL of an incoming webhook: set SLACK_WEBHOOK_URL to it instead",
-}
 HISTORY = 200  # messages looked through for one whose outcome is not known
 
 
@@ -56,15 +50,6 @@ class Slack(Channel):
     def __init__(self, options: Mapping[str, object]) -> None:
         super().__init__(options)
         self._ids: dict[str, str] = {}  # the channel's id by the name it was posted to
-
-    @classmethod
-    def wrong_options(cls, options: Mapping[str, object]) -> Iterator[tuple[str, str, str]]:
-        """https://docs.slack.dev/authentication/tokens"""
-        token = str(options.get("token", ""))
-        kind = next((words for prefix, words in OTHER_TOKENS.items() if token.startswith(prefix)), "")
-        if kind or (token and not token.startswith(OF_A_BOT)):
-            yield "token", f"is {kind or 'no token of a Slack bot'}", f"A bot's token begins with {OF_A_BOT}."
-        yield from wrong_url("base_url", options.get("base_url"))
 
     @staticmethod
     def check_address(address: str) -> str | None:

@@ -22,7 +22,7 @@ from notifier.alerts import store
 from notifier.config.conf import get_policy
 from notifier.delivery.courier import Courier
 from notifier.facts import Target as To
-from notifier.flow import inhibit, pipeline, silences
+from notifier.flow import escalations, inhibit, pipeline, silences
 from notifier.judge import calendar, watch
 from notifier.judge.policy import DigestPlan
 from notifier.models import Alert, Digest, Notification, Target
@@ -78,6 +78,7 @@ class Tick:
             [
                 (1.0, self._mind_the_clock),
                 (1.0, settle.settle_lost),
+                (1.0, escalate),
                 (2.0, self._reconcile),
                 (5.0, reports.catch_up),
                 (5.0, resolve_overdue),
@@ -100,9 +101,15 @@ class Tick:
     def _mind_the_clock(self, now: datetime) -> None:
         if back := self._stepped_back.since(now):
             plans.bring_forward(back, now)
+            escalations.bring_forward(back, now)
 
     def _reconcile(self, now: datetime) -> None:
         self._reconciled = inbound.reconcile(self._reconciled, now)
+
+
+def escalate(now: datetime) -> None:
+    """Take the steps whose time has come: nobody has acknowledged their alert."""
+    escalations.take_due(get_policy(), now)
 
 
 def resolve_overdue(now: datetime) -> None:

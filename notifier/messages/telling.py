@@ -50,6 +50,18 @@ class Children:
 
 
 @dataclass(frozen=True, slots=True)
+class Turn:
+    """Whose turn it is to answer: a step of the route's escalation."""
+
+    step: int = 0  # 0 is the first page, told again
+    steps: int = 0  # in a round
+    round: int = 1
+    rounds: int = 1
+    last_resort: bool = False
+    told: tuple[tuple[str, datetime], ...] = ()  # the channels that heard before, and when first
+
+
+@dataclass(frozen=True, slots=True)
 class Story:
     """One alert for one target, now. Times are in UTC; `tz` is the zone that people read them in."""
 
@@ -95,6 +107,7 @@ class Story:
     held_by: str = ""
     held_since: datetime | None = None
     instead_of: str = ""
+    turn: Turn = field(default_factory=Turn)
     next_update_at: datetime | None = None  # the earliest
     thread: str = ""
     # the message
