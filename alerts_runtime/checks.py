@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core import checks
 from django.core.checks import CheckMessage, Error, Tags, register
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
 
 NEEDED_FOR_SQLITE = ("transaction_mode", "IMMEDIATE")
 
@@ -58,3 +61,42 @@ def worker_has_threads(**_kwargs: Any) -> list[CheckMessage]:
             id="alerts_runtime.E001",
         )
     ]
+
+
+@register(Tags.security)
+def addresses_can_be_used(**_kwargs: Any) -> list[CheckMessage]:
+    """SITE_URL makes the links in messages, HEARTBEAT_URL is called, ADMINS are who hears when no channel works."""
+    found: list[CheckMessage] = []
+    for name, example in (("SITE_URL", "https://shop.example"), ("HEARTBEAT_URL", "https://hc-ping.com/...")):
+        if wrong := _wrong_url(str(getattr(settings, name, "") or "")):
+            found.append(Error(f"{name} {wrong}.", hint=f"Write it such as {example}.", id="alerts_runtime.E003"))
+    if wrong_ones := [number for number, one in enumerate(settings.ADMINS) if not _is_address(one)]:
+        found.append(
+            Error(
+                f"ADMINS[{wrong_ones[0]}] has no email address, so the last resort could tell nobody.",
+                hint='Write such as "team@example.com"; on Django 5.2 as ("Team", "team@example.com").',
+                id="alerts_runtime.E004",
+            )
+        )
+    return found
+
+
+def _wrong_url(url: str) -> str:
+    if not url:
+        return ""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "is no URL"
+    if parts.scheme not in ("http", "https"):
+        return "has no scheme"
+    return "" if parts.hostname else "names no host"
+
+
+def _is_address(admin: object) -> bool:
+    address: Any = admin[-1] if isinstance(admin, (list, tuple)) and admin else admin
+    try:
+        validate_email(address)
+    except ValidationError:
+        return False
+    return True

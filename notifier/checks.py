@@ -6,15 +6,21 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.apps import AppConfig
+from django.conf import settings
 from django.core import checks
 
-from notifier.config.conf import read_settings
+from notifier.config import credentials, event_types
+from notifier.config.conf import name_of, read_settings
 from notifier.config.problems import Problem
 
 
 @checks.register("notifier")
 def check_notifier(app_configs: Sequence[AppConfig] | None = None, **_: Any) -> list[checks.CheckMessage]:
-    return [_message(problem) for problem in read_settings()[1]]
+    policy, problems = read_settings()
+    if policy is not None:
+        raw = getattr(settings, "NOTIFIER", {})
+        problems = [*problems, *credentials.problems(policy, raw, name_of), *event_types.doubts(policy, raw)]
+    return [_message(problem) for problem in problems]
 
 
 def _message(problem: Problem) -> checks.CheckMessage:

@@ -19,6 +19,7 @@ from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
+from notifier.channels import mail_backend
 from notifier.config.conf import get_policy
 from notifier.judge.bounces import is_soft
 from notifier.judge.policy import Channel
@@ -121,7 +122,7 @@ def _mail_providers() -> set[str]:
     backends = {str(channel.options.get("backend", "")) for channel in _channels() if channel.kind == "email"}
     mailers = getattr(settings, "MAILERS", {}).values()  # Django 6.1
     backends |= {str(mailer.get("BACKEND", "")) for mailer in mailers}
-    backends.add(getattr(settings, "EMAIL_BACKEND_PATH", ""))
+    backends.add(mail_backend.backend())
     return {backend.split(".")[2] for backend in backends if backend.startswith("anymail.backends.")}
 
 

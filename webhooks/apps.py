@@ -10,7 +10,7 @@ class WebhooksConfig(AppConfig):
         from alerts_runtime import background
         from alerts_runtime.database import trials
         from alerts_runtime.monitoring import metrics
-        from webhooks import checks, deploy_checks, handlers, loops  # noqa: F401 - importing checks registers them
+        from webhooks import checks, deploy_checks, handler_checks, handlers, loops  # noqa: F401 - these register checks
         from webhooks.metrics import collect
         from webhooks.receive import store
 

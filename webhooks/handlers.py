@@ -61,6 +61,11 @@ def on(*patterns: str, atomic: bool = True) -> Callable[[_F], _F]:
     return decorate
 
 
+def registered() -> tuple[Handler, ...]:
+    """All handlers, in the order of their registration."""
+    return tuple(_handlers)
+
+
 def matching(event_type: str) -> tuple[Handler, ...]:
     """The handlers for this type, each once, in the order of their registration."""
     return _matching(event_type)

@@ -10,7 +10,9 @@ import asyncio
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 
 import structlog
@@ -36,6 +38,7 @@ class _Waiting:
     pause: float = _FIRST_PAUSE
 
 
+_discarded = ContextVar("alerts_later_discarded", default=False)
 _changed = threading.Condition()
 _waiting: list[_Waiting] = []
 _thread: threading.Thread | None = None
@@ -61,6 +64,8 @@ def in_callers_transaction() -> bool:
 def write(key: str, what: str, call: Callable[[], object]) -> None:
     """Have it written by the thread, which ends when nothing waits. The process waits for it at its end."""
     global _thread
+    if _discarded.get():
+        return
     with _changed:
         _waiting.append(_Waiting(key, what, call))
         if _thread is None:
@@ -71,6 +76,16 @@ def write(key: str, what: str, call: Callable[[], object]) -> None:
                 _thread = None
                 _give_up(_waiting.pop())
         _changed.notify_all()
+
+
+@contextmanager
+def discarded() -> Iterator[None]:
+    """Within, nothing is written: for what is done only to be undone."""
+    token = _discarded.set(True)
+    try:
+        yield
+    finally:
+        _discarded.reset(token)
 
 
 def settle(timeout: float) -> bool:

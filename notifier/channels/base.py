@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import traceback
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import ClassVar, TypeVar
 from urllib.parse import urlsplit
@@ -55,6 +55,11 @@ class Channel(ABC):
     def missing(cls, options: Mapping[str, object]) -> tuple[str, ...]:
         """The required options that are not set, in alphabetical order."""
         return tuple(sorted(name for name in cls.REQUIRED if not options.get(name)))
+
+    @classmethod
+    def wrong_options(cls, options: Mapping[str, object]) -> Iterator[tuple[str, str, str]]:
+        """Of options that are set: which cannot work, why, and what to set. Pure but for imports; shows no value."""
+        yield from ()
 
     @classmethod
     def sends_nothing(cls, options: Mapping[str, object]) -> str:
@@ -140,3 +145,10 @@ def _receipt(given: object) -> Receipt:
     if isinstance(given, Receipt):
         return given
     raise DeliveryError(Result.UNCERTAIN, "no_receipt", "the channel returned no Receipt")
+
+
+def wrong_url(option: str, value: object) -> Iterator[tuple[str, str, str]]:
+    """What is wrong with an option that has to be a URL, if it is set."""
+    parts = urlsplit(str(value or "https://unset"))
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        yield option, "is no URL", "Write it with its scheme: https://..."

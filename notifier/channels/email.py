@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from email.utils import parseaddr
 from typing import Any, ClassVar
@@ -15,7 +15,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.utils.encoding import punycode
 
-from notifier.channels import mail_failures
+from notifier.channels import mail_backend, mail_failures
 from notifier.channels.base import Channel
 from notifier.channels.text import one_line, plain
 from notifier.facts import HANDLE, PROVIDER_ID, DeliveryError, Message, Receipt, Result, storable
@@ -32,10 +32,19 @@ class Email(Channel):
     kind = "email"
     can_fold = True
     HANDFUL = throttle.MAIL[0]
-    SETTINGS: ClassVar[Mapping[str, str]] = {"from_email": "DEFAULT_FROM_EMAIL", "backend": "EMAIL_BACKEND_PATH"}
+    SETTINGS: ClassVar[Mapping[str, str]] = {"from_email": "DEFAULT_FROM_EMAIL", "backend": "EMAIL_BACKEND"}
     OPTIONS = Channel.OPTIONS | {"using"}
     REQUIRED = frozenset({"backend", "from_email"})
     WAITS = 4  # SMTP: to connect, to say who, to say what, to be answered
+
+    @classmethod
+    def wrong_options(cls, options: Mapping[str, object]) -> Iterator[tuple[str, str, str]]:
+        backend = str(options.get("backend", ""))
+        if backend and (wrong := mail_backend.wrong(backend)):
+            yield "backend", wrong, ""
+        _, sender = parseaddr(str(options.get("from_email", "")))
+        if sender and (cls.check_address(sender) or sender.endswith("@localhost")):
+            yield "from_email", "is no address that providers send from", 'Write such as "alerts@example.com".'
 
     @classmethod
     def sends_nothing(cls, options: Mapping[str, object]) -> str:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from functools import cached_property
 from http.client import HTTPException
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from notifier.channels import blocks, failures
-from notifier.channels.base import Channel
+from notifier.channels.base import Channel, wrong_url
 from notifier.channels.slack_errors import CONTENT, refusal
 from notifier.facts import DeliveryError, Message, Reason, Receipt, Result
 from notifier.judge import throttle
@@ -25,6 +25,13 @@ if TYPE_CHECKING:
 BROADCAST = frozenset({Reason.RAISED, Reason.REPEAT, Reason.REOPENED, Reason.ESCALATED})
 FOLLOW_UPS = BROADCAST | {Reason.UPDATE, Reason.ANSWERED, Reason.RESOLVED}
 EVENT_TYPE = "stripe_alert"
+OF_A_BOT = "xoxb-"
+OTHER_TOKENS = {
+    "xoxp-": "a user's token",
+    "xapp-": "an app-level token",
+    "xoxe": "a refresh token, or one that rotates",
+    "https://": "the URL of an incoming webhook: set SLACK_WEBHOOK_URL to it instead",
+}
 HISTORY = 200  # messages looked through for one whose outcome is not known
 
 
@@ -50,6 +57,15 @@ class Slack(Channel):
     def __init__(self, options: Mapping[str, object]) -> None:
         super().__init__(options)
         self._ids: dict[str, str] = {}  # the channel's id by the name it was posted to
+
+    @classmethod
+    def wrong_options(cls, options: Mapping[str, object]) -> Iterator[tuple[str, str, str]]:
+        """https://docs.slack.dev/authentication/tokens"""
+        token = str(options.get("token", ""))
+        kind = next((words for prefix, words in OTHER_TOKENS.items() if token.startswith(prefix)), "")
+        if kind or (token and not token.startswith(OF_A_BOT)):
+            yield "token", f"is {kind or 'no token of a Slack bot'}", f"A bot's token begins with {OF_A_BOT}."
+        yield from wrong_url("base_url", options.get("base_url"))
 
     @staticmethod
     def check_address(address: str) -> str | None:

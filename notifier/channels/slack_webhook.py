@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from http.client import HTTPException
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from notifier.channels import blocks, failures
-from notifier.channels.base import Channel
+from notifier.channels.base import Channel, wrong_url
 from notifier.facts import DeliveryError, Message, Receipt, Result
 from notifier.judge import throttle
 
@@ -45,6 +45,13 @@ class SlackWebhook(Channel):
     REQUIRED = frozenset({"url"})
     SECRETS = frozenset({"url"})
     WAITS = 2  # a post, and once more as plain text
+
+    @classmethod
+    def wrong_options(cls, options: Mapping[str, object]) -> Iterator[tuple[str, str, str]]:
+        if str(options.get("url", "")).startswith("xox"):
+            yield "url", "is a token, and no URL of an incoming webhook", "Set SLACK_BOT_TOKEN to it instead."
+        else:
+            yield from wrong_url("url", options.get("url"))
 
     @staticmethod
     def check_address(address: str) -> str | None:

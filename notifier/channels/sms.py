@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlencode
 
 from notifier.channels import failures
-from notifier.channels.base import Channel
+from notifier.channels.base import Channel, wrong_url
 from notifier.channels.gsm7 import compose, segments
 from notifier.channels.text import headline
 from notifier.facts import PROVIDER_ID, DeliveryError, Message, Receipt, Result, storable
@@ -50,6 +50,8 @@ DEAD = frozenset({21211, 21610, 21614})
 OF_THE_ACCOUNT = frozenset({10001, 20003, 20005, 20008, 21212, 30002, 90010})
 # The number's or the country's, although the status may be one that others use for the account.
 OF_THE_NUMBER = frozenset({21211, 21408, 21608, 21610, 21612, 21614})
+# A number, a short code, a messaging service, or a name: https://www.twilio.com/docs/glossary/what-alphanumeric-sender-id
+SENDER = re.compile(r"\+[1-9]\d{6,14}|\d{3,8}|MG[0-9a-fA-F]{32}|(?=.*[A-Za-z])[A-Za-z0-9 &+_-]{1,11}")
 FAILED = frozenset({"failed", "undelivered", "canceled"})
 
 
@@ -71,6 +73,21 @@ class Sms(Channel):
     WAITS = 4  # to look for an earlier message, to connect, to be answered, to ask without a callback
     can_find = True
     can_fold = True
+
+    @classmethod
+    def wrong_options(cls, options: Mapping[str, object]) -> Iterator[tuple[str, str, str]]:
+        """https://www.twilio.com/docs/glossary/what-is-a-sid"""
+        account, token, sender = (str(options.get(name, "")) for name in ("account_sid", "auth_token", "from"))
+        if account and not account.startswith("AC"):
+            is_key = account.startswith("SK")
+            text = "is an API key's, and no account's" if is_key else "is no account's SID"
+            yield "account_sid", text, "An account's begins with AC; the console's first page shows it."
+        if token.startswith(("AC", "SK")):
+            yield "auth_token", "is a SID, and no token", "The console's first page shows the token of the account."
+        if sender and not SENDER.fullmatch(sender):
+            hint = "Write a number of yours (+14155552671), a messaging service (MG...), or a name of up to 11 letters."
+            yield "from", "can send no SMS", hint
+        yield from wrong_url("base_url", options.get("base_url"))
 
     @staticmethod
     def check_address(address: str) -> str | None:

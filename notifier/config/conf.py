@@ -12,6 +12,7 @@ from django.core.signals import setting_changed
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from notifier.channels import mail_backend
 from notifier.config.build import build, matcher_of
 from notifier.config.destinations import Site
 from notifier.config.doubts import doubts
@@ -19,6 +20,8 @@ from notifier.config.problems import TWINS, UNFINISHED, Problem, of_error
 from notifier.config.schema import MatchEntry, Written, keys_at
 from notifier.judge.match import Matcher
 from notifier.judge.policy import Policy
+
+MAIL_BACKEND = "EMAIL_BACKEND"
 
 
 def get_policy() -> Policy:
@@ -35,13 +38,14 @@ def parse(
     *,
     twins: bool = False,
     tz: str = "UTC",
+    name_of: Callable[[str], str] = str,
 ) -> tuple[Policy | None, list[Problem]]:
     """The policy, or None when the table cannot be used, and everything that is wrong or doubtful. Pure.
 
     `setting` gives the value of a Django setting or None; with `twins` a channel without credentials or recipients
-    prints to the terminal instead. Never raises.
+    prints to the terminal instead; `name_of` says by which name a person sets a setting. Never raises.
     """
-    site = Site(setting, twins, tz)
+    site = Site(setting, twins, tz, name_of)
     written, errors = _written(raw)
     problems = [of_error(error, raw, keys_at) for error in errors]
     if written is None:
@@ -68,10 +72,20 @@ def read_settings() -> tuple[Policy | None, list[Problem]]:
     """The same as `parse`, of this process's settings."""
     return parse(
         getattr(settings, "NOTIFIER", {}),
-        lambda name: getattr(settings, name, None),
+        _setting,
         twins=bool(settings.DEBUG or getattr(settings, "DEMO", False)),
         tz=settings.TIME_ZONE,
+        name_of=name_of,
     )
+
+
+def name_of(name: str) -> str:
+    """The name by which a person of this site sets one of Django's settings."""
+    return mail_backend.setting() if name == MAIL_BACKEND else name
+
+
+def _setting(name: str) -> object:
+    return mail_backend.backend() if name == MAIL_BACKEND else getattr(settings, name, None)
 
 
 def _twins(policy: Policy) -> list[Problem]:

@@ -34,8 +34,6 @@ MAX_ADDRESS = 200  # as long as its column
 RECIPIENTS_FROM = {"slack": "SLACK_CHANNEL", "sms": "ONCALL_NUMBERS", "email": "ALERT_EMAIL_TO"}
 NOBODY_YET = {"sms": "on-call", "email": "team"}
 NAMES_ONLY = frozenset({"slack_webhook", "console", "memory"})  # their address decides nothing
-# Settings whose variable has another name: Django 6.1 has no EMAIL_BACKEND any more.
-VARIABLES = {"EMAIL_BACKEND_PATH": "EMAIL_BACKEND"}
 HOW_TO_WRITE = {
     "sms": 'Write a plus, the country and the number, without spaces: "+14155552671".',
     "slack": 'Write "#payments", or an id such as "C0123ABCD".',
@@ -59,13 +57,14 @@ class Site:
     setting: Callable[[str], object]
     twins: bool = False
     tz: str = "UTC"
+    name_of: Callable[[str], str] = str  # by which name a person sets a setting
 
 
 def channel_of(alias: str, written: Written, site: Site) -> Channel:
     """The channel, or its console twin where one may stand in for credentials or recipients that are not set."""
     entry = written.channels[alias]
     options = _options(load(entry.backend), entry, site)
-    missing = _missing(alias, entry, options)
+    missing = _missing(alias, entry, options, site)
     addresses = tuple(dict.fromkeys(entry.to)) or ((alias,) if entry.backend in NAMES_ONLY else ())
     twin = site.twins and bool(missing or not addresses)
     if twin and not addresses:
@@ -89,11 +88,11 @@ def _options(provider: type[Provider], entry: ChannelEntry, site: Site) -> dict[
     return {option: value for option, value in {**known, **entry.options}.items() if value not in (None, "")}
 
 
-def _missing(alias: str, entry: ChannelEntry, options: dict[str, object]) -> tuple[str, ...]:
+def _missing(alias: str, entry: ChannelEntry, options: dict[str, object], site: Site) -> tuple[str, ...]:
     """What to set for the required options, by the name that a person sets it under."""
     provider = load(entry.backend)
     names = (provider.SETTINGS.get(name, f'{alias}["OPTIONS"]["{name}"]') for name in provider.missing(options))
-    return tuple(VARIABLES.get(name, name) for name in names)
+    return tuple(map(site.name_of, names))
 
 
 def _quiet(alias: str, written: Written, tz: str) -> Iterator[Quiet]:

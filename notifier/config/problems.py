@@ -19,7 +19,9 @@ from alerts_runtime.redaction.redact import redact
 Loc = tuple[str | int, ...]
 Doubt = tuple[Loc, str, str, str]  # where, what, what to do, id
 
-SHAPE, NAME, VALUE, ADDRESS, CREDENTIALS, RECIPIENTS, CONTRADICTION = (f"E{n:03}" for n in range(1, 8))
+SHAPE, NAME, VALUE, ADDRESS, CREDENTIALS, RECIPIENTS, CONTRADICTION, WRONG_CREDENTIALS = (
+    f"E{n:03}" for n in range(1, 9)
+)
 NEVER, UNUSED, IMPATIENT, UNHEARD, UNLIMITED, CIRCLE, LONG_SMS, NO_TYPE, TWINS, NOT_SET_UP, NO_EFFECT = (
     f"W{n:03}" for n in range(1, 12)
 )

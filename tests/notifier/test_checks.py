@@ -20,7 +20,7 @@ CREDENTIALS: dict[str, object] = {
     "TWILIO_ACCOUNT_SID": "AC-made-up",
     "TWILIO_AUTH_TOKEN": "made-up",
     "TWILIO_FROM": "+15005550006",
-    "EMAIL_BACKEND_PATH": "django.core.mail.backends.smtp.EmailBackend",
+    "EMAIL_BACKEND": "django.core.mail.backends.smtp.EmailBackend",
     "DEFAULT_FROM_EMAIL": "alerts@example.com",
 }
 SLACK: dict[str, Any] = {"BACKEND": "slack", "TO": "#payments"}
@@ -522,8 +522,9 @@ def test_the_settings_as_they_come_in_production(
     settings: Settings, given: dict[str, Any], expected: list[tuple[str, str, str]]
 ) -> None:
     settings.DEBUG = settings.DEMO = False
+    settings.DEFAULT_FROM_EMAIL = CREDENTIALS["DEFAULT_FROM_EMAIL"]
     for name in CREDENTIALS.keys() - {"DEFAULT_FROM_EMAIL"}:
-        setattr(settings, name, given.get(name, ""))
+        setattr(settings, "EMAIL_BACKEND_PATH" if name == "EMAIL_BACKEND" else name, given.get(name, ""))
     table = {
         **settings.NOTIFIER,
         "CHANNELS": {alias: {**entry} for alias, entry in settings.NOTIFIER["CHANNELS"].items()},

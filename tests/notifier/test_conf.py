@@ -35,7 +35,7 @@ CREDENTIALS: dict[str, object] = {
     "TWILIO_ACCOUNT_SID": "AC-made-up",
     "TWILIO_AUTH_TOKEN": "made-up",
     "TWILIO_FROM": "+15005550006",
-    "EMAIL_BACKEND_PATH": "django.core.mail.backends.smtp.EmailBackend",
+    "EMAIL_BACKEND": "django.core.mail.backends.smtp.EmailBackend",
     "DEFAULT_FROM_EMAIL": "alerts@example.com",
 }
 

@@ -54,3 +54,26 @@ def test_unsigned_hints_of_huey_are_an_error(backend: str, huey: Any, found: lis
     settings.TASKS = {"default": {"BACKEND": backend}}
     settings.HUEY = huey
     assert [message.id for message in checks.hueys_hints_are_signed()] == found
+
+
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [
+        ({"SITE_URL": "https://shop.example"}, []),
+        ({"SITE_URL": ""}, []),
+        ({"SITE_URL": "shop.example"}, ["SITE_URL has no scheme."]),
+        ({"SITE_URL": "https://"}, ["SITE_URL names no host."]),
+        ({"SITE_URL": "https://[shop"}, ["SITE_URL is no URL."]),
+        ({"HEARTBEAT_URL": "hc-ping.com/1"}, ["HEARTBEAT_URL has no scheme."]),
+        ({"HEARTBEAT_URL": "https://hc-ping.com/1"}, []),
+        ({"ADMINS": ["team@example.com", ("Team", "team@example.com")]}, []),
+        ({"ADMINS": ["team@example.com", "team"]}, ["ADMINS[1] has no email address, so the last resort could tell"]),
+        ({"ADMINS": [("team@example.com", "Team")]}, ["ADMINS[0] has no email address"]),
+    ],
+)
+def test_addresses_that_cannot_be_used_are_errors(given: dict[str, Any], found: list[str], settings: Any) -> None:
+    for name, value in given.items():
+        setattr(settings, name, value)
+    messages = checks.addresses_can_be_used()
+    assert len(messages) == len(found)
+    assert all(message.msg.startswith(words) for message, words in zip(messages, found, strict=True))

@@ -160,7 +160,7 @@ def _run_outside(work: _Work, event: StripeEvent, handlers: tuple[Handler, ...])
     """At least once: when a later handler fails, the next attempt runs these again."""
     for handler in handlers:
         if not handler.atomic:
-            run(handler, _own(event, work, handlers))
+            run(handler, _own(event, work.row, handlers))
             if work.sessions and work.sessions.in_transaction(connection):
                 raise TransactionManagementError(
                     f"{handler.name} left a transaction open, or autocommit off. Use `with transaction.atomic():`."
@@ -169,30 +169,36 @@ def _run_outside(work: _Work, event: StripeEvent, handlers: tuple[Handler, ...])
 
 def _run_inside(work: _Work, event: StripeEvent, handlers: tuple[Handler, ...]) -> None:
     """Exactly once, as far as it is in this database: it commits together with the event's state."""
-    arguments = {"sender": WebhookEvent, "instance": work.row, "event": event}
-    atomic_handlers = [handler for handler in handlers if handler.atomic]
     with transaction.atomic(durable=True):
         transaction.on_commit(work.set_committed)
         if not inbox.confirm(work.claimed):
             raise LeaseLost
         locked_at, work.locked = time.monotonic(), True
-        _require_done(signals.webhook_pre_process.send(**arguments))
-        for handler in atomic_handlers:
-            run(handler, _own(event, work, handlers))
-            _require_transaction(handler.name)
-        _require_done(signals.webhook_post_process.send(**arguments))
+        run_in_transaction(work.row, event, handlers)
         if not inbox.finish(work.claimed, timezone.now()):
             raise LeaseLost
         work.claim_next()
         work.callbacks.watch(work.set_committed)
+    atomic_handlers = [handler for handler in handlers if handler.atomic]
     _warn_of_long_lock(work, atomic_handlers, time.monotonic() - locked_at)
 
 
-def _own(event: StripeEvent, work: _Work, handlers: tuple[Handler, ...]) -> StripeEvent:
+def run_in_transaction(row: WebhookEvent, event: StripeEvent, handlers: tuple[Handler, ...]) -> None:
+    """Receivers and atomic handlers, within the caller's transaction."""
+    arguments = {"sender": WebhookEvent, "instance": row, "event": event}
+    _require_done(signals.webhook_pre_process.send(**arguments))
+    for handler in handlers:
+        if handler.atomic:
+            run(handler, _own(event, row, handlers))
+            _require_transaction(handler.name)
+    _require_done(signals.webhook_post_process.send(**arguments))
+
+
+def _own(event: StripeEvent, row: WebhookEvent, handlers: tuple[Handler, ...]) -> StripeEvent:
     """The event with a payload that no other handler changes."""
     if len(handlers) == 1:
         return event
-    return replace(event, payload=events.parse(work.row.body, event.endpoint).payload)
+    return replace(event, payload=events.parse(row.body, event.endpoint).payload)
 
 
 def _require_done(responses: Sequence[tuple[Any, object]]) -> None:

@@ -36,9 +36,13 @@ def claim() -> str:
 def confirm() -> str:
     events = table(WebhookEvent)
     if connection.vendor == "postgresql":  # makes no new row version
-        limits = ", ".join(_limit(name) for name in ("idle_in_transaction_session_timeout", "statement_timeout"))
-        return f"SELECT {limits} FROM {events} WHERE {_HELD} FOR UPDATE"  # noqa: S608 - as above
+        return f"SELECT {limits()} FROM {events} WHERE {_HELD} FOR UPDATE"  # noqa: S608 - as above
     return f"UPDATE {events} SET token = token WHERE {_HELD} RETURNING id"  # noqa: S608 - as above
+
+
+def limits() -> str:
+    """What PostgreSQL ends a transaction by, to be selected in it; takes `limit` in milliseconds."""
+    return ", ".join(_limit(name) for name in ("idle_in_transaction_session_timeout", "statement_timeout"))
 
 
 def _limit(name: str) -> str:

@@ -18,9 +18,11 @@ from alerts_runtime.management.database import DatabaseCommand
 from alerts_runtime.wakeups import wake
 from webhooks.models import WebhookEvent
 from webhooks.process import inbox
+from webhooks.process.rehearsal import rehearse
 
 State = WebhookEvent.State
 REPLAYED, HURRIED, LEFT_ALONE = "replayed", "due now", "left alone"
+REHEARSE_WITHIN = 3600.0  # seconds; Ctrl-C ends it at any time
 _WHY: Mapping[str, str] = {
     State.PENDING: "it waits for its next attempt already; --pending makes that due now",
     State.PROCESSING: "it is being processed",
@@ -43,7 +45,7 @@ class Command(DatabaseCommand):
         "Process events again: those named, or all that match. Without --state or ids: those that were given up, and "
         "those of which a callback after the commit failed (all that their handlers do is done again). Events that "
         "wait or are being processed are left alone, so it may be run twice. --pending also hurries the retries that "
-        "are planned, as after a fix was deployed."
+        "are planned, as after a fix was deployed. --rehearse says beforehand what would come of it."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -57,14 +59,25 @@ class Command(DatabaseCommand):
             "--pending", action="store_true", help="also make planned retries due now; attempts count on"
         )
         parser.add_argument("--dry-run", action="store_true")
+        parser.add_argument(
+            "--rehearse",
+            action="store_true",
+            help="run today's handlers over what was given up or waits, undo it all, and say how many would pass",
+        )
+        parser.add_argument(
+            "--limit", type=int, help="with --rehearse: so many at most (default: all; on SQLite 20 of them)"
+        )
 
     def handle(self, **options: Any) -> None:
         now = timezone.now()
+        if options["rehearse"]:
+            self._rehearse(options, now)
+            return
         counts: Counter[str] = Counter()
         missing = set(options["ids"])
         for row in _select(options, now).defer("body").order_by("received_at").iterator(500):
             missing.discard(row.event_id)
-            if fnmatchcase(row.type, options["type"]) or row.type == options["type"]:
+            if _is_of(row.type, options["type"]):
                 done, why = _replay(row, now, options)
                 counts[done] += 1
                 self.stdout.write(f"{row.event_id} {row.type}: {done}{why}")
@@ -73,6 +86,20 @@ class Command(DatabaseCommand):
         self.stdout.write(", ".join(f"{counts[done]} {done}" for done in counts) or "Nothing matches.")
         if missing:
             raise CommandError(f"Not found: {', '.join(sorted(missing))}.")
+
+    def _rehearse(self, options: Mapping[str, Any], now: datetime) -> None:
+        if not (ids := options["ids"]):
+            rows = _select({**options, "pending": True}, now).order_by("received_at").values_list("event_id", "type")
+            ids = [event_id for event_id, kind in rows if _is_of(kind, options["type"])]
+        found = rehearse(ids, limit=options["limit"], seconds=REHEARSE_WITHIN)
+        self.stdout.write(found.sentence)
+        for one in found.failures:
+            self.stdout.write(f"  {one.exception} in {one.where}: {one.count:,}, for example {one.example}")
+        self.stdout.write("Nothing was changed.")
+
+
+def _is_of(kind: str, wanted: str) -> bool:
+    return fnmatchcase(kind, wanted) or kind == wanted
 
 
 def _select(options: Mapping[str, Any], now: datetime) -> QuerySet[WebhookEvent]:

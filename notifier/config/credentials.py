@@ -1,0 +1,20 @@
+"""Credentials that are set and cannot work: of the wrong kind, or for a mail backend that is not there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from notifier.channels import load
+from notifier.config.problems import WRONG_CREDENTIALS, Problem, path
+from notifier.judge.policy import Policy
+
+
+def problems(policy: Policy, raw: object, name_of: Callable[[str], str]) -> Iterator[Problem]:
+    """`name_of` says by which name a person sets a setting. Mail backends are made to find out, and connect nowhere."""
+    for channel in policy.channels.values():
+        if channel.backend != channel.kind or channel.missing:
+            continue
+        provider = load(channel.kind)
+        for option, wrong, hint in provider.wrong_options(channel.options):
+            name = name_of(provider.SETTINGS[option]) if option in provider.SETTINGS else f'its option "{option}"'
+            yield Problem(path(("CHANNELS", channel.alias), raw), f"{name} {wrong}", hint, id=WRONG_CREDENTIALS)
