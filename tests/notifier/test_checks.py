@@ -525,12 +525,13 @@ def test_the_settings_as_they_come_in_production(
     settings.DEFAULT_FROM_EMAIL = CREDENTIALS["DEFAULT_FROM_EMAIL"]
     for name in CREDENTIALS.keys() - {"DEFAULT_FROM_EMAIL"}:
         setattr(settings, "EMAIL_BACKEND_PATH" if name == "EMAIL_BACKEND" else name, given.get(name, ""))
-    table = {
-        **settings.NOTIFIER,
-        "CHANNELS": {alias: {**entry} for alias, entry in settings.NOTIFIER["CHANNELS"].items()},
+    table = BASE | {
+        "CHANNELS": {
+            "slack": SLACK,
+            "oncall": ONCALL | {"TO": [given["oncall"]] if "oncall" in given else []},
+            "team": TEAM | {"TO": [given["team"]] if "team" in given else []},
+        }
     }
-    for alias in ("oncall", "team"):
-        table["CHANNELS"][alias]["TO"] = [given[alias]] if alias in given else []
     settings.NOTIFIER = table
     messages = check_notifier()
     assert [(message.msg.split('"')[3], message.id) for message in messages] == [
