@@ -1,7 +1,8 @@
 """What is known of alerts and of their delivery. `due_at` is the only scheduler; these tables are the only truth.
 
 Each table has one writer: alerts.py writes Alert and Occurrence; targets.py Target; outbox.py with attempts.py and
-reports.py Notification, Attempt, AttemptPart and Digest; silences.py Silence; answers/log.py LogEntry.
+reports.py Notification, Attempt, AttemptPart and Digest; silences.py Silence; answers/log.py LogEntry;
+oncall/overrides.py Override; oncall/handovers.py Handover.
 """
 
 from django.db import models
@@ -331,3 +332,44 @@ class Silence(models.Model):
 
     def __str__(self) -> str:
         return f"Silence {self.pk} until {self.ends_at:%Y-%m-%d %H:%M}: {self.comment}"
+
+
+class Override(models.Model):
+    """Somebody takes a rotation over for a time, whatever the settings say. Of two the one made later counts."""
+
+    rotation = models.CharField(max_length=50)
+    person = models.CharField(max_length=50)  # key of PEOPLE, as in `instead_of`
+    instead_of = models.CharField(max_length=50, blank=True)  # who was on call at its start when it was made
+    starts_at = models.DateTimeField()
+    ends_at = models.DateTimeField()
+    author = models.CharField(max_length=150)
+    created_at = models.DateTimeField()
+    undone_at = models.DateTimeField(null=True, blank=True)  # from then on it counts no more
+    undone_by = models.CharField(max_length=150, blank=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(starts_at__lt=F("ends_at")), name="swa_override_has_a_time"),
+        ]
+        indexes = [models.Index(fields=["rotation", "ends_at"], name="swa_overrides_by_end")]
+
+    def __str__(self) -> str:
+        return f"Override {self.pk}: {self.person} for {self.rotation}"
+
+
+class Handover(models.Model):
+    """From `at` until the rotation's next one this person was on call, whatever the settings say today."""
+
+    rotation = models.CharField(max_length=50)
+    at = models.DateTimeField()
+    person = models.CharField(max_length=50, blank=True)  # "" is nobody
+    why = models.CharField(max_length=20)
+    layer = models.CharField(max_length=100, blank=True)
+    override = models.ForeignKey(Override, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    seen_at = models.DateTimeField()  # until then it was so at least; a worker looks again and again
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["rotation", "at"], name="swa_one_handover_at_a_time")]
+
+    def __str__(self) -> str:
+        return f"{self.rotation} to {self.person or 'nobody'} at {self.at:%Y-%m-%d %H:%M}"

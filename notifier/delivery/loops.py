@@ -26,6 +26,7 @@ from notifier.flow import escalations, inhibit, pipeline, silences
 from notifier.judge import calendar, watch
 from notifier.judge.policy import DigestPlan
 from notifier.models import Alert, Digest, Notification, Target
+from notifier.oncall import handovers, overrides
 from notifier.outbox import attempts, plans, recipients, reports, settle, targets
 
 log = structlog.get_logger(__name__)
@@ -85,6 +86,7 @@ class Tick:
                 (5.0, start_digests),
                 (5.0, tell_of_dead_targets),
                 (5.0, hand_over),
+                (5.0, record_handovers),
                 (30.0, plan_forgotten),
                 (30.0, release_outdated),
                 (30.0, tell_of_unreadable_silences),
@@ -172,6 +174,11 @@ def hand_over(now: datetime) -> None:
     recipients.hand_over(get_policy(), now)
 
 
+def record_handovers(now: datetime) -> None:
+    """Who is on call is written down when it changes."""
+    handovers.record(get_policy(), now)
+
+
 def plan_forgotten(now: datetime) -> None:
     """Nothing that was lost stays lost."""
     found = plans.forgotten(get_policy(), now)
@@ -220,4 +227,5 @@ def watch_inbound(now: datetime) -> None:
 def prune(now: datetime) -> bool:
     """Delete a batch of what is older than NOTIFIER["RETENTION"]; whether there was any."""
     before = now - get_policy().retention
-    return bool(attempts.prune(before) or store.prune(before) or silences.prune(before))
+    pruned = (attempts.prune, store.prune, silences.prune, handovers.prune, overrides.prune)
+    return any(prune_some(before) for prune_some in pruned)
