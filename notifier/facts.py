@@ -60,6 +60,7 @@ class Verb(StrEnum):
     TEST = "test"
     COMMENT = "comment"
     IGNORE = "ignore"
+    STEP = "step"  # nobody says it: a step of escalation was taken, waits or did not happen
 
 
 # How `resolved_how` begins of an alert that nobody heard of for so long that it is no longer followed: it may still be

@@ -1,8 +1,8 @@
 """What is known of alerts and of their delivery. `due_at` is the only scheduler; these tables are the only truth.
 
 Each table has one writer: alerts.py writes Alert and Occurrence; targets.py Target; outbox.py with attempts.py and
-reports.py Notification, Attempt, AttemptPart and Digest; silences.py Silence; answers/log.py LogEntry;
-oncall/overrides.py Override; oncall/handovers.py Handover.
+reports.py Notification, Attempt, AttemptPart and Digest; silences.py Silence; alerts/log.py LogEntry;
+flow/escalations.py Escalation; oncall/overrides.py Override; oncall/handovers.py Handover.
 """
 
 from django.db import models

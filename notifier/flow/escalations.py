@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 
-import structlog
 from django.db import transaction
 from django.db.models import F
 
@@ -20,15 +19,13 @@ from alerts_runtime.leasing.clock import brought_forward
 from alerts_runtime.wakeups.wake import wake
 from notifier.alerts.store import state_of
 from notifier.facts import Reason, Told
-from notifier.flow import silences
+from notifier.flow import silences, steps_log
 from notifier.judge import escalation, guards
 from notifier.judge.escalation import Acknowledged, Level, Next, Reached, Taken, Why
 from notifier.judge.policy import Channel, Policy, Route
 from notifier.judge.route import try_routes
 from notifier.models import Alert, Escalation
 from notifier.outbox import last_resort, plans, reachable
-
-log = structlog.get_logger(__name__)
 
 AT_ONCE = 200
 LOOK_AGAIN = timedelta(minutes=1)  # while something holds the alert
@@ -54,7 +51,7 @@ def begin(alert: Alert, routes: Iterable[Route], policy: Policy, now: datetime, 
         first, second = route.levels[:2]
         if why := reachable.nobody(first, policy):
             row.reached_at = now - (second.at - first.at)  # nobody is told, so nobody is waited for
-            _tell(alert, row, Taken(first, why))
+            steps_log.taken(alert, Taken(first, why), route, now)
         _judge(row, alert, route, now)
 
 
@@ -83,7 +80,7 @@ def taken_back(alert: Alert, policy: Policy, now: datetime) -> None:
         following = escalation.next_level(route.levels, Reached(row.level, row.reached_at), now, acknowledged=ended)
         if following.at is not None:
             row.reached_at = following.at - (route.levels[row.level + 1].at - route.levels[row.level].at)
-            _set(row, following)
+            _set(row, alert, route, following, now)
 
 
 def take_due(policy: Policy, now: datetime) -> int:
@@ -148,9 +145,10 @@ def _take_due(pk: int, policy: Policy, now: datetime) -> bool:
             return False  # another worker, or an acknowledgement
         route = _route_of(row, alert, policy)
         if route is None:
-            _set(row, Next(Why.DONE), "no route with steps takes it any more")
+            row.due_at, row.why = None, "no route with steps takes it any more"
+            row.save()
         elif held := _held(alert, now):
-            _wait(row, held, route, now)
+            _wait(row, alert, held, route, now)
         else:
             return bool(_take(row, alert, route, policy, now))
     return False
@@ -185,37 +183,23 @@ def _take(
         resolved=alert.resolved_at is not None,
     )
     for one in taken:
-        _page(alert, row, one, policy, now)
+        _page(alert, one, route, policy, now)
     if taken:
         row.route, row.level, row.reached_at = route.name, reached.level, reached.at
         following = _following(row, alert, route, now)
-    _set(row, following)
+    _set(row, alert, route, following, now)
     return taken
 
 
-def _page(alert: Alert, row: Escalation, taken: Taken, policy: Policy, now: datetime) -> None:
+def _page(alert: Alert, taken: Taken, route: Route, policy: Policy, now: datetime) -> None:
     level = taken.level
     for target in [] if taken.nobody else reachable.people(level, policy):
-        plans.page(alert, target, row.route, level.number, policy, now)
+        plans.page(alert, target, route.name, level.number, policy, now)
         transaction.on_commit(partial(wake, f"deliver-{target.channel}"))
     if level.last_resort:
         # Before the commit: if it is lost, it is said twice.
         last_resort.unanswered(alert)
-    _tell(alert, row, taken)
-
-
-def _tell(alert: Alert, row: Escalation, taken: Taken) -> None:
-    level = taken.level
-    log.info(
-        "escalated",
-        alert=alert.pk,
-        route=row.route,
-        step=level.number,
-        round=level.round,
-        to=list(level.to),
-        last_resort=level.last_resort,
-        nobody=taken.nobody,
-    )
+    steps_log.taken(alert, taken, route, now)
 
 
 def _held(alert: Alert, now: datetime) -> guards.Gate | None:
@@ -231,11 +215,12 @@ def _held(alert: Alert, now: datetime) -> guards.Gate | None:
     return guards.inhibited(case) or guards.silenced(case)
 
 
-def _wait(row: Escalation, held: guards.Gate, route: Route, now: datetime) -> None:
+def _wait(row: Escalation, alert: Alert, held: guards.Gate, route: Route, now: datetime) -> None:
     """The step's time begins when nothing holds the alert any more, by a minute at most later."""
     row.reached_at = now
     following = escalation.next_level(route.levels, Reached(row.level, now), now)
-    _set(row, replace(following, at=following.at and min(following.at, now + LOOK_AGAIN)), held.name)
+    soon = replace(following, at=following.at and min(following.at, now + LOOK_AGAIN))
+    _set(row, alert, route, soon, now, held=held.name)
 
 
 def _judge(row: Escalation, alert: Alert, route: Route, now: datetime) -> None:
@@ -245,7 +230,7 @@ def _judge(row: Escalation, alert: Alert, route: Route, now: datetime) -> None:
         # It has become worse than what somebody took on: whoever is told of that has the time of the step.
         row.reached_at = now
         following = _following(row, alert, route, now)
-    _set(row, following)
+    _set(row, alert, route, following, now)
 
 
 def _following(row: Escalation, alert: Alert, route: Route, now: datetime) -> Next:
@@ -267,6 +252,17 @@ def _acknowledged(alert: Alert) -> Acknowledged | None:
     return Acknowledged(alert.acknowledged_at or alert.opened_at, alert.acknowledged_until)
 
 
-def _set(row: Escalation, following: Next, why: str = "") -> None:
-    row.due_at, row.why = following.at, (why or following.why)[:100]
+def _set(row: Escalation, alert: Alert, route: Route, following: Next, now: datetime, *, held: str = "") -> None:
+    """Write what follows, and in the alert's log when that changes why it waits or that it comes."""
+    why = (held or following.why)[:100]
+    if why != row.why:
+        if held:
+            steps_log.waits(alert, following.level, held, route, now)
+        elif following.why is Why.ACKNOWLEDGED:
+            by = f" by {alert.acknowledged_by}" if alert.acknowledged_by else ""
+            steps_log.waits(alert, following.level, f"acknowledged{by}", route, now)
+        elif following.why is Why.OVER and row.due_at is not None:
+            left = [level for level in route.levels[row.level + 1 :] if level.round == route.levels[row.level].round]
+            steps_log.left_out(alert, left, "it is over", route, now)
+    row.due_at, row.why = following.at, why
     row.save()

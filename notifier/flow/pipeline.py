@@ -17,6 +17,7 @@ from notifier.facts import Failure, Severity, Verdict
 from notifier.flow import escalations, inhibit
 from notifier.judge import guards
 from notifier.judge.classify import classify, subject_of
+from notifier.judge.escalation import Level
 from notifier.judge.policy import Policy
 from notifier.judge.route import Routed, Tried, targets_of, try_routes
 from notifier.models import Alert
@@ -124,6 +125,17 @@ def take_back(alert: Alert, now: datetime) -> None:
         escalations.taken_back(alert, get_policy(), now)
         store.take_back(alert)
         plans.release_held(guards.ACKNOWLEDGED, now, alert)
+
+
+def escalate(alert: Alert, now: datetime) -> Level | None:
+    """Take the next step of its escalation now, whoever has it; None when none is left, and then nothing changes."""
+    policy = get_policy()
+    with transaction.atomic():
+        if not escalations.coming(alert, policy, now):
+            return None
+        take_back(alert, now)
+        alert.refresh_from_db()
+        return escalations.take_next(alert, policy, now)
 
 
 def answered(alert: Alert, entry: int, address: str, now: datetime) -> None:

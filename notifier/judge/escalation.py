@@ -103,6 +103,17 @@ def _with_time_to_answer(people: Sequence[Step]) -> timedelta:
     return before[-1] + (before[-1] - before[-2]) if people else timedelta(0)
 
 
+def place(plan: Sequence[Level], level: Level) -> str:
+    """Which one it is, in words: "step 1 of 2, round 2 of 3", "the first page", "the last resort"."""
+    if level.last_resort:
+        return "the last resort"
+    steps = sum(1 for one in plan if one.round == 1 and one.number and not one.last_resort)
+    number = level.number - (level.round - 1) * (steps + 1)
+    which = f"step {number} of {steps}" if number else "the first page"
+    again = f", round {level.round} of {plan[-1].round}" if plan[-1].round > 1 else ""
+    return which + again
+
+
 def next_level(
     plan: Sequence[Level],
     reached: Reached,

@@ -94,23 +94,12 @@ def told_before(story: Story) -> str:
     return f"told before: {', '.join(told)}" if told else ""
 
 
-def step(story: Story) -> str:
-    """ "step 1 of 2, round 2 of 3" """
-    turn = story.turn
-    if turn.last_resort:
-        return "the last resort"
-    which = f"step {turn.step} of {turn.steps}" if turn.step else "from the first page again" if turn.steps else ""
-    which_round = f"round {turn.round} of {turn.rounds}" if turn.rounds > 1 else ""
-    return ", ".join(part for part in (which, which_round) if part)
-
-
 def _unanswered(story: Story) -> str:
     if story.acknowledged_until and story.acknowledged_until > story.now:
         why = "it got worse since it was acknowledged"
     else:
         why = "its acknowledgement ended" if _had_it(story) else "nobody has acknowledged it"
-    which = step(story)
-    return f"{why}, {which}" if which else why
+    return f"{why}, {story.turn.place}" if story.turn.place else why
 
 
 def _raised(story: Story) -> str:

@@ -19,6 +19,7 @@ from alerts_runtime.database.fast_sql import columns, select
 from notifier.alerts import store as alerts
 from notifier.facts import Category, Frame, Link, Money, Reason, Severity, Timing, Told
 from notifier.flow import silences
+from notifier.judge import escalation
 from notifier.judge.match import matches
 from notifier.judge.policy import Policy
 from notifier.judge.timing import window_after
@@ -263,18 +264,9 @@ def _turn(row: Notification, policy: Policy) -> Turn:
     plan = route.levels if route else ()
     if row.level >= len(plan):
         return Turn()  # the route has fewer steps now
-    level = plan[row.level]
-    people = sum(1 for one in plan if one.round == 1 and one.number and not one.last_resort)
     others = Notification.objects.filter(alert=row.alert_id, told_at__isnull=False).exclude(pk=row.pk)
     told = others.values_list("target__channel").annotate(first=Min("parts_told__attempt__started_at"))
-    return Turn(
-        step=level.number - (level.round - 1) * (people + 1),
-        steps=people,
-        round=level.round,
-        rounds=plan[-1].round,
-        last_resort=level.last_resort,
-        told=tuple(told.order_by("first")[:NAMED_CHANNELS]),
-    )
+    return Turn(escalation.place(plan, plan[row.level]), tuple(told.order_by("first")[:NAMED_CHANNELS]))
 
 
 def _next_update_at(reason: Reason, told: Told, alert: Alert, timing: Timing, now: datetime) -> datetime | None:

@@ -51,13 +51,9 @@ class Children:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """Whose turn it is to answer: a step of the route's escalation."""
+    """Whose turn it is to answer."""
 
-    step: int = 0  # 0 is the first page, told again
-    steps: int = 0  # in a round
-    round: int = 1
-    rounds: int = 1
-    last_resort: bool = False
+    place: str = ""  # which step of the route's escalation, in words
     told: tuple[tuple[str, datetime], ...] = ()  # the channels that heard before, and when first
 
 

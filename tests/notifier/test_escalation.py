@@ -200,7 +200,7 @@ def test_steps_are_repeated_from_the_first_page_on(site: Scene, configure: Confi
     again = [(at + 40, who, "escalated") for at, who, _ in PAGES]
     assert live(site, 79) == PAGES + again
     said = memory.outbox[-4].message
-    assert any("from the first page again, round 2 of 2" in line for line in said.footer)
+    assert any("the first page, round 2 of 2" in line for line in said.footer)
     assert letters() == []
     live(site, 1)
     assert letters()
@@ -319,10 +319,68 @@ def test_steps_count_from_the_first_page_when_that_waits(site: Scene, configure:
 def test_a_step_that_is_asked_for_comes_at_once(site: Scene) -> None:
     alert = site.alert()
     live(site, 2)
-    level = escalations.take_next(alert, get_policy(), site.now)
-    assert level is not None
-    assert level.to == ("second",)
-    assert live(site, 15) == [(2, "second", "escalated"), (17, "third", "escalated"), (17, "boss", "escalated")]
+    say(site, alert, Verb.ACKNOWLEDGE)
+    live(site, 1)
+    found = answer(Command(Verb.ESCALATE, alert.pk), Asker("ada", "page"), site.now)
+    assert found.sentence == f"Alert {alert.pk}: escalated, to second."
+    heard = live(site, 15)
+    assert heard[:2] == [(3, "first", "answered"), (3, "second", "escalated")]
+    assert heard[-2:] == [(18, "third", "escalated"), (18, "boss", "escalated")]
+    assert "ada escalated it on its page, to second" in memory.outbox[2].message.news
+
+
+def test_there_may_be_no_step_to_ask_for(site: Scene, configure: Configure) -> None:
+    configure(channels=CHANNELS, routes={"*": ["first"]})
+    alert = site.alert()
+    say(site, alert, Verb.ACKNOWLEDGE)
+    found = answer(Command(Verb.ESCALATE, alert.pk), Asker("ada", "page"), site.now)
+    assert found.sentence == f"Alert {alert.pk}: no step of escalation is left."
+    alert.refresh_from_db()
+    assert alert.acknowledged_by == "ada"
+
+
+# --- the alert's log ------------------------------------------------------------------------------------------------
+
+
+def said(alert: Alert) -> list[tuple[float, str]]:
+    return [((one.at - NOON) / MINUTE, one.detail) for one in alert.log.filter(verb=Verb.STEP).order_by("pk")]
+
+
+def test_the_log_shows_each_step(site: Scene) -> None:
+    alert = site.alert()
+    live(site, 60)
+    assert said(alert) == [
+        (10, "Nobody has acknowledged it: step 1 of 2 is told (second)"),
+        (25, "Nobody has acknowledged it: step 2 of 2 is told (third, boss)"),
+        (40, "Nobody has acknowledged it: the last resort is told (the log, ADMINS)"),
+    ]
+
+
+def test_the_log_shows_the_steps_that_did_not_happen_and_why(site: Scene) -> None:
+    targets.set_aside(targets.row_of(get_policy().channels["second"].targets[0]).pk, refused(dead=True), site.now)
+    failure = a_failure(site.now)
+    recorded = pipeline.failed(failure, site.now)
+    assert recorded is not None
+    alert = Alert.objects.get(pk=recorded.alert_id)
+    live(site, 5)
+    say(site, alert, Verb.ACKNOWLEDGE)
+    live(site, 5)
+    say(site, alert, Verb.TAKE_BACK)
+    live(site, 10)
+    site.recover(failure.event_id)
+    assert said(alert) == [
+        (5, "Step 1 of 2 waits: acknowledged by ada"),
+        (15, "Step 1 of 2 reaches nobody, so the next one comes at once (second: set aside: gone: not taken)"),
+        (15, "Nobody has acknowledged it: step 2 of 2 is told (third, boss)"),
+        (20, "Did not happen, since it is over: the last resort"),
+    ]
+
+
+def test_the_log_says_once_what_holds_the_steps(site: Scene) -> None:
+    row = silences.silence({"event": "*"}, until=site.now + 60 * MINUTE, author="ada", comment="deploy", now=site.now)
+    alert = site.alert()
+    live(site, 30)
+    assert said(alert) == [(10, f"Step 1 of 2 waits: silence {row.pk}")]
 
 
 def test_a_clock_that_is_stepped_back_makes_nobody_wait(site: Scene) -> None:

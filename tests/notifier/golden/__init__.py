@@ -32,7 +32,7 @@ HOLDS = (
     "diverted: could not be delivered",
     "diverted: set aside: token_revoked: Slack does not accept the bot's token; install the app again",
 )
-STEP = Turn(step=1, steps=2, told=(("oncall", at(13, 2)), ("slack", at(13, 2))))
+STEP = Turn("step 1 of 2", told=(("oncall", at(13, 2)), ("slack", at(13, 2))))
 STORIES: dict[Reason, Story] = {
     Reason.FIRST: FIRST,
     Reason.UPDATE: STORM,
@@ -77,10 +77,10 @@ WHOLE: dict[str, Story] = {
     ),
     "escalated": replace(FIRST, reason=Reason.ESCALATED, now=at(13, 12), turn=STEP),
     "escalated, told before": replace(
-        STORM, reason=Reason.ESCALATED, now=at(13, 42), turn=replace(STEP, step=0, round=2, rounds=3)
+        STORM, reason=Reason.ESCALATED, now=at(13, 42), turn=replace(STEP, place="the first page, round 2 of 3")
     ),
     "escalated to the last resort": replace(
-        FIRST, reason=Reason.ESCALATED, now=at(14, 12), turn=replace(STEP, step=3, last_resort=True)
+        FIRST, reason=Reason.ESCALATED, now=at(14, 12), turn=replace(STEP, place="the last resort")
     ),
     "instead of another": replace(FIRST, instead_of="oncall (+49…42): could not be delivered"),
     "possible repeat": replace(FIRST, possible_repeat=True),
