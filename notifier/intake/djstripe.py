@@ -18,14 +18,14 @@ from django.utils import timezone
 from djstripe.models import Event, WebhookEventTrigger
 from djstripe.signals import webhook_post_process, webhook_processing_error
 
-from notifier import pipeline
+from notifier.flow import pipeline
 from notifier.intake import djstripe_facts as facts
 from notifier.intake import djstripe_rows as rows
 from notifier.intake.source import Replayed
 from notifier.messages.digest_data import EventCounts
 from notifier.models import Occurrence
-from notifier.watch import Seen
-from webhooks.errors import class_path
+from notifier.judge.watch import Seen
+from webhooks.process.errors import class_path
 
 log = structlog.get_logger(__name__)
 _CHUNK = 500

@@ -9,11 +9,11 @@ from typing import Any
 
 from django.db.models import Max
 
-from core.redact import redact
+from alerts_runtime.redaction.redact import redact
 from notifier.facts import Failure, Frame, Money
-from notifier.match import canonical
+from notifier.judge.match import canonical
 from notifier.models import Occurrence
-from webhooks.errors import MESSAGE_LIMIT, describe
+from webhooks.process.errors import MESSAGE_LIMIT, describe
 from webhooks.events import StripeEvent, parse
 from webhooks.exceptions import MalformedEvent
 

@@ -16,9 +16,9 @@ from djstripe.settings import djstripe_settings
 from notifier.intake.traffic import missing
 from notifier.messages.digest_data import EventCounts
 from notifier.models import Occurrence
-from notifier.watch import Seen
+from notifier.judge.watch import Seen
 from webhooks.exceptions import BadSignature
-from webhooks.verify import verify
+from webhooks.receive.verify import verify
 
 _UNDER_WAY = timedelta(minutes=2)  # a younger row may be a request that is still at work
 _LOOKED_AT = 200  # refused deliveries whose reason is looked for; there may be any number

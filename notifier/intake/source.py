@@ -12,7 +12,7 @@ from typing import Protocol, cast
 from django.apps import apps
 
 from notifier.messages.digest_data import EventCounts
-from notifier.watch import Seen
+from notifier.judge.watch import Seen
 
 # By the app that must be installed. Importing a module connects its receivers.
 _MODULES: Mapping[str, str] = {"webhooks": "notifier.intake.webhooks", "djstripe": "notifier.intake.djstripe"}

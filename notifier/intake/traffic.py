@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db.models import Count, Max, Min, QuerySet
 
-from notifier.watch import Missing
+from notifier.judge.watch import Missing
 
 BASELINE = timedelta(days=30)  # further back an endpoint is not looked at
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import structlog
 
-from webhooks.errors import class_path
+from webhooks.process.errors import class_path
 from webhooks.events import StripeEvent, parse
 from webhooks.exceptions import MalformedEvent
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.apps import apps
 
 from notifier.channels import memory
-from notifier.deliver import Courier
+from notifier.delivery.courier import Courier
 
 
 def everything_written() -> str:

@@ -17,9 +17,10 @@ from django.utils import timezone
 from djstripe.models import Event, WebhookEventTrigger
 from pytest_django import Settings
 
-from notifier import pipeline, tasks
+from notifier.flow import pipeline
+from notifier.delivery import loops
 from notifier.channels import memory
-from notifier.deliver import Courier
+from notifier.delivery.courier import Courier
 from notifier.intake import djstripe, source
 from notifier.models import Alert, Occurrence
 from tests.djstripe.inside.conftest import Raise, Stripe
@@ -117,7 +118,7 @@ def test_djstripe_process_events_ends_it_although_it_sends_no_signal(
     assert Event.objects.filter(id=event["id"]).exists()
     assert Alert.objects.filter(resolved_at=None).exists()
 
-    tasks.Tick().step()
+    loops.Tick().step()
     assert Alert.objects.get().resolved_how == "by replay"
 
 
