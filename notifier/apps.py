@@ -9,9 +9,11 @@ class NotifierConfig(AppConfig):
     def ready(self) -> None:
         from alerts_runtime import background
         from alerts_runtime.monitoring import metrics
-        from notifier import checks, receivers  # noqa: F401 - importing connects receivers, registers checks
+        from notifier import checks  # noqa: F401 - importing registers checks
         from notifier.delivery import loops
+        from notifier.intake import source
         from notifier.metrics import collect
 
+        source.connect()
         background.register(loops.loops)
         metrics.register(collect)

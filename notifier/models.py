@@ -317,6 +317,17 @@ class LogEntry(models.Model):
         return f"{self.who}: {self.verb} ({'done' if self.changed else 'no change'})"
 
 
+class ReplayOrder(models.Model):
+    """Somebody wants an event processed again, of a source that has no queue of its own: dj-stripe."""
+
+    event_id = models.CharField(max_length=255, unique=True)
+    ordered_at = models.DateTimeField()
+    tries = models.PositiveSmallIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"{self.event_id}, wanted since {self.ordered_at:%Y-%m-%d %H:%M}"
+
+
 class Silence(models.Model):
     """Nobody is told of matching alerts until it ends. It holds; it never drops."""
 

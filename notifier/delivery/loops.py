@@ -17,12 +17,13 @@ from alerts_runtime.isolation.parts import Parts, on_its_own
 from alerts_runtime.leasing.clock import SteppedBack
 from alerts_runtime.redaction.masking import masked
 from alerts_runtime.wakeups.wake import wake
-from notifier import api, inbound
+from notifier import api
 from notifier.alerts import store
 from notifier.config.conf import get_policy
 from notifier.delivery.courier import Courier
 from notifier.facts import Target as To
 from notifier.flow import escalations, inhibit, pipeline, silences
+from notifier.intake import source
 from notifier.judge import calendar, watch
 from notifier.judge.policy import DigestPlan
 from notifier.models import Alert, Digest, Notification, Target
@@ -72,7 +73,7 @@ class Tick:
 
     def __init__(self, now: Callable[[], datetime] = timezone.now) -> None:
         self._now = now
-        self._reconciled = 0
+        self._reconcile = source.Reconciler()
         self._stepped_back = SteppedBack()
         self._parts = Parts(
             "notifier tick:",
@@ -104,9 +105,6 @@ class Tick:
         if back := self._stepped_back.since(now):
             plans.bring_forward(back, now)
             escalations.bring_forward(back, now)
-
-    def _reconcile(self, now: datetime) -> None:
-        self._reconciled = inbound.reconcile(self._reconciled, now)
 
 
 def escalate(now: datetime) -> None:
@@ -142,9 +140,9 @@ def tell_of_dead_targets(now: datetime) -> None:
     dead = Target.objects.filter(dead_since__isnull=False).order_by("pk")
     told = {f"delivery.{target.pk}" for target in dead}
     open_alerts = Alert.objects.filter(source__startswith="delivery.", resolved_at__isnull=True)
-    for source in open_alerts.values_list("source", flat=True):
-        if source not in told:
-            on_its_own("end alert", partial(api.resolve, source, "something arrived there", now), key=source)
+    for name in open_alerts.values_list("source", flat=True):
+        if name not in told:
+            on_its_own("end alert", partial(api.resolve, name, "something arrived there", now), key=name)
     for together in targets.set_aside_together(dead.filter(dead_told=False)):
         on_its_own("tell of the dead target", partial(_tell_of_dead, together, now), key=together[0].pk)
 
@@ -209,7 +207,7 @@ def tell_of_unreadable_silences(now: datetime) -> None:
 def watch_inbound(now: datetime) -> None:
     """Failures that raise no exception become alerts; each resolves when it was quiet for a time."""
     policy = get_policy()
-    seen = inbound.seen(policy.watch.window, policy.watch.expect, now)
+    seen = source.seen(policy.watch.window, policy.watch.expect, now)
     for finding in watch.findings(seen, policy.watch, now):
         api.alert(
             finding.title,

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 import structlog
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 
 from alerts_runtime.wakeups.wake import wake
 from notifier.alerts import store
@@ -90,11 +91,11 @@ def _plan(
     return due
 
 
-def recovered(event_id: str, how: str, now: datetime, *, after_commit: bool = True) -> list[Alert]:
+def recovered(event_id: str, how: str, now: datetime, *, after_commit: bool = True, of: Q | None = None) -> list[Alert]:
     """An event that had failed is processed: its occurrences are recovered and alerts may be over (alerts.recover)."""
     policy = get_policy()
     with transaction.atomic():
-        resolved = store.recover(event_id, how, now, after_commit=after_commit)
+        resolved = store.recover(event_id, how, now, after_commit=after_commit, of=of)
         for alert in resolved:
             _over(alert, policy, now)
     return resolved

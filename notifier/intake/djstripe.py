@@ -7,27 +7,34 @@ nothing here raises. The API key and the request's headers come with the signal,
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import structlog
 from django.db import transaction
+from django.db.models import Q
 from django.dispatch import Signal
 from django.utils import timezone
-from djstripe.models import Event, WebhookEventTrigger
+from djstripe.models import WebhookEventTrigger
 from djstripe.signals import webhook_post_process, webhook_processing_error
 
-from notifier.flow import pipeline
+from alerts_runtime import background
+from alerts_runtime.isolation.parts import on_its_own
+from notifier.facts import EventCounts
+from notifier.flow import pipeline, replays
+from notifier.flow.replays import Replayed
 from notifier.intake import djstripe_facts as facts
+from notifier.intake import djstripe_replay
 from notifier.intake import djstripe_rows as rows
-from notifier.intake.source import Replayed
-from notifier.messages.digest_data import EventCounts
-from notifier.models import Occurrence
+from notifier.intake.source import DJSTRIPE_KEYS
 from notifier.judge.watch import Seen
+from notifier.models import Occurrence
 from webhooks.process.errors import class_path
 
 log = structlog.get_logger(__name__)
+_OURS = Q(key__startswith=DJSTRIPE_KEYS)
 _CHUNK = 500
 _FORGOTTEN = timedelta(days=1)  # a failure that was not told for so long is not told any more
 
@@ -58,24 +65,25 @@ def on_post_process(sender: object, instance: Any, **_: Any) -> None:
 def _recovered(event_id: str) -> None:
     try:
         if _unrecovered().filter(event_id=event_id).exists():
-            pipeline.recovered(event_id, "retry", timezone.now(), of=facts.KEY)
+            pipeline.recovered(event_id, "retry", timezone.now(), of=_OURS)
     except Exception as error:  # noqa: BLE001 - as above; `reconcile` finds it
         log.error("djstripe.recovery_not_recorded", event_id=event_id, error=class_path(type(error)))
 
 
 def _unrecovered() -> Any:
-    return Occurrence.objects.filter(recovered_at__isnull=True, key__startswith=facts.KEY)
+    return Occurrence.objects.filter(_OURS, recovered_at__isnull=True)
 
 
 def reconcile(after: int, now: datetime) -> int:
     """See Source. dj-stripe sends no signal when it processes an event again (`djstripe_process_events`, its admin)."""
     for row in rows.untold(now - _FORGOTTEN, now):
-        _tell(row, now)
+        on_its_own("tell of delivery", partial(_tell, row, now), key=row.pk)
     waiting = _unrecovered().filter(pk__gt=after).exclude(event_id="").order_by("pk")
     chunk = list(waiting.values_list("pk", "event_id")[:_CHUNK])
     failed_at = facts.last_failures({event_id for _, event_id in chunk})
     for event_id, how in rows.processed_since(failed_at).items():
-        pipeline.recovered(event_id, how, now, of=facts.KEY)
+        recover = partial(pipeline.recovered, event_id, how, now, of=_OURS)
+        on_its_own("write the recovery of event", recover, key=event_id)
     return chunk[-1][0] if len(chunk) == _CHUNK else 0
 
 
@@ -88,7 +96,7 @@ def _tell(row: Any, now: datetime) -> None:
 
 def event_counts(start: datetime, end: datetime) -> EventCounts:
     """See Source."""
-    failed = Occurrence.objects.filter(key__startswith=facts.KEY, occurred_at__gte=start, occurred_at__lt=end)
+    failed = Occurrence.objects.filter(key__startswith=DJSTRIPE_KEYS, occurred_at__gte=start, occurred_at__lt=end)
     return rows.event_counts(failed, start, end)
 
 
@@ -97,24 +105,9 @@ def seen(window: timedelta, expected: Iterable[str], now: datetime) -> Seen:
     return rows.seen(window, expected, now)
 
 
-def replay(event_id: str, now: datetime) -> Replayed | None:
-    """See Source. Calls dj-stripe's own WebhookEventTrigger.process() on the delivery that failed last."""
-    known = Occurrence.objects.filter(event_id=event_id, key__startswith=facts.KEY).order_by("pk").last()
-    row = WebhookEventTrigger.objects.filter(pk=facts.row_of(known.key)).first() if known else None
-    if row is None:
-        return None
-    if Event.objects.filter(id=event_id).exists():
-        pipeline.recovered(event_id, "replay", now, of=facts.KEY)
-        return Replayed(False, f"{event_id} is processed already.")
-    try:
-        with transaction.atomic():
-            row.process(api_key=rows.api_key_of(row))
-    except Exception as error:  # noqa: BLE001 - a handler's, whatever it is
-        again = facts.of(row, error, now, replayed=True)
-        pipeline.failed(again, now)
-        return Replayed(False, f"{event_id} failed again: {again.exceptions[0]}: {again.message}")
-    pipeline.recovered(event_id, "replay", now, of=facts.KEY)
-    return Replayed(True, f"{event_id} is processed.")
+def replay(event_ids: Sequence[str], now: datetime) -> Replayed:
+    """See Source."""
+    return djstripe_replay.order(event_ids, now)
 
 
 def _connect(signal: Signal, receiver: Any, uid: str) -> None:
@@ -129,3 +122,5 @@ def _connect(signal: Signal, receiver: Any, uid: str) -> None:
 
 _connect(webhook_processing_error, on_processing_error, "notifier.djstripe.failed")
 _connect(webhook_post_process, on_post_process, "notifier.djstripe.recovered")
+replays.register(replay)
+background.register(djstripe_replay.loops)

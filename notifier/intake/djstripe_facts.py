@@ -11,13 +11,13 @@ from django.db.models import Max
 
 from alerts_runtime.redaction.redact import redact
 from notifier.facts import Failure, Frame, Money
+from notifier.intake.source import DJSTRIPE_KEYS
 from notifier.judge.match import canonical
 from notifier.models import Occurrence
-from webhooks.process.errors import MESSAGE_LIMIT, describe
 from webhooks.events import StripeEvent, parse
 from webhooks.exceptions import MalformedEvent
+from webhooks.process.errors import MESSAGE_LIMIT, describe
 
-KEY = "djstripe."  # how the idempotency keys of its failures begin
 # Stripe delivers again for up to three days in live mode, and three times within hours otherwise.
 # https://docs.stripe.com/webhooks#automatic-retries
 RETRIES_FOR = timedelta(days=3)
@@ -58,7 +58,7 @@ def of_row(row: Any, now: datetime) -> Failure:
 
 def row_of(key: str) -> int:
     """The row that a failure's key is about."""
-    return int(key.removeprefix(KEY).split(":")[0])
+    return int(key.removeprefix(DJSTRIPE_KEYS).split(":")[0])
 
 
 def event_id_of(row: Any) -> str:
@@ -69,7 +69,7 @@ def event_id_of(row: Any) -> str:
 
 def last_failures(event_ids: Iterable[str]) -> dict[str, datetime]:
     """When each of these events last failed."""
-    failed = Occurrence.objects.filter(event_id__in=event_ids, recovered_at__isnull=True, key__startswith=KEY)
+    failed = Occurrence.objects.filter(event_id__in=event_ids, recovered_at__isnull=True, key__startswith=DJSTRIPE_KEYS)
     return dict(failed.values_list("event_id").annotate(Max("occurred_at")))
 
 
@@ -103,7 +103,7 @@ def _failure(row: Any, at: datetime, *, replayed: bool = False, **found: Any) ->
 
 def _key(row: Any) -> str:
     # A table that is emptied begins with 1 again; the second tells its rows from the old ones.
-    return f"{KEY}{row.pk}:{row.created:%Y%m%d%H%M%S}"
+    return f"{DJSTRIPE_KEYS}{row.pk}:{row.created:%Y%m%d%H%M%S}"
 
 
 def _endpoint(row: Any) -> str:

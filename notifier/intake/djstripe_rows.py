@@ -13,10 +13,10 @@ from djstripe.enums import WebhookEndpointValidation
 from djstripe.models import Event, WebhookEventTrigger
 from djstripe.settings import djstripe_settings
 
+from notifier.facts import EventCounts
 from notifier.intake.traffic import missing
-from notifier.messages.digest_data import EventCounts
-from notifier.models import Occurrence
 from notifier.judge.watch import Seen
+from notifier.models import Occurrence
 from webhooks.exceptions import BadSignature
 from webhooks.receive.verify import verify
 
@@ -34,7 +34,9 @@ def processed_since(failed_at: Mapping[str, datetime]) -> dict[str, str]:
     events = Event.objects.filter(id__in=failed_at).values_list("id", "djstripe_created")
     later |= {event_id: "replay" for event_id, at in events if at >= failed_at[event_id]}
     done = WebhookEventTrigger.objects.filter(event__id__in=failed_at, processed=True)
-    later |= {event_id: "retry" for event_id, at in done.values_list("event__id", "created") if at >= failed_at[event_id]}
+    later |= {
+        event_id: "retry" for event_id, at in done.values_list("event__id", "created") if at >= failed_at[event_id]
+    }
     return later
 
 
@@ -55,10 +57,12 @@ def event_counts(failed: QuerySet[Occurrence], start: datetime, end: datetime) -
     )
     processed = taken.aggregate(n=Count("event", distinct=True))["n"] + taken.filter(event=None).count()
     of_events = failed.exclude(event_id="").values("event_id")
-    states = of_events.annotate(left=Count("pk", filter=Q(recovered_at=None)), dead=Count("pk", filter=Q(dead=True)))
+    states = of_events.annotate(
+        left=Count("pk", filter=Q(recovered_at=None)), given_up=Count("pk", filter=Q(dead=True))
+    )
     recovered = states.filter(left=0).count()
-    dead = states.filter(left__gt=0, dead__gt=0).count()
-    still_open = states.filter(left__gt=0, dead=0).count()
+    dead = states.filter(left__gt=0, given_up__gt=0).count()
+    still_open = states.filter(left__gt=0, given_up=0).count()
     again = Occurrence.objects.filter(event_id__in=taken.filter(event__isnull=False).values("event__id"))
     first_time = max(processed - again.values("event_id").distinct().count(), 0)
     return EventCounts(first_time + recovered + dead + still_open, first_time, recovered, dead, still_open)
@@ -88,7 +92,7 @@ def api_key_of(row: Any) -> str:
     """The key that dj-stripe itself would process this delivery with."""
     account, endpoint = row.stripe_trigger_account, row.webhook_endpoint
     default = djstripe_settings.get_default_api_key(endpoint.livemode if endpoint else None)
-    return (account.default_api_key if account else None) or default
+    return str((account.default_api_key if account else None) or default)
 
 
 def _last_before(moment: datetime) -> int:
@@ -99,7 +103,8 @@ def _last_before(moment: datetime) -> int:
 
 def _last_of_type(name: str) -> datetime | None:
     found = Event.objects.filter(type=name, livemode=True).order_by("-djstripe_id")
-    return found.values_list("djstripe_created", flat=True).first()
+    last: datetime | None = found.values_list("djstripe_created", flat=True).first()
+    return last
 
 
 def _refused(rows: QuerySet[Any]) -> dict[tuple[str, str], int]:

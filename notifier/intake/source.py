@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields
 from datetime import datetime, timedelta
 from functools import cache
 from importlib import import_module
@@ -11,19 +11,13 @@ from typing import Protocol, cast
 
 from django.apps import apps
 
-from notifier.messages.digest_data import EventCounts
+from notifier.facts import EventCounts
+from notifier.flow.replays import Replayed
 from notifier.judge.watch import Seen
 
-# By the app that must be installed. Importing a module connects its receivers.
-_MODULES: Mapping[str, str] = {"webhooks": "notifier.intake.webhooks", "djstripe": "notifier.intake.djstripe"}
-
-
-@dataclass(frozen=True, slots=True)
-class Replayed:
-    """What became of the wish to process an event again: one sentence, and whether it is or will be done."""
-
-    done: bool
-    said: str
+# By the label of the app that must be installed: a site may have an app `webhooks` of its own.
+_MODULES: Mapping[str, str] = {"swa_webhooks": "notifier.intake.webhooks", "djstripe": "notifier.intake.djstripe"}
+DJSTRIPE_KEYS = "djstripe."  # how the idempotency keys of its failures begin
 
 
 class Source(Protocol):
@@ -42,18 +36,20 @@ class Source(Protocol):
     def seen(self, window: timedelta, expected: Iterable[str], now: datetime) -> Seen:
         """What came in within `window` before `now`, and when each type of `expected` last came in live mode."""
 
-    def replay(self, event_id: str, now: datetime) -> Replayed | None:
-        """Process an event again in the source's own way; None when the source does not have it.
-
-        May run the site's handlers before it returns: for a worker or a command, not for a request.
-        """
+    def replay(self, event_ids: Sequence[str], now: datetime) -> Replayed:
+        """Have its events processed again, by a worker, in its own way. Within the caller's transaction."""
 
 
 @cache
 def sources() -> tuple[Source, ...]:
-    """Those that are installed. Call it first when all apps are loaded, as AppConfig.ready() is."""
-    found = (import_module(module) for app, module in _MODULES.items() if apps.is_installed(app))
+    """Those that are installed."""
+    found = (import_module(module) for app, module in _MODULES.items() if app in apps.app_configs)
     return tuple(cast(Source, module) for module in found)
+
+
+def connect() -> None:
+    """Let each source's failures be heard: importing its module connects its receivers."""
+    sources()
 
 
 class Reconciler:
@@ -93,12 +89,6 @@ def merged(found: Iterable[Seen]) -> Seen:
         oldest_waiting=min((one.oldest_waiting for one in all_of if one.oldest_waiting), default=None),
         waiting=sum(one.waiting for one in all_of),
     )
-
-
-def replay(event_id: str, now: datetime) -> Replayed:
-    """Process an event again by the source that has it. See Source.replay."""
-    answers = (source.replay(event_id, now) for source in sources())
-    return next((answer for answer in answers if answer), Replayed(False, f"No event {event_id} is stored here."))
 
 
 def _last(times: Iterable[datetime | None]) -> datetime | None:

@@ -8,9 +8,9 @@ from typing import Any
 
 import structlog
 
-from webhooks.process.errors import class_path
 from webhooks.events import StripeEvent, parse
 from webhooks.exceptions import MalformedEvent
+from webhooks.process.errors import class_path
 
 log = structlog.get_logger(__name__)
 

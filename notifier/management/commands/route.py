@@ -19,7 +19,7 @@ from alerts_runtime.redaction.masking import named
 from notifier.config.conf import get_policy
 from notifier.delivery.dryrun import Explanation, Heard, explain
 from notifier.facts import Failure
-from notifier.inbound import failure_like
+from notifier.intake.as_if import failure_like
 from notifier.judge.durations import human, parse_duration
 
 

@@ -13,7 +13,7 @@ def everything_written() -> str:
     Courier("chat").step()
     rows = [
         str(row)
-        for label in ("core", "notifier")
+        for label in ("swa_runtime", "swa_notifier")
         for model in apps.get_app_config(label).get_models()
         for row in model._default_manager.values()
     ]

@@ -17,16 +17,15 @@ from django.utils import timezone
 from djstripe.models import Event, WebhookEventTrigger
 from pytest_django import Settings
 
-from notifier.flow import pipeline
-from notifier.delivery import loops
 from notifier.channels import memory
+from notifier.delivery import loops
 from notifier.delivery.courier import Courier
-from notifier.intake import djstripe, source
-from notifier.models import Alert, Occurrence
+from notifier.flow import pipeline, replays
+from notifier.flow.replays import Replayed
+from notifier.intake import djstripe, djstripe_replay, source
+from notifier.models import Alert, Occurrence, ReplayOrder
 from tests.djstripe.inside.conftest import Raise, Stripe
 from tests.djstripe.site import models as site
-
-pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def failed(stripe: Stripe, handlers_raise: Raise, **values: Any) -> dict[str, Any]:
@@ -144,27 +143,41 @@ def test_an_event_that_was_processed_before_it_failed_is_not_taken_for_recovered
     assert Alert.objects.get().resolved_at is None
 
 
-def test_replay_runs_dj_stripes_own_way_and_ends_it(stripe: Stripe, handlers_raise: Raise) -> None:
+def test_replay_runs_dj_stripes_own_way_in_a_worker_and_ends_it(stripe: Stripe, handlers_raise: Raise) -> None:
     event = failed(stripe, handlers_raise)
-    done = source.replay(event["id"], timezone.now())
+    for _ in range(2):
+        assert replays.replay([event["id"], "evt_of_nobody"], timezone.now()) == Replayed(again=1)
+    assert not Event.objects.exists()
 
-    assert (done.done, done.said) == (True, f"{event['id']} is processed.")
+    while djstripe_replay.step() == 0.0:
+        pass
     assert WebhookEventTrigger.objects.get().processed
     assert Alert.objects.get().resolved_how == "by replay"
-    again = source.replay(event["id"], timezone.now())
-    assert (again.done, again.said) == (False, f"{event['id']} is processed already.")
+    assert replays.replay([event["id"]], timezone.now()) == Replayed(left=1)
 
 
-def test_a_replay_that_fails_is_counted_and_says_why(stripe: Stripe, handlers_raise: Raise) -> None:
+def test_a_replay_that_fails_is_counted_and_rolled_back(stripe: Stripe, handlers_raise: Raise) -> None:
     event = failed(stripe, handlers_raise)
     handlers_raise(KeyError("tax"))
-    done = source.replay(event["id"], timezone.now())
+    replays.replay([event["id"]], timezone.now())
+    assert djstripe_replay.step() == 0.0
+    assert djstripe_replay.step() > 0
 
-    assert (done.done, done.said) == (False, f"{event['id']} failed again: KeyError: 'tax'")
     assert Alert.objects.get().count == 2
     assert list(Occurrence.objects.order_by("seq").values_list("attempt", flat=True)) == [1, 2]
     assert not Event.objects.exists()
-    assert source.replay("evt_of_nobody", timezone.now()).said == "No event evt_of_nobody is stored here."
+
+
+def test_an_event_that_ends_its_worker_is_replayed_three_times_at_most(stripe: Stripe, handlers_raise: Raise) -> None:
+    event = failed(stripe, handlers_raise)
+    handlers_raise(SystemExit(1))
+    replays.replay([event["id"]], timezone.now())
+    for _ in range(3):
+        with pytest.raises(SystemExit):
+            djstripe_replay.step()
+    assert djstripe_replay.step() == 0.0
+    assert not ReplayOrder.objects.exists()
+    assert Alert.objects.get().resolved_at is None
 
 
 def test_the_digest_counts_what_dj_stripe_did(stripe: Stripe, handlers_raise: Raise) -> None:

@@ -13,10 +13,11 @@ from djstripe.signals import webhook_post_process, webhook_processing_error
 handle: list[Callable[[Any], object]] = []
 on_error: list[Callable[..., object]] = []
 on_processed: list[Callable[..., object]] = []
+handle_ours: list[Callable[[Any], object]] = []
 TYPES = ["invoice.will_be_due", "invoice.overdue"]  # dj-stripe itself does nothing for these
 
 
-@djstripe_receiver(TYPES)
+@djstripe_receiver(TYPES)  # type: ignore[untyped-decorator]  # dj-stripe ships no types
 def handle_event(sender: object, event: Any, **kwargs: Any) -> None:
     for each in handle:
         each(event)

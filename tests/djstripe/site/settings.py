@@ -14,7 +14,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "djstripe",
     "tests.djstripe.site",
-    "core",
+    "alerts_runtime",
     "notifier",
 ]
 MIDDLEWARE = [
@@ -53,4 +53,4 @@ MIGRATION_MODULES = dict.fromkeys(("admin", "auth", "contenttypes", "sessions", 
 NOTIFIER = {"CHANNELS": {"chat": {"BACKEND": "memory"}}, "ROUTES": {"*": ["chat"]}}
 if os.environ.get("WITH_WEBHOOKS"):
     INSTALLED_APPS.append("webhooks")
-    WEBHOOKS = {"ENDPOINTS": {"default": {"SECRETS": ["whsec_" + "w" * 32]}}}
+    WEBHOOKS = {"MODE": "inline", "ENDPOINTS": {"default": {"SECRETS": ["whsec_canary" + "s" * 26]}}}
