@@ -1,14 +1,15 @@
-"""What somebody said of an alert, as an entry of its log."""
+"""The only writer of LogEntry: what was said of an alert, by whom, and what became of it. It only appends."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
-from notifier.alerts.log import append, storable
+from alerts_runtime.redaction.masking import masked
+from alerts_runtime.redaction.redact import redact
 from notifier.answers.commands import NEWS, Asker, Command
 from notifier.models import Alert, LogEntry
 
-__all__ = ["storable", "write"]
+WORDS = 2000  # characters of a comment
 
 
 def write(
@@ -24,18 +25,24 @@ def write(
     uninvited: bool = False,
 ) -> LogEntry:
     """Append an entry, within the transaction of what it tells of."""
-    return append(
-        alert,
-        command.verb,
-        now,
-        who=asker.person,
+    return LogEntry.objects.create(
+        alert=alert,
+        at=now,
+        who=storable(asker.person)[:150],
         through=asker.through,
-        address=asker.address,
+        address=masked(storable(asker.address))[:200] if asker.address else "",
+        verb=command.verb.value,
         changed=changed,
-        news=changed and command.verb in NEWS,  # that it is over they are told anyway
-        outcome=outcome,
+        # That it is over they are told anyway.
+        news=changed and command.verb in NEWS,
+        outcome=redact(outcome, limit=300),
+        detail=redact(detail, limit=300),
         until=until,
-        detail=detail,
         uninvited=uninvited,
-        text=command.text,
+        text=redact(storable(command.text), limit=WORDS),
     )
+
+
+def storable(text: str) -> str:
+    """A text that every database takes: without NUL and lone surrogates."""
+    return text.encode(errors="replace").decode().replace("\0", "")

@@ -27,7 +27,6 @@ _LEADS = {
     Reason.RAISED: "Raised to {severity}",
     Reason.REPEAT: "Still open",
     Reason.REOPENED: "Open again",
-    Reason.ESCALATED: "Escalated",
     Reason.RESOLVED: "Resolved",
 }
 

@@ -41,12 +41,11 @@ def _critical(policy: Policy) -> tuple[str, ...]:
     for route in policy.routes:
         if Severity.CRITICAL in severities_of(route.matcher) and _asks_nothing_else(route.matcher):
             found = True
-            general += route.everybody
+            general += route.to
             if not route.go_on:
                 break
     if not found:
-        critical = [route for route in policy.routes if Severity.CRITICAL in severities_of(route.matcher)]
-        general = [alias for route in critical for alias in route.everybody]
+        general = [a for route in policy.routes if Severity.CRITICAL in severities_of(route.matcher) for a in route.to]
     return tuple(dict.fromkeys(general))
 
 

@@ -7,7 +7,6 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
-from django.urls import NoReverseMatch, reverse
 
 from notifier.facts import EventCounts, Message, Severity
 from notifier.judge.calendar import Period, period_before
@@ -16,13 +15,13 @@ from notifier.messages import digest_delivery, digest_money
 from notifier.messages.digest_data import DigestData, Line, Section
 from notifier.messages.digest_money import Events
 from notifier.messages.digest_page import render_digest
-from notifier.messages.story import alert_url
+from notifier.messages.story import alert_url, alerts_url
 from notifier.messages.trend import trend
 from notifier.models import Alert, Digest, Notification, Occurrence
 
 __all__ = ["CountEvents", "DigestData", "collect", "compose", "render_digest"]
 
-CountEvents = Callable[[datetime, datetime], EventCounts | None]
+CountEvents = Callable[[datetime, datetime], EventCounts]
 
 # Outcomes that mean: nothing up to there is missing, although no message went out.
 COVERED = ("set up", "nothing happened")
@@ -110,7 +109,7 @@ def collect(
         held=digest_delivery.by_guard(held),
         undelivered=digest_delivery.undelivered(alerts, start, end),
         trend=trend(end, plan.every, plan.tz),
-        url=_alerts_url(site_url),
+        url=alerts_url(site_url),
     )
 
 
@@ -191,10 +190,3 @@ def _title(plan: DigestPlan, period: Period, start: datetime) -> str:
         first = start.astimezone(ZoneInfo(plan.tz))
         return f"Stripe webhooks since {first.day} {first:%b}"
     return "Stripe webhooks" + {"day": " on ", "month": " in "}.get(plan.every, ", ") + period.label
-
-
-def _alerts_url(site_url: str) -> str:
-    try:
-        return site_url.rstrip("/") + reverse("admin:swa_notifier_alert_changelist") if site_url else ""
-    except NoReverseMatch:
-        return ""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -19,19 +20,17 @@ from alerts_runtime.database.fast_sql import columns, select
 from notifier.alerts import store as alerts
 from notifier.facts import Category, Frame, Link, Money, Reason, Severity, Timing, Told
 from notifier.flow import silences
-from notifier.judge import escalation
 from notifier.judge.match import matches
 from notifier.judge.policy import Policy
 from notifier.judge.timing import window_after
 from notifier.messages import answered, each_event
-from notifier.messages.telling import Children, Since, Story, Totals, Turn
+from notifier.messages.telling import Children, Since, Story, Totals
 from notifier.models import Alert, LogEntry, Notification, Occurrence
 from notifier.outbox.plans import told_of
 
 NAMED_TYPES = 3
 NAMED_EVENTS = 3
 NAMED_CHILDREN = 3
-NAMED_CHANNELS = 5
 DASHBOARD = "https://dashboard.stripe.com/"
 
 
@@ -124,7 +123,6 @@ def tell(
         held_by=notification.held_by,
         held_since=notification.held_since,
         instead_of=notification.instead_of,
-        turn=_turn(notification, policy) if reason is Reason.ESCALATED else Turn(),
         next_update_at=_next_update_at(reason, told, alert, policy.timing(notification.route), now),
         thread=notification.thread,
         links=tuple(_links(alert, totals, site_url)),
@@ -151,13 +149,23 @@ def listed_with(row: Notification) -> list[Notification]:
 
 
 def alert_url(alert_id: int, site_url: str) -> str:
-    """The alert's page, or "" when the site's own address is not set or its admin is not installed."""
-    if not site_url:
-        return ""
-    try:
-        return site_url.rstrip("/") + reverse("admin:swa_notifier_alert_change", args=[alert_id])
-    except NoReverseMatch:
-        return ""
+    """The alert's page: the operator's, or the admin's where those are not mounted.
+
+    "" when the site's own address is not set, or it has neither.
+    """
+    return _page_url(site_url, ("notifier_pages:alert", "admin:swa_notifier_alert_change"), alert_id)
+
+
+def alerts_url(site_url: str) -> str:
+    """The page of all alerts, likewise."""
+    return _page_url(site_url, ("notifier_pages:now", "admin:swa_notifier_alert_changelist"))
+
+
+def _page_url(site_url: str, names: Iterable[str], *args: int) -> str:
+    for name in names if site_url else ():
+        with suppress(NoReverseMatch):
+            return site_url.rstrip("/") + reverse(name, args=args)
+    return ""
 
 
 def event_url(event_id: str, *, livemode: bool, account: str = "") -> str:
@@ -257,16 +265,6 @@ def _children(alert: Alert) -> Children:
     if not named:
         return Children()
     return Children(named[0].children, named[0].failures, tuple((child.pk, child.headline) for child in named))
-
-
-def _turn(row: Notification, policy: Policy) -> Turn:
-    route = policy.route(row.route)
-    plan = route.levels if route else ()
-    if row.level >= len(plan):
-        return Turn()  # the route has fewer steps now
-    others = Notification.objects.filter(alert=row.alert_id, told_at__isnull=False).exclude(pk=row.pk)
-    told = others.values_list("target__channel").annotate(first=Min("parts_told__attempt__started_at"))
-    return Turn(escalation.place(plan, plan[row.level]), tuple(told.order_by("first")[:NAMED_CHANNELS]))
 
 
 def _next_update_at(reason: Reason, told: Told, alert: Alert, timing: Timing, now: datetime) -> datetime | None:

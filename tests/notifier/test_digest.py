@@ -328,7 +328,7 @@ def test_a_row_becomes_a_message() -> None:
     assert (message.reference, message.possible_repeat) == ("ab12", True)
     assert "Possible repeat" in message.text
     assert "Possible repeat" in message.html
-    assert "https://shop.example/admin/swa_notifier/alert/" in message.text
+    assert "https://shop.example/alerts/" in message.text
 
 
 @needs_db

@@ -182,7 +182,7 @@ def test_no_update_follows_when_it_is_over() -> None:
 def test_links_lead_to_the_alert_and_to_the_event_in_stripe(values: dict[str, object], url: str) -> None:
     alert = an_alert(**values)
     failures(alert, paid("evt_1"))
-    page = f"https://shop.example/admin/swa_notifier/alert/{alert.pk}/change/"
+    page = f"https://shop.example/alerts/{alert.pk}/"
     found = told(a_notification(alert), site_url="https://shop.example/").links
     assert found == (Link(f"Open alert {alert.pk}", page), Link("Open in Stripe", url))
 

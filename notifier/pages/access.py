@@ -1,0 +1,150 @@
+"""Who may see a page and who may act on it, and what every page's answer has in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import wraps
+from typing import Any, TypeVar
+from urllib.parse import urlencode, urlsplit
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.decorators import login_not_required
+from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import BadRequest
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import render
+from django.templatetags.static import static
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+
+from notifier.config.conf import get_policy
+from notifier.pages.groups import ACT, CONFIGURE, PAYLOAD, VIEW
+
+ZONE = "alerts_zone"  # the cookie in which the browser names its time zone
+TYPED_MOST = 2000  # characters of what was typed that a session's end does not lose
+Answered = TypeVar("Answered", bound=HttpResponseBase)
+View = Callable[..., HttpResponse]
+
+
+@dataclass(frozen=True, slots=True)
+class Viewer:
+    """Who looks, and the zone in which they read times."""
+
+    name: str
+    zone: str
+    now: datetime
+    may_act: bool
+    may_configure: bool
+    may_read_payloads: bool
+
+
+def page(permission: str = VIEW, *, back: str = "") -> Callable[[View], View]:
+    """A view for whoever has the permission, called with a Viewer after the request.
+
+    Others are sent to the site's login or told what they lack. `back` names the page that has the form which posts
+    here: whoever logs in again finds it there, with what they had typed.
+    """
+
+    def wrap(view: View) -> View:
+        @wraps(view)
+        def inner(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            _refuse_what_no_database_holds(request)
+            if not request.user.is_authenticated:
+                return _log_in(request, back, kwargs)
+            viewer = viewer_of(request)
+            with timezone.override(ZoneInfo(viewer.zone)):
+                if not request.user.has_perms((VIEW, permission)):
+                    return show(request, viewer, "refused", {"permission": permission}, status=403)
+                return view(request, viewer, *args, **kwargs)
+
+        return never_cache(login_not_required(transaction.non_atomic_requests(inner)))
+
+    return wrap
+
+
+def viewer_of(request: HttpRequest) -> Viewer:
+    user = request.user
+    return Viewer(
+        name=user.get_username(),
+        zone=_zone(request),
+        now=timezone.now(),
+        may_act=user.has_perm(ACT),
+        may_configure=user.has_perm(CONFIGURE),
+        may_read_payloads=user.has_perm(PAYLOAD),
+    )
+
+
+def show(
+    request: HttpRequest, viewer: Viewer | None, template: str, context: dict[str, Any] | None = None, status: int = 200
+) -> HttpResponse:
+    """A page, with what every page needs."""
+    known = {"viewer": viewer, "notes": messages.get_messages(request), "page": template}
+    response = render(request, f"notifier/pages/{template}.html", {**known, **(context or {})}, status=status)
+    return guarded(response)
+
+
+def guarded(response: Answered) -> Answered:
+    """With the headers that keep foreign code and foreign frames out. Names no other place than this site."""
+    files = urlsplit(static("notifier/pages.css"))
+    own = f"{files.scheme}://{files.netloc}" if files.netloc else "'self'"
+    response["Content-Security-Policy"] = (
+        f"default-src 'none'; style-src {own}; script-src {own}; img-src {own}; connect-src 'self'; "
+        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    )
+    response["Referrer-Policy"] = "same-origin"
+    response["X-Content-Type-Options"] = "nosniff"
+    return response
+
+
+def say(request: HttpRequest, sentence: str, *, done: bool = True) -> None:
+    """A sentence at the top of the next page."""
+    messages.add_message(request, messages.SUCCESS if done else messages.WARNING, sentence)
+
+
+def next_page(request: HttpRequest, otherwise: str) -> str:
+    """Where a form asks to go next: within this site, or nowhere."""
+    wanted = request.POST.get("next", "")
+    safe = url_has_allowed_host_and_scheme(wanted, {request.get_host()}, require_https=request.is_secure())
+    return wanted if safe else otherwise
+
+
+def _log_in(request: HttpRequest, back: str, kwargs: dict[str, Any]) -> HttpResponse:
+    if request.method != "POST" or not back:
+        return redirect_to_login(request.get_full_path())
+    typed = {name: value for name, value in request.POST.items() if name != "csrfmiddlewaretoken" and value}
+    if sum(map(len, typed.values())) > TYPED_MOST:
+        typed = {}
+    known = {name: value for name, value in kwargs.items() if name in ("number", "event_id")}
+    address = reverse(f"notifier_pages:{back}", kwargs=known)
+    messages.warning(request, _("You had been logged out. Nothing was done; what you typed is still here."))
+    return redirect_to_login(f"{address}?{urlencode(typed)}" if typed else address)
+
+
+def _refuse_what_no_database_holds(request: HttpRequest) -> None:
+    for values in (request.GET, request.POST):
+        for name, value in values.items():
+            if "\0" in f"{name}{value}" or any("\ud800" <= sign <= "\udfff" for sign in f"{name}{value}"):
+                raise BadRequest(_("What was sent holds a character that no text can hold."))
+
+
+def _zone(request: HttpRequest) -> str:
+    """The browser's zone, which pages.js leaves in a cookie; without it the policy's."""
+    asked = request.COOKIES.get(ZONE, "")
+    if asked:
+        try:
+            return ZoneInfo(asked).key
+        except (KeyError, ValueError, OSError):  # not a zone, whatever else it may be
+            pass
+    try:
+        return get_policy().tz
+    except Exception:  # noqa: BLE001 - the checks say what is wrong with the settings; pages are still to be read
+        return str(settings.TIME_ZONE)

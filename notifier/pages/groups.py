@@ -1,0 +1,34 @@
+"""The three groups: who may look, who may act, who may configure. Made after each migration, and then left alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.apps import apps
+from django.utils.translation import gettext_noop
+
+# Django's own permissions: the admin asks for the same.
+VIEW, ACT, CONFIGURE = "swa_notifier.view_alert", "swa_notifier.change_alert", "swa_notifier.change_target"
+PAYLOAD = "swa_webhooks.view_webhookevent"  # bodies hold what customers told Stripe
+_VIEW = (VIEW, "swa_webhooks.view_failure")
+_ACT = (*_VIEW, ACT, "swa_notifier.view_silence", "swa_notifier.add_silence", "swa_notifier.change_silence")
+GROUPS = {
+    gettext_noop("Alerts: view"): _VIEW,
+    gettext_noop("Alerts: act"): _ACT,
+    gettext_noop("Alerts: configure"): (*_ACT, CONFIGURE, PAYLOAD),
+}
+NAMES = tuple(GROUPS)
+
+
+def make(using: str = "default", **_: Any) -> None:
+    """A group that is there keeps what it was given: the site may have chosen otherwise."""
+    if not apps.is_installed("django.contrib.auth"):
+        return
+    from django.contrib.auth.models import Group, Permission
+
+    for name, wanted in GROUPS.items():
+        group, new = Group.objects.using(using).get_or_create(name=name)
+        if new:
+            known = Permission.objects.using(using).select_related("content_type")
+            codes = [one for one in known if f"{one.content_type.app_label}.{one.codename}" in wanted]
+            group.permissions.set(codes)

@@ -1,0 +1,118 @@
+"""Alerts as the messages tell them, for many at once: a page asks the database the same few questions however long."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from django.db.models import Count, Max, Min, Q
+
+from notifier.config.conf import get_policy
+from notifier.facts import Category, Frame, Reason, Severity
+from notifier.messages import digest_money, phrases, story
+from notifier.messages.telling import Story, Totals
+from notifier.models import Alert, Notification, Occurrence
+from notifier.pages.access import Viewer
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One alert in a list."""
+
+    alert: Alert
+    story: Story
+
+    @property
+    def headline(self) -> str:
+        return phrases.wrong(self.story)
+
+    @property
+    def facts(self) -> list[str]:
+        """What is at stake, in the words of a message; the mode has a mark of its own."""
+        return [fact.words for fact in phrases.facts(self.story) if fact.label != "Mode"]
+
+    @property
+    def action(self) -> str:
+        return phrases.action(self.story)
+
+    @property
+    def acknowledged(self) -> bool:
+        until = self.alert.acknowledged_until
+        return until is not None and until > self.story.now
+
+
+def lines(alerts: Sequence[Alert], viewer: Viewer) -> list[Line]:
+    """Each of these alerts with its sums, in three queries."""
+    ids = [alert.pk for alert in alerts]
+    waiting = digest_money.waiting(Alert.objects.filter(pk__in=ids)) if ids else {}
+    named = ~Q(event_id="")
+    rows = (
+        Occurrence.objects.filter(alert__in=ids)
+        .values("alert")
+        .annotate(
+            first=Min("occurred_at"),
+            events=Count("event_id", distinct=True, filter=named),
+            types=Count("event_type", distinct=True, filter=~Q(event_type="")),
+            customers=Count("customer", distinct=True, filter=~Q(customer="")),
+            customer=Max("customer"),
+        )
+        .order_by()
+    )
+    counted: dict[int, Any] = {row["alert"]: row for row in rows}
+    found = []
+    for alert in alerts:
+        row, left = counted.get(alert.pk, {}), waiting.get(alert.pk, digest_money.Events())
+        customers = row.get("customers", 0)
+        totals = Totals(
+            first_at=row.get("first"),
+            events=row.get("events", 0),
+            types=row.get("types", 0),
+            customers=customers,
+            customer=row.get("customer", "") if customers == 1 else "",
+            at_risk=left.money,
+            unknown=left.unknown,
+            dead=left.dead,
+        )
+        found.append(Line(alert, _story(alert, totals, viewer)))
+    return found
+
+
+def whole(alert: Alert, viewer: Viewer) -> Story:
+    """Everything that a message would say of one alert now, for nobody in particular."""
+    policy = replace(get_policy(), tz=viewer.zone)
+    return story.tell(Notification(alert=alert), Reason.UPDATE, viewer.now, policy=policy)
+
+
+def _story(alert: Alert, totals: Totals, viewer: Viewer) -> Story:
+    return Story(
+        reason=Reason.UPDATE,
+        now=viewer.now,
+        tz=viewer.zone,
+        id=alert.pk,
+        severity=Severity(alert.severity),
+        category=Category(alert.category),
+        title=alert.title,
+        opened_at=alert.opened_at,
+        last_at=alert.last_at,
+        count=alert.count,
+        source=alert.source,
+        event_type=alert.event_type,
+        hint=alert.hint,
+        livemode=alert.livemode,
+        account=alert.account,
+        exception=alert.exceptions[0].rpartition(".")[2] if alert.exceptions else "",
+        message=alert.message,
+        frame=Frame(**alert.frame) if alert.frame else None,
+        attempt=alert.attempt,
+        max_attempts=alert.max_attempts,
+        will_retry=alert.will_retry,
+        after_commit=alert.after_commit,
+        next_attempt_at=alert.next_attempt_at,
+        gives_up_at=alert.gives_up_at,
+        acknowledged_by=alert.acknowledged_by,
+        acknowledged_until=alert.acknowledged_until,
+        resolved_at=alert.resolved_at,
+        resolved_how=alert.resolved_how,
+        totals=totals,
+    )

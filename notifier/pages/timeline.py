@@ -1,0 +1,156 @@
+"""One time line of an alert, out of its failures, its messages, what held them, and what people said. Newest first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from django.db.models import Count, Max, Min
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from alerts_runtime.redaction.masking import named
+from notifier.facts import Reason, Result, Severity
+from notifier.messages import answered
+from notifier.models import Alert, Attempt, AttemptPart, LogEntry, Notification, Occurrence
+
+MOST = 100  # messages; a reminder every five minutes for a week would be two thousand
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    at: datetime
+    kind: str  # fail, worse, sent, trouble, hold, person, good, plan
+    text: str
+    detail: str = ""
+
+
+def timeline(alert: Alert, notifications: list[Notification], zone: str, now: datetime) -> tuple[list[Entry], bool]:
+    """What happened, the newest first; and whether older messages are left out."""
+    parts = list(
+        AttemptPart.objects.filter(notification__alert=alert)
+        .select_related("attempt__target")
+        .defer("attempt__text")
+        .order_by("-attempt__started_at", "-pk")[: MOST + 1]
+    )
+    entries = [
+        *_failures(alert),
+        *_messages(parts[:MOST]),
+        *_worse(parts[:MOST]),
+        *_holds(notifications),
+        *_people(alert, zone, now),
+        *_ends(alert),
+    ]
+    entries.sort(key=lambda entry: entry.at, reverse=True)
+    return entries, len(parts) > MOST
+
+
+def plans(notifications: list[Notification], now: datetime) -> list[Entry]:
+    """What is to be told yet, the next first."""
+    found = []
+    for row in notifications:
+        if row.due_at is None:
+            continue
+        who, why = named(row.target.channel, row.target.address), REASONS[Reason(row.reason)]
+        text = _("%(who)s is to hear: %(why)s") % {"who": who, "why": why}
+        found.append(Entry(row.due_at, "plan", text, held(row)))
+    return sorted(found, key=lambda entry: entry.at)
+
+
+def held(row: Notification) -> str:
+    """What holds a message, in words; "" when nothing does."""
+    if not row.held_by:
+        return ""
+    return _("held by %(what)s") % {"what": row.held_by}
+
+
+REASONS = {
+    Reason.FIRST: gettext_lazy("the first message"),
+    Reason.UPDATE: gettext_lazy("an update"),
+    Reason.RAISED: gettext_lazy("that it got worse"),
+    Reason.REPEAT: gettext_lazy("a reminder"),
+    Reason.REOPENED: gettext_lazy("that it is open again"),
+    Reason.ANSWERED: gettext_lazy("what somebody said of it"),
+    Reason.RESOLVED: gettext_lazy("that it is over"),
+    Reason.DIGEST: gettext_lazy("a digest"),
+    Reason.TEST: gettext_lazy("a test"),
+}
+RESULTS = {
+    Result.SENDING: gettext_lazy("on its way"),
+    Result.DELIVERED: gettext_lazy("taken by the provider"),
+    Result.RETRY: gettext_lazy("not taken, to be tried again"),
+    Result.REJECTED: gettext_lazy("refused for good"),
+    Result.UNCERTAIN: gettext_lazy("perhaps taken: no answer came in time"),
+}
+KINDS = {Result.DELIVERED: "sent", Result.SENDING: "sent"}
+
+
+def _failures(alert: Alert) -> Iterator[Entry]:
+    rows = Occurrence.objects.filter(alert=alert)
+    first = rows.order_by("seq").first()
+    if first is None:
+        yield Entry(alert.opened_at, "fail", _("First failure"))
+        return
+    about = " ".join(filter(None, [first.event_id, first.object_id, first.customer]))
+    yield Entry(first.occurred_at, "fail", _("First failure"), about)
+    if alert.opened_at > first.occurred_at:
+        yield Entry(alert.opened_at, "fail", _("Open again"))
+    if alert.count > 1:
+        text = ngettext("%(n)s failure so far", "%(n)s failures so far", alert.count) % {"n": f"{alert.count:,}"}
+        yield Entry(alert.last_at, "fail", text, _("this is when the newest happened"))
+    done = rows.filter(recovered_at__isnull=False).values("recovered_how")
+    for row in done.annotate(n=Count("event_id", distinct=True), first=Min("recovered_at"), last=Max("recovered_at")):
+        text = ngettext("%(n)s event recovered by %(how)s", "%(n)s events recovered by %(how)s", row["n"])
+        yield Entry(row["last"], "good", text % {"n": f"{row['n']:,}", "how": row["recovered_how"] or _("itself")})
+
+
+def _messages(parts: list[AttemptPart]) -> Iterator[Entry]:
+    for part in parts:
+        attempt = part.attempt
+        who = named(attempt.target.channel, attempt.target.address)
+        text = _("%(who)s: %(why)s") % {"who": who, "why": REASONS[Reason(part.reason)]}
+        yield Entry(attempt.started_at, KINDS.get(Result(attempt.result), "trouble"), text, answer(attempt))
+
+
+def answer(attempt: Attempt) -> str:
+    """What became of a try, with what the provider said."""
+    words = [str(RESULTS[Result(attempt.result)])]
+    if attempt.code:
+        words.append(attempt.code)
+    if attempt.detail:
+        words.append(attempt.detail)
+    if attempt.receipt:
+        words.append(_("later reported: %(what)s") % {"what": f"{attempt.receipt} {attempt.receipt_code}".strip()})
+    return " · ".join(words)
+
+
+def _worse(parts: list[AttemptPart]) -> Iterator[Entry]:
+    worst = 0
+    for part in reversed(parts):
+        if worst and part.severity > worst:
+            text = _("Now %(severity)s, it was %(before)s") % {
+                "severity": Severity(part.severity).label,
+                "before": Severity(worst).label,
+            }
+            yield Entry(part.attempt.started_at, "worse", text)
+        worst = max(worst, part.severity)
+
+
+def _holds(notifications: list[Notification]) -> Iterator[Entry]:
+    for row in notifications:
+        if row.held_by and row.held_since:
+            who = named(row.target.channel, row.target.address)
+            yield Entry(row.held_since, "hold", _("%(who)s is not told yet") % {"who": who}, held(row))
+
+
+def _people(alert: Alert, zone: str, now: datetime) -> Iterator[Entry]:
+    for entry in LogEntry.objects.filter(alert=alert).order_by("-at", "-pk")[:MOST]:
+        one = answered.said(entry)
+        if entry.changed:
+            yield Entry(entry.at, "person", answered.story(replace(one, text=""), now, zone), one.text)
+
+
+def _ends(alert: Alert) -> Iterator[Entry]:
+    if alert.resolved_at:
+        yield Entry(alert.resolved_at, "good", _("Resolved"), alert.resolved_how)

@@ -1,0 +1,130 @@
+"""Who sees the pages, who may act, and what every answer carries."""
+
+from __future__ import annotations
+
+import pytest
+from django.contrib.auth.models import Group, User
+from django.core.management import call_command
+from django.test import Client
+from django.urls import reverse
+
+from notifier.models import Alert, LogEntry
+from notifier.pages.groups import GROUPS
+from tests.notifier.pages.conftest import a_client
+
+pytestmark = pytest.mark.django_db
+NOW = "/alerts/"
+
+
+def test_who_is_not_logged_in_comes_back_to_the_page_afterwards(client: Client, paid: Alert) -> None:
+    User.objects.create_user("ada", password="a long enough word").groups.set(Group.objects.all())
+    answer = client.get(f"/alerts/{paid.pk}/")
+    assert answer["Location"] == f"/alerts/login/?next=/alerts/{paid.pk}/"
+    answer = client.post(
+        answer["Location"], {"username": "ada", "password": "a long enough word", "next": f"/alerts/{paid.pk}/"}
+    )
+    assert answer["Location"] == f"/alerts/{paid.pk}/"
+
+
+def test_a_login_that_fails_says_so(client: Client) -> None:
+    page = client.post("/alerts/login/", {"username": "ada", "password": "wrong"}).content.decode()
+    assert 'role="alert"' in page
+    assert "default-src 'none'" in client.get("/alerts/login/")["Content-Security-Policy"]
+
+
+def test_a_stranger_learns_which_permission_is_missing_and_nothing_else(paid: Alert) -> None:
+    answer = a_client().get(f"/alerts/{paid.pk}/")
+    assert answer.status_code == 403
+    assert "swa_notifier.view_alert" in answer.content.decode()
+    assert "invoice.paid" not in answer.content.decode()
+
+
+def test_who_may_only_look_has_no_button_and_no_way_round(looker: Client, paid: Alert) -> None:
+    page = looker.get(f"/alerts/{paid.pk}/").content.decode()
+    assert "Acknowledge" not in page
+    for verb in ("acknowledge", "resolve", "replay", "comment", "take_back"):
+        assert looker.post(f"/alerts/{paid.pk}/{verb}/", {"text": "x"}).status_code == 403
+    paid.refresh_from_db()
+    assert paid.resolved_at is paid.acknowledged_until is None
+    assert not LogEntry.objects.exists()
+
+
+def test_a_button_needs_its_token(paid: Alert) -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(User.objects.create_superuser("root"))
+    assert client.post(f"/alerts/{paid.pk}/resolve/").status_code == 403
+
+
+def test_a_session_that_ended_loses_no_typed_text(client: Client, paid: Alert) -> None:
+    answer = client.post(f"/alerts/{paid.pk}/comment/", {"text": "the ledger's disk is full"})
+    assert answer["Location"].startswith("/alerts/login/?next=")
+    User.objects.create_superuser("root", password="a long enough word")
+    come_back = client.get(answer["Location"]).context["next"]
+    client.post("/alerts/login/", {"username": "root", "password": "a long enough word", "next": come_back})
+    page = client.get(come_back).content.decode()
+    assert "the ledger&#x27;s disk is full</textarea>" in page
+    assert not LogEntry.objects.exists()
+
+
+def test_no_foreign_code_runs_in_any_page(looker: Client, paid: Alert) -> None:
+    for path in (NOW, f"/alerts/{paid.pk}/", "/alerts/login/"):
+        answer = looker.get(path)
+        policy = answer["Content-Security-Policy"]
+        assert "default-src 'none'" in policy
+        assert "unsafe" not in policy
+        page = answer.content.decode()
+        assert " style=" not in page
+        assert "<script>" not in page
+        assert " onclick" not in page
+
+
+def test_text_of_an_event_is_text(looker: Client, paid: Alert) -> None:
+    Alert.objects.update(message="<script>alert(1)</script>", title="<b>bold</b>", context={"<i>": "</dd>"})
+    for path in (NOW, f"/alerts/{paid.pk}/"):
+        page = looker.get(path).content.decode()
+        assert "<script>alert" not in page
+        assert "<b>bold" not in page
+        assert "<i>" not in page
+
+
+@pytest.mark.parametrize("query", ["?q=%00", "?from=%00", "?customer=%ED%A0%80"])
+def test_what_no_database_holds_is_refused_and_not_asked(looker: Client, query: str) -> None:
+    assert looker.get(f"{NOW}{query}").status_code in (200, 400)
+
+
+@pytest.mark.parametrize(
+    "query", ["?from=99999999999", "?from=-1", "?severity=odd", "?mode=x", "?state=resolved&from=x", "?q=%25'\""]
+)
+def test_odd_addresses_are_taken_for_what_they_are(looker: Client, query: str, paid: Alert) -> None:
+    assert looker.get(f"{NOW}{query}").status_code == 200
+    assert looker.get(f"/alerts/{paid.pk}/{query}").status_code == 200
+
+
+def test_numbers_that_no_alert_has(looker: Client) -> None:
+    for number in (0, 9, 10**30):
+        assert looker.get(f"/alerts/{number}/").status_code == 404
+
+
+def test_the_groups_hold_three_different_rights_and_are_left_alone_once_made(db: None) -> None:
+    groups = {group.name: group for group in Group.objects.filter(name__in=GROUPS)}
+    assert len(groups) == 3
+    rights = [groups[name].permissions.count() for name in GROUPS]
+    assert rights[0] < rights[1] < rights[2]
+    groups["Alerts: act"].permissions.clear()
+    call_command("migrate", verbosity=0)
+    assert groups["Alerts: act"].permissions.count() == 0
+
+
+def test_times_are_in_the_viewers_zone_with_the_exact_one_beside(looker: Client, paid: Alert) -> None:
+    looker.cookies["alerts_zone"] = "Asia/Tokyo"
+    page = looker.get(f"/alerts/{paid.pk}/").content.decode()
+    assert "Times are in Asia/Tokyo." in page
+    assert "21:00 JST" in page
+    assert 'title="2026-11-21 12:00:00 UTC"' in page
+    for odd in ("../../etc/passwd", "Nowhere", "Europe", "x" * 5000):
+        looker.cookies["alerts_zone"] = odd
+        assert "Times are in UTC." in looker.get(f"/alerts/{paid.pk}/").content.decode()
+
+
+def test_the_root_leads_to_the_pages(client: Client) -> None:
+    assert client.get("/")["Location"] == reverse("notifier_pages:now")

@@ -1,0 +1,139 @@
+"""One alert's page: the story, the buttons, and what is exported."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from notifier.models import Alert, LogEntry, Notification
+from tests.notifier.pages.conftest import a_client, queries
+from tests.notifier.rows import a_notification, an_alert, failures
+from tests.notifier.scene import BUG, HOUR, Scene
+
+pytestmark = pytest.mark.django_db
+MOST_QUERIES = 28
+STACK = """  File "/srv/shop/billing/handlers.py", line 84, in record_payment
+    ledger.insert(event)
+  File "/srv/venv/lib/python3.12/site-packages/psycopg/cursor.py", line 97, in execute
+    raise ex
+psycopg.OperationalError"""
+
+
+def _text(page: str) -> str:
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page))
+
+
+def _page(client: Client, alert: Alert, query: str = "") -> str:
+    return _text(client.get(f"/alerts/{alert.pk}/{query}").content.decode())
+
+
+def test_what_is_at_stake_what_to_do_and_whom_it_concerns(looker: Client, paid: Alert) -> None:
+    page = _page(looker, paid)
+    assert "invoice.paid cannot be processed: database unavailable" in page
+    assert "EUR 1,300.00" in page
+    assert "Nobody has it." in page
+    assert "Do: Check the database first." in page
+    assert "billing/handlers.py:84" in page
+    for known in ("evt_1", "evt_2", "cus_1", "in_2", "failed 2 times"):
+        assert known in page
+
+
+def test_own_lines_stand_before_those_of_libraries(looker: Client) -> None:
+    alert = an_alert(traceback=STACK)
+    answer = looker.get(f"/alerts/{alert.pk}/")
+    assert [frame.file for frame in answer.context["own"]] == ["shop/billing/handlers.py"]
+    assert [frame.file for frame in answer.context["foreign"]] == ["psycopg/cursor.py"]
+    assert "1 line of libraries" in _text(answer.content.decode())
+
+
+def test_the_time_line_tells_messages_holds_and_answers(actor: Client, scene: Scene) -> None:
+    alert = scene.alert(exceptions=BUG)
+    scene.deliver()
+    actor.post(f"/alerts/{alert.pk}/acknowledge/", {"for": "2h"})
+    actor.post(f"/alerts/{alert.pk}/comment/", {"text": "the plan was deleted"})
+    Notification.objects.update(held_by="silence 3", held_since=scene.now + HOUR, due_at=scene.now + 2 * HOUR)
+    page = _page(actor, alert)
+    assert "First failure" in page
+    assert "the first message taken by the provider" in page
+    assert "acknowledged it on its page, until" in page
+    assert "the plan was deleted" in page
+    assert "is not told yet held by silence 3" in page
+    assert page.index("the plan was deleted") < page.index("First failure")
+
+
+def test_events_are_searched_and_paged_each_one_once(looker: Client) -> None:
+    alert = an_alert()
+    failures(alert, *({"event_id": f"evt_{number // 2:03}", "customer": f"cus_{number // 2}"} for number in range(80)))
+    first = looker.get(f"/alerts/{alert.pk}/")
+    second = looker.get(f"/alerts/{alert.pk}/?from={first.context['more']}")
+    ids = [row.occurrence.event_id for page in (first, second) for row in page.context["rows"]]
+    assert ids == [f"evt_{number:03}" for number in range(39, -1, -1)]
+    assert second.context["more"] == ""
+    assert [row.occurrence.event_id for row in looker.get(f"/alerts/{alert.pk}/?find=cus_7").context["rows"]] == [
+        "evt_007"
+    ]
+    assert "Write the whole id" in _page(looker, alert, "?find=cus_99")
+
+
+def test_it_asks_as_much_for_a_storm_as_for_one_failure(looker: Client) -> None:
+    counts = []
+    for alert, number in ((an_alert(), 2), (an_alert(), 60)):
+        failures(alert, *({"event_id": f"evt_{alert.pk}_{one}", "customer": f"cus_{one}"} for one in range(number)))
+        for one in range(number // 5 + 1):
+            a_notification(alert, f"slack:#{one}")
+        counts.append(queries(looker, f"/alerts/{alert.pk}/"))
+    assert counts[0] == counts[1] <= MOST_QUERIES
+
+
+def test_the_same_kind_before_is_named(looker: Client, paid: Alert) -> None:
+    before = an_alert(fingerprint=paid.fingerprint, resolved_at=timezone.now(), resolved_how="by ada")
+    page = _page(looker, paid)
+    assert f"alert {before.pk}" in page
+    assert "by ada" in page
+
+
+def test_acknowledging_says_who_has_it_and_until_when_and_can_be_taken_back(actor: Client, paid: Alert) -> None:
+    page = _text(actor.post(f"/alerts/{paid.pk}/acknowledge/", {"for": "4h"}, follow=True).content.decode())
+    assert f"Alert {paid.pk}: acknowledged until" in page
+    assert "act has it until" in page
+    paid.refresh_from_db()
+    assert paid.acknowledged_until is not None
+    assert timedelta(hours=3, minutes=59) < paid.acknowledged_until - timezone.now() <= timedelta(hours=4)
+    actor.post(f"/alerts/{paid.pk}/take_back/")
+    assert "Nobody has it." in _page(actor, paid)
+
+
+def test_two_who_act_at_once_get_one_effect_and_a_sentence_each(actor: Client, paid: Alert) -> None:
+    other = a_client("Alerts: act", name="other")
+    actor.post(f"/alerts/{paid.pk}/resolve/")
+    page = _text(other.post(f"/alerts/{paid.pk}/resolve/", follow=True).content.decode())
+    assert "over since" in page
+    assert "by act" in page
+    assert LogEntry.objects.filter(changed=True).count() == 1
+
+
+@pytest.mark.parametrize("wanted", ["soon", "-1h", "900000000d", "0m", "5"])
+def test_an_odd_duration_changes_nothing_and_is_said(actor: Client, paid: Alert, wanted: str) -> None:
+    page = _text(actor.post(f"/alerts/{paid.pk}/acknowledge/", {"for": wanted}, follow=True).content.decode())
+    assert "For how long?" in page
+    paid.refresh_from_db()
+    assert paid.acknowledged_until is None
+
+
+def test_a_button_leads_nowhere_else(actor: Client, paid: Alert) -> None:
+    answer = actor.post(f"/alerts/{paid.pk}/comment/", {"text": "x", "next": "https://elsewhere.example/"})
+    assert answer["Location"] == f"/alerts/{paid.pk}/"
+    assert "There is no such button" in _text(actor.post(f"/alerts/{paid.pk}/odd/", follow=True).content.decode())
+
+
+def test_the_export_is_the_story_as_text(looker: Client, paid: Alert) -> None:
+    answer = looker.get(f"/alerts/{paid.pk}/alert.md")
+    text = answer.content.decode()
+    assert answer["Content-Disposition"] == f'attachment; filename="alert-{paid.pk}.md"'
+    assert text.startswith("# invoice.paid cannot be processed: database unavailable\n")
+    assert "- At risk: EUR 1,300.00" in text
+    assert "First failure" in text
