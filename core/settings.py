@@ -252,6 +252,8 @@ elif _engine == "huey":
 
 SLACK_BOT_TOKEN = env.str("SLACK_BOT_TOKEN", "")
 SLACK_CHANNEL = env.str("SLACK_CHANNEL", "#payments")
+if os.environ.get("SLACK_CHANNEL") == "":  # set, and empty: a team without Slack
+    SLACK_CHANNEL = ""
 SLACK_WEBHOOK_URL = env.str("SLACK_WEBHOOK_URL", "")
 SLACK_API_URL = env.str("SLACK_API_URL", "https://slack.com/api/")
 
@@ -310,19 +312,32 @@ else:
 
 SITE_URL = env.str("SITE_URL", "")  # e.g. https://shop.example: makes "Open alert" links
 _slack_kind = "slack_webhook" if SLACK_WEBHOOK_URL and not SLACK_BOT_TOKEN else "slack"
+_all: dict[str, dict[str, Any]] = {
+    "slack": {"BACKEND": _slack_kind, "TO": SLACK_CHANNEL},
+    "oncall": {"BACKEND": "sms", "TO": env.list("ONCALL_NUMBERS", default=[])},
+    "team": {"BACKEND": "email", "TO": env.list("ALERT_EMAIL_TO", default=[])},
+}
+# A channel whose variable is empty is left out. Not one that somebody began to set up, nor where it prints instead.
+_channels = {
+    alias: channel
+    for alias, channel in _all.items()
+    if channel["TO"] or DEBUG or DEMO or (alias == "oncall" and TWILIO_ACCOUNT_SID)
+}
+
+
+def _kept(*aliases: str) -> list[str]:
+    return [alias for alias in aliases if alias in _channels]
+
+
 NOTIFIER: dict[str, Any] = {
-    "CHANNELS": {
-        "slack": {"BACKEND": _slack_kind, "TO": SLACK_CHANNEL},
-        "oncall": {"BACKEND": "sms", "TO": env.list("ONCALL_NUMBERS", default=[])},
-        "team": {"BACKEND": "email", "TO": env.list("ALERT_EMAIL_TO", default=[])},
-    },
+    "CHANNELS": _channels,
     "ROUTES": {
-        "critical": ["slack", "oncall", "team"],
-        "error": ["slack"],
-        "warning": ["slack"],
+        "critical": _kept("slack", "oncall", "team"),
+        "error": _kept("slack") or _kept("team"),
+        "warning": _kept("slack") or _kept("team"),
         "*": [],
     },
-    "DIGESTS": {"daily": {"AT": env.str("DIGEST_AT", "08:00"), "TO": ["team"]}},
+    "DIGESTS": {"daily": {"AT": env.str("DIGEST_AT", "08:00"), "TO": _kept("team") or _kept("slack")}},
 }
 
 # --- Observability ------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Alerts, what was told of them, and silences, in Django's admin. Everything but silences is read-only."""
+"""Alerts, what was told of them, silences and overrides, in Django's admin. Everything but these two is read-only."""
 
 from __future__ import annotations
 
@@ -14,8 +14,11 @@ from alerts_runtime.admin import Listed, ReadOnly
 from alerts_runtime.redaction.masking import masked
 from notifier.answers import door
 from notifier.answers.commands import Asker, Command, Verb
+from notifier.config.conf import get_policy
 from notifier.flow import silences
-from notifier.models import Alert, Attempt, Digest, Notification, Occurrence, Silence, Target
+from notifier.messages.oncall import taken
+from notifier.models import Alert, Attempt, Digest, Handover, Notification, Occurrence, Override, Silence, Target
+from notifier.oncall import overrides
 
 NAMED = 5  # alerts whose answer is shown, of those that were chosen together
 
@@ -110,6 +113,77 @@ class SilenceAdmin(Listed):
         now = timezone.now()
         held = sum(silences.end(row, now) for row in queryset)
         self.message_user(request, f"ended; {held} held message(s) are judged again", messages.SUCCESS)
+
+
+class OverrideForm(forms.ModelForm):  # type: ignore[type-arg]  # as above
+    rotation = forms.ChoiceField()
+    person = forms.ChoiceField()
+
+    class Meta:
+        model = Override
+        fields = ["rotation", "person", "starts_at", "ends_at"]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        policy = get_policy()
+        self.fields["rotation"] = forms.ChoiceField(choices=[(name, name) for name in policy.rotations])
+        self.fields["person"] = forms.ChoiceField(choices=[(key, one.name) for key, one in policy.people.items()])
+
+    def clean(self) -> dict[str, Any] | None:
+        data = super().clean() or self.cleaned_data
+        found = overrides.mistakes(data.get("starts_at"), data.get("ends_at"), timezone.now())
+        for name, wrong in found.items():
+            if name not in self.errors:
+                self.add_error(name, wrong)
+        return data
+
+
+@admin.register(Override)
+class OverrideAdmin(Listed):
+    form = OverrideForm
+    list_display = ["id", "rotation", "person", "instead_of", "starts_at", "ends_at", "author", "undone_by"]
+    list_filter = ["rotation"]
+    ordering = ["-ends_at"]
+    actions = ["undo"]
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        return {"starts_at": timezone.now()}
+
+    def save_model(self, request: HttpRequest, obj: Override, form: Any, change: bool) -> None:
+        policy, now = get_policy(), timezone.now()
+        row = overrides.take(
+            policy.rotations[obj.rotation],
+            policy.people[obj.person],
+            start=obj.starts_at,
+            end=obj.ends_at,
+            author=request.user.get_username(),
+            now=now,
+        )
+        obj.pk, obj.starts_at = row.pk, row.starts_at
+        self.message_user(request, taken(row, policy, now), messages.SUCCESS)
+
+    def has_change_permission(self, request: HttpRequest, obj: Override | None = None) -> bool:
+        return obj is None and super().has_change_permission(request)  # what was said stands; it can be undone
+
+    def has_delete_permission(self, request: HttpRequest, obj: Override | None = None) -> bool:
+        return False
+
+    @admin.action(description="Undo: it counts no more from now on", permissions=["change"])
+    def undo(self, request: HttpRequest, queryset: QuerySet[Override]) -> None:
+        for row in queryset:
+            try:
+                overrides.undo(row, request.user.get_username(), timezone.now())
+                self.message_user(request, f"override {row.pk} is undone", messages.SUCCESS)
+            except ValueError as error:
+                self.message_user(request, str(error), messages.WARNING)
+
+
+@admin.register(Handover)
+class HandoverAdmin(ReadOnly, Listed):
+    list_display = ["rotation", "at", "person", "why", "layer", "override"]
+    list_select_related = ["override"]
+    list_filter = ["rotation"]
+    ordering = ["-at"]
 
 
 @admin.register(Target)

@@ -11,11 +11,13 @@ class NotifierConfig(AppConfig):
 
         from alerts_runtime import background
         from alerts_runtime.monitoring import metrics
-        from notifier import checks, receivers  # noqa: F401 - importing connects receivers, registers checks
+        from notifier import checks  # noqa: F401 - importing registers checks
         from notifier.delivery import loops
+        from notifier.intake import source
         from notifier.metrics import collect
         from notifier.pages import groups
 
+        source.connect()
         background.register(loops.loops)
         metrics.register(collect)
         post_migrate.connect(groups.make, sender=self, dispatch_uid="notifier.groups")

@@ -41,6 +41,7 @@ class Reason(StrEnum):
     REPEAT = "repeat"  # a reminder: still open, nobody has acknowledged it
     REOPENED = "reopened"  # told that it was over, and it was not
     ANSWERED = "answered"  # somebody has it, or no longer, or did something about it
+    ESCALATED = "escalated"  # a step of its route: nobody has acknowledged it
     RESOLVED = "resolved"  # it is over
     DIGEST = "digest"
     TEST = "test"
@@ -59,6 +60,7 @@ class Verb(StrEnum):
     TEST = "test"
     COMMENT = "comment"
     IGNORE = "ignore"
+    STEP = "step"  # nobody says it: a step of escalation was taken, waits or did not happen
 
 
 # How `resolved_how` begins of an alert that nobody heard of for so long that it is no longer followed: it may still be
@@ -203,6 +205,7 @@ class AlertState:
     last_at: datetime
     burst_at: datetime  # since when failures have come without a quiet period between them
     resolved_at: datetime | None = None
+    acknowledged_at: datetime | None = None
     acknowledged_until: datetime | None = None
     acknowledged_severity: Severity | None = None  # how bad it was then
     last_answer: int = 0  # grows with each answer that all who were told are to see
@@ -220,6 +223,8 @@ class Told:
     window: int = 0  # which of the growing windows applies next
     resolved: bool = False  # the last thing it heard was that it is over
     answer: int = 0  # up to which answer
+    asked_level: int = 0  # the latest level of escalation that names it; 0 is none
+    level: int = 0  # up to which of them it has been told
 
 
 @dataclass(frozen=True, slots=True)

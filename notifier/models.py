@@ -1,7 +1,8 @@
 """What is known of alerts and of their delivery. `due_at` is the only scheduler; these tables are the only truth.
 
 Each table has one writer: alerts.py writes Alert and Occurrence; targets.py Target; outbox.py with attempts.py and
-reports.py Notification, Attempt, AttemptPart and Digest; silences.py Silence; answers/log.py LogEntry.
+reports.py Notification, Attempt, AttemptPart and Digest; silences.py Silence; alerts/log.py LogEntry;
+flow/escalations.py Escalation; oncall/overrides.py Override; oncall/handovers.py Handover.
 """
 
 from django.db import models
@@ -166,6 +167,9 @@ class Notification(models.Model):
     told_at = models.DateTimeField(null=True)
     told_resolved = models.BooleanField(default=False)
     told_answer = models.BigIntegerField(default=0, db_default=0)  # the alert's `last_answer` then
+    # Of the route's escalation: the latest level that names this target, and the one up to which it has been told.
+    level = models.PositiveIntegerField(default=0, db_default=0)
+    told_level = models.PositiveIntegerField(default=0, db_default=0)
     window = models.PositiveSmallIntegerField(default=0)
     sent = models.PositiveIntegerField(default=0)  # messages so far
     thread = models.CharField(max_length=300, blank=True)  # the channel's own handle for the first message
@@ -193,6 +197,24 @@ class Notification(models.Model):
 
     def __str__(self) -> str:
         return f"alert {self.alert_id} to {self.target_id}: {self.reason}"
+
+
+class Escalation(models.Model):
+    """How far the steps of a route have come for one alert, and when the next one is due."""
+
+    alert = models.ForeignKey(Alert, on_delete=models.CASCADE, related_name="escalations")
+    route = models.CharField(max_length=100)
+    level = models.PositiveIntegerField(default=0)  # the last that was taken; 0 is the first page
+    reached_at = models.DateTimeField()
+    due_at = models.DateTimeField(null=True)  # null: nothing more
+    why = models.CharField(max_length=100)  # why then, or why nothing more
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["alert", "route"], name="one_escalation_per_route")]
+        indexes = [models.Index(fields=["due_at"], condition=Q(due_at__isnull=False), name="due_escalations")]
+
+    def __str__(self) -> str:
+        return f"alert {self.alert_id} by {self.route}: level {self.level}"
 
 
 class Digest(models.Model):
@@ -259,6 +281,7 @@ class AttemptPart(models.Model):
     to_seq = models.PositiveIntegerField()
     severity = models.PositiveSmallIntegerField(choices=SEVERITIES)
     answer = models.BigIntegerField(default=0, db_default=0)  # the alert's `last_answer` when it was told
+    level = models.PositiveIntegerField(default=0, db_default=0)  # of the escalation, that was told
 
     class Meta:
         constraints = [
@@ -294,6 +317,17 @@ class LogEntry(models.Model):
         return f"{self.who}: {self.verb} ({'done' if self.changed else 'no change'})"
 
 
+class ReplayOrder(models.Model):
+    """Somebody wants an event processed again, of a source that has no queue of its own: dj-stripe."""
+
+    event_id = models.CharField(max_length=255, unique=True)
+    ordered_at = models.DateTimeField()
+    tries = models.PositiveSmallIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"{self.event_id}, wanted since {self.ordered_at:%Y-%m-%d %H:%M}"
+
+
 class Silence(models.Model):
     """Nobody is told of matching alerts until it ends. It holds; it never drops."""
 
@@ -309,3 +343,44 @@ class Silence(models.Model):
 
     def __str__(self) -> str:
         return f"Silence {self.pk} until {self.ends_at:%Y-%m-%d %H:%M}: {self.comment}"
+
+
+class Override(models.Model):
+    """Somebody takes a rotation over for a time, whatever the settings say. Of two the one made later counts."""
+
+    rotation = models.CharField(max_length=50)
+    person = models.CharField(max_length=50)  # key of PEOPLE, as in `instead_of`
+    instead_of = models.CharField(max_length=50, blank=True)  # who was on call at its start when it was made
+    starts_at = models.DateTimeField()
+    ends_at = models.DateTimeField()
+    author = models.CharField(max_length=150)
+    created_at = models.DateTimeField()
+    undone_at = models.DateTimeField(null=True, blank=True)  # from then on it counts no more
+    undone_by = models.CharField(max_length=150, blank=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(starts_at__lt=F("ends_at")), name="swa_override_has_a_time"),
+        ]
+        indexes = [models.Index(fields=["rotation", "ends_at"], name="swa_overrides_by_end")]
+
+    def __str__(self) -> str:
+        return f"Override {self.pk}: {self.person} for {self.rotation}"
+
+
+class Handover(models.Model):
+    """From `at` until the rotation's next one this person was on call, whatever the settings say today."""
+
+    rotation = models.CharField(max_length=50)
+    at = models.DateTimeField()
+    person = models.CharField(max_length=50, blank=True)  # "" is nobody
+    why = models.CharField(max_length=20)
+    layer = models.CharField(max_length=100, blank=True)
+    override = models.ForeignKey(Override, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    seen_at = models.DateTimeField()  # until then it was so at least; a worker looks again and again
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["rotation", "at"], name="swa_one_handover_at_a_time")]
+
+    def __str__(self) -> str:
+        return f"{self.rotation} to {self.person or 'nobody'} at {self.at:%Y-%m-%d %H:%M}"

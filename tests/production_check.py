@@ -27,12 +27,15 @@ PRODUCTION = {
     "DEFAULT_FROM_EMAIL": "alerts@shop.example",
     "ALERT_EMAIL_TO": "team@shop.example",
 }
-COMMANDS = (["check", "--deploy", "--fail-level", "WARNING"], ["makemigrations", "--check", "--dry-run"])
+OF_OTHER_CHANNELS = ("TWILIO_", "ONCALL_", "EMAIL_", "ALERT_", "DEFAULT_FROM")
+SLACK_ALONE = {name: value for name, value in PRODUCTION.items() if not name.startswith(OF_OTHER_CHANNELS)}
+CHECK = ["check", "--deploy", "--fail-level", "WARNING"]
+COMMANDS = ((PRODUCTION, CHECK), (SLACK_ALONE, CHECK), (PRODUCTION, ["makemigrations", "--check", "--dry-run"]))
 
 if __name__ == "__main__":
-    environment = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ} | PRODUCTION
-    for command in COMMANDS:
+    machine = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    for site, command in COMMANDS:
         print("manage.py", *command, flush=True)  # noqa: T201 - a program's output
-        done = subprocess.run([sys.executable, "-W", "error", "manage.py", *command], env=environment, check=False)
+        done = subprocess.run([sys.executable, "-W", "error", "manage.py", *command], env=machine | site, check=False)
         if done.returncode:
             sys.exit(done.returncode)

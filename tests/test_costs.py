@@ -20,10 +20,10 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from alerts_runtime.monitoring import watchdog
-from notifier import inbound
 from notifier.channels import memory
 from notifier.delivery import loops
 from notifier.delivery.courier import Courier
+from notifier.intake import webhooks as inbound
 from notifier.judge.calendar import Period
 from notifier.judge.policy import DigestPlan
 from notifier.messages.digest import collect

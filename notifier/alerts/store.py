@@ -48,12 +48,13 @@ def is_known(failure: Failure) -> bool:
     return Occurrence.objects.filter(key=failure.key).exists()
 
 
-def recover(event_id: str, how: str, now: datetime, *, after_commit: bool = True) -> list[Alert]:
+def recover(event_id: str, how: str, now: datetime, *, after_commit: bool = True, of: Q | None = None) -> list[Alert]:
     """Mark what failed for this event as recovered; the alerts that this resolved.
 
-    Without `after_commit` not what failed after an earlier commit: only a further one can end that.
+    `of`: only those of one source, since an event may come from two. Without `after_commit` not what failed after an
+    earlier commit: only a further one can end that.
     """
-    waiting = Occurrence.objects.filter(event_id=event_id, recovered_at__isnull=True)
+    waiting = Occurrence.objects.filter(of or Q(), event_id=event_id, recovered_at__isnull=True)
     if not after_commit:
         waiting = waiting.filter(after_commit=False)
     alert_ids = set(waiting.values_list("alert_id", flat=True))
@@ -165,6 +166,7 @@ def state_of(alert: Alert) -> AlertState:
         last_at=alert.last_at,
         burst_at=alert.burst_at,
         resolved_at=alert.resolved_at,
+        acknowledged_at=alert.acknowledged_at,
         acknowledged_until=alert.acknowledged_until,
         acknowledged_severity=Severity(alert.acknowledged_severity) if alert.acknowledged_severity else None,
         last_answer=alert.last_answer,

@@ -109,6 +109,15 @@ def replay(alert: Alert, command: Command, asker: Asker, now: datetime) -> Done:
     return Done(detail=f"{counted(found.again + found.hurried, 'event')}{more}")
 
 
+def escalate(alert: Alert, command: Command, asker: Asker, now: datetime) -> Done:
+    if alert.resolved_at is not None:
+        return _over(alert, now, get_policy())
+    level = pipeline.escalate(alert, now)
+    if level is None:
+        return Done(f"Alert {alert.pk}: no step of escalation is left.")
+    return Done(detail=f"to {', '.join(level.to) or 'the last resort'}")
+
+
 def comment(alert: Alert, command: Command, asker: Asker, now: datetime) -> Done:
     return Done() if command.text.strip() else Done("A comment needs words.")
 
@@ -146,6 +155,7 @@ for _verb, _effect in {
     Verb.RESOLVE: resolve,
     Verb.SILENCE: silence,
     Verb.REPLAY: replay,
+    Verb.ESCALATE: escalate,
     Verb.COMMENT: comment,
 }.items():
     register(_verb, _effect)

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 
     from notifier.channels.slack_clients import BotClient
 
-FOLLOW_UPS = frozenset({Reason.UPDATE, Reason.RAISED, Reason.REPEAT, Reason.REOPENED, Reason.ANSWERED, Reason.RESOLVED})
-BROADCAST = frozenset({Reason.RAISED, Reason.REPEAT, Reason.REOPENED})  # shown in the channel too, not only below
+# Shown in the channel too, not only below.
+BROADCAST = frozenset({Reason.RAISED, Reason.REPEAT, Reason.REOPENED, Reason.ESCALATED})
+FOLLOW_UPS = BROADCAST | {Reason.UPDATE, Reason.ANSWERED, Reason.RESOLVED}
 EVENT_TYPE = "stripe_alert"
 OF_A_BOT = "xoxb-"
 OTHER_TOKENS = {

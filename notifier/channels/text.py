@@ -27,6 +27,7 @@ _LEADS = {
     Reason.RAISED: "Raised to {severity}",
     Reason.REPEAT: "Still open",
     Reason.REOPENED: "Open again",
+    Reason.ESCALATED: "Escalated",
     Reason.RESOLVED: "Resolved",
 }
 

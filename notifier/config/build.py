@@ -7,12 +7,14 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from django.utils.module_loading import import_string
 
+from notifier.config import steps
 from notifier.config.destinations import Site, channel_of, problems_of
 from notifier.config.fields import REST
 from notifier.config.people import people_of, people_problems, rotations_of
 from notifier.config.problems import CONTRADICTION, Problem, path, shown
 from notifier.config.schema import Cadence, MatchEntry, RouteEntry, Written
 from notifier.facts import Category, Severity, Timing
+from notifier.judge.escalation import Step
 from notifier.judge.match import Matcher, canonical
 from notifier.judge.policy import DigestPlan, Inhibition, Policy, Route, Rule, Watch
 
@@ -149,6 +151,8 @@ def _routes(written: Written) -> Iterator[Route]:
             timing=_timing(cadence),
             after_attempts=cadence.after_attempts,
             go_on=entry.go_on,
+            escalate=tuple(Step(one.after, _once(one.to), last_resort=one.last_resort) for one in entry.escalate),
+            repeat_steps=entry.repeat_steps,
         )
 
 
@@ -189,6 +193,8 @@ def _contradictions(written: Written, raw: object) -> Iterator[Problem]:
             where = path(("LIMITS", alias), raw)
             text = "MONEY_PER_DAY cannot be reckoned without a price"
             yield Problem(where, text, 'Add "PRICE_PER_PART", what one part of an SMS costs.', id=CONTRADICTION)
+    for loc, text, hint, id_ in steps.mistakes(written):
+        yield Problem(path(loc, raw), text, hint, id=id_)
     if not isinstance(written.routes, dict):
         names = Counter(route.name for route in written.routes if route.name)
         for index, route in enumerate(written.routes):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
+from notifier.config import steps
 from notifier.config.covers import covers, severities_of
 from notifier.config.problems import (
     CIRCLE,
@@ -39,6 +40,7 @@ def doubts(written: Written, policy: Policy, raw: object) -> Iterator[Problem]:
         *_circles(policy, "FAILOVER", {alias: channel.failover for alias, channel in policy.channels.items()}),
         *_circles(policy, "OVERFLOW", {alias: channel.limits.overflow for alias, channel in policy.channels.items()}),
         *_digests(written, policy),
+        *steps.doubts(written),
         *_expected(policy),
     )
     for loc, text, hint, id_ in dict.fromkeys(found):  # a mistake in DEFAULTS shows at every route
@@ -84,7 +86,7 @@ def _taken_by(one: Decides, before: Sequence[Decides]) -> Decides | None:
 
 
 def _unused(policy: Policy) -> Iterator[Doubt]:
-    named = {alias for route in policy.routes for alias in route.to}
+    named = {alias for route in policy.routes for alias in route.everybody}
     named |= {alias for digest in policy.digests for alias in digest.to}
     for channel in policy.channels.values():
         named |= {channel.failover, channel.limits.overflow}

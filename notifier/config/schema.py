@@ -91,11 +91,19 @@ class Cadence(Lower):
     after_attempts: Annotated[int, Field(ge=1, le=1000)] = 1
 
 
+class StepEntry(Lower):
+    after: Span
+    to: Many[Alias] = ()
+    last_resort: bool = False
+
+
 class RouteEntry(Cadence):
     name: Name | None = None
     match: MatchEntry = MatchEntry()
     to: Many[Alias]
     go_on: bool = Field(default=False, alias="continue")
+    escalate: tuple[StepEntry, ...] = ()
+    repeat_steps: Annotated[int, Field(ge=0, le=20)] = 0
 
 
 class DigestEntry(Upper):
@@ -184,6 +192,8 @@ def keys_at(loc: tuple[str | int, ...]) -> list[str]:
     if loc[:1] == ("ONCALL",):
         return rotation_keys(loc)
     model = Written if not loc else MatchEntry if _is_match(loc) else ENTRIES.get(loc[0], Written)
+    if loc[0:1] == ("ROUTES",) and "escalate" in loc:
+        model = StepEntry
     return [field.alias or name for name, field in model.model_fields.items()]
 
 

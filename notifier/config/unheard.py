@@ -41,11 +41,12 @@ def _critical(policy: Policy) -> tuple[str, ...]:
     for route in policy.routes:
         if Severity.CRITICAL in severities_of(route.matcher) and _asks_nothing_else(route.matcher):
             found = True
-            general += route.to
+            general += route.everybody
             if not route.go_on:
                 break
     if not found:
-        general = [a for route in policy.routes if Severity.CRITICAL in severities_of(route.matcher) for a in route.to]
+        critical = [route for route in policy.routes if Severity.CRITICAL in severities_of(route.matcher)]
+        general = [alias for route in critical for alias in route.everybody]
     return tuple(dict.fromkeys(general))
 
 

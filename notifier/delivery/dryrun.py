@@ -11,7 +11,8 @@ from django.db import transaction
 from notifier.alerts.store import state_of
 from notifier.channels import load
 from notifier.facts import Due, Failure, Message, Reason, Severity, Target, Verdict
-from notifier.flow import pipeline, silences
+from notifier.flow import escalations, pipeline, silences
+from notifier.flow.escalations import Coming
 from notifier.judge import guards, timing
 from notifier.judge.classify import classify, subject_of
 from notifier.judge.policy import Channel, Policy
@@ -44,6 +45,7 @@ class Explanation:
     alert: int | None = None  # an open alert that it would be counted on
     count: int = 0
     heard: tuple[Heard, ...] = ()
+    steps: tuple[Coming, ...] = ()  # of its escalation, while nobody acknowledges it
 
 
 def explain(failure: Failure, policy: Policy, now: datetime) -> Explanation:
@@ -69,7 +71,8 @@ def _as_if(failure: Failure, verdict: Verdict, policy: Policy, now: datetime) ->
     heard = [_heard(alert, one.target, one.route.name, policy, now) for one in targets_of(tried, policy.channels)]
     for one in heard:  # grows while it is gone through: who stands in may have somebody who stands in
         heard += _stand_ins(alert, one, heard, policy, now)
-    return Explanation(verdict, tried, count=alert.count, heard=tuple(heard))
+    steps = tuple(escalations.coming(alert, policy, now))
+    return Explanation(verdict, tried, count=alert.count, heard=tuple(heard), steps=steps)
 
 
 def _stand_ins(alert: Alert, of: Heard, heard: Sequence[Heard], policy: Policy, now: datetime) -> list[Heard]:

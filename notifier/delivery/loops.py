@@ -17,15 +17,17 @@ from alerts_runtime.isolation.parts import Parts, on_its_own
 from alerts_runtime.leasing.clock import SteppedBack
 from alerts_runtime.redaction.masking import masked
 from alerts_runtime.wakeups.wake import wake
-from notifier import api, inbound
+from notifier import api
 from notifier.alerts import store
 from notifier.config.conf import get_policy
 from notifier.delivery.courier import Courier
 from notifier.facts import Target as To
-from notifier.flow import inhibit, pipeline, silences
+from notifier.flow import escalations, inhibit, pipeline, silences
+from notifier.intake import source
 from notifier.judge import calendar, watch
 from notifier.judge.policy import DigestPlan
 from notifier.models import Alert, Digest, Notification, Target
+from notifier.oncall import handovers, overrides
 from notifier.outbox import attempts, plans, recipients, reports, settle, targets
 
 log = structlog.get_logger(__name__)
@@ -71,19 +73,21 @@ class Tick:
 
     def __init__(self, now: Callable[[], datetime] = timezone.now) -> None:
         self._now = now
-        self._reconciled = 0
+        self._reconcile = source.Reconciler()
         self._stepped_back = SteppedBack()
         self._parts = Parts(
             "notifier tick:",
             [
                 (1.0, self._mind_the_clock),
                 (1.0, settle.settle_lost),
+                (1.0, escalate),
                 (2.0, self._reconcile),
                 (5.0, reports.catch_up),
                 (5.0, resolve_overdue),
                 (5.0, start_digests),
                 (5.0, tell_of_dead_targets),
                 (5.0, hand_over),
+                (5.0, record_handovers),
                 (30.0, plan_forgotten),
                 (30.0, release_outdated),
                 (30.0, tell_of_unreadable_silences),
@@ -100,9 +104,12 @@ class Tick:
     def _mind_the_clock(self, now: datetime) -> None:
         if back := self._stepped_back.since(now):
             plans.bring_forward(back, now)
+            escalations.bring_forward(back, now)
 
-    def _reconcile(self, now: datetime) -> None:
-        self._reconciled = inbound.reconcile(self._reconciled, now)
+
+def escalate(now: datetime) -> None:
+    """Take the steps whose time has come: nobody has acknowledged their alert."""
+    escalations.take_due(get_policy(), now)
 
 
 def resolve_overdue(now: datetime) -> None:
@@ -133,9 +140,9 @@ def tell_of_dead_targets(now: datetime) -> None:
     dead = Target.objects.filter(dead_since__isnull=False).order_by("pk")
     told = {f"delivery.{target.pk}" for target in dead}
     open_alerts = Alert.objects.filter(source__startswith="delivery.", resolved_at__isnull=True)
-    for source in open_alerts.values_list("source", flat=True):
-        if source not in told:
-            on_its_own("end alert", partial(api.resolve, source, "something arrived there", now), key=source)
+    for name in open_alerts.values_list("source", flat=True):
+        if name not in told:
+            on_its_own("end alert", partial(api.resolve, name, "something arrived there", now), key=name)
     for together in targets.set_aside_together(dead.filter(dead_told=False)):
         on_its_own("tell of the dead target", partial(_tell_of_dead, together, now), key=together[0].pk)
 
@@ -163,6 +170,11 @@ def _tell_of_dead(together: Sequence[Target], now: datetime) -> None:
 def hand_over(now: datetime) -> None:
     """Who is no longer named in NOTIFIER hears nothing more, and who took their place does."""
     recipients.hand_over(get_policy(), now)
+
+
+def record_handovers(now: datetime) -> None:
+    """Who is on call is written down when it changes."""
+    handovers.record(get_policy(), now)
 
 
 def plan_forgotten(now: datetime) -> None:
@@ -195,7 +207,7 @@ def tell_of_unreadable_silences(now: datetime) -> None:
 def watch_inbound(now: datetime) -> None:
     """Failures that raise no exception become alerts; each resolves when it was quiet for a time."""
     policy = get_policy()
-    seen = inbound.seen(policy.watch.window, policy.watch.expect, now)
+    seen = source.seen(policy.watch.window, policy.watch.expect, now)
     for finding in watch.findings(seen, policy.watch, now):
         api.alert(
             finding.title,
@@ -213,4 +225,5 @@ def watch_inbound(now: datetime) -> None:
 def prune(now: datetime) -> bool:
     """Delete a batch of what is older than NOTIFIER["RETENTION"]; whether there was any."""
     before = now - get_policy().retention
-    return bool(attempts.prune(before) or store.prune(before) or silences.prune(before))
+    pruned = (attempts.prune, store.prune, silences.prune, handovers.prune, overrides.prune)
+    return any(prune_some(before) for prune_some in pruned)

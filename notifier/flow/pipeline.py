@@ -8,17 +8,19 @@ from datetime import datetime, timedelta
 
 import structlog
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 
 from alerts_runtime.wakeups.wake import wake
 from notifier.alerts import store
 from notifier.alerts.store import Recorded
 from notifier.config.conf import get_policy
 from notifier.facts import Failure, Severity, Verdict
-from notifier.flow import inhibit
+from notifier.flow import escalations, inhibit
 from notifier.judge import guards
 from notifier.judge.classify import classify, subject_of
+from notifier.judge.escalation import Level
 from notifier.judge.policy import Policy
-from notifier.judge.route import Routed, targets_of, try_routes
+from notifier.judge.route import Routed, Tried, targets_of, try_routes
 from notifier.models import Alert
 from notifier.outbox import plans
 
@@ -48,8 +50,9 @@ def raised(
         try:
             with transaction.atomic():
                 recorded = store.record(failure, verdict, quiet_period=policy.quiet_period, resolve_after=resolve_after)
-                routed = _route(failure, verdict, recorded.severity, policy)
-                due = _plan(recorded, routed, policy, now)
+                tried = _try_routes(failure, verdict, recorded.severity, policy)
+                routed = targets_of(tried, policy.channels)
+                due = _plan(recorded, tried, routed, policy, now)
             break
         except IntegrityError:
             # Counted before, or another worker opened the same alert at the same moment.
@@ -74,21 +77,25 @@ def raised(
     return recorded
 
 
-def _plan(recorded: Recorded, routed: tuple[Routed, ...], policy: Policy, now: datetime) -> bool:
+def _plan(
+    recorded: Recorded, tried: tuple[Tried, ...], routed: tuple[Routed, ...], policy: Policy, now: datetime
+) -> bool:
     """Plan who hears of it; in a storm that has been planned already, and one look at a hash says so."""
     plan = plans.plan_key(routed, recorded.severity)
     if recorded.planned_for == plan:
         return False
     alert = recorded.new or Alert.objects.get(pk=recorded.alert_id)
     inhibit.look(alert, policy)
-    return plans.plan(alert, routed, policy, now, new=recorded.opened, reopened=recorded.reopened)
+    due = plans.plan(alert, routed, policy, now, new=recorded.opened, reopened=recorded.reopened)
+    escalations.begin(alert, [one.route for one in tried if not one.why_not], policy, now, anew=recorded.reopened)
+    return due
 
 
-def recovered(event_id: str, how: str, now: datetime, *, after_commit: bool = True) -> list[Alert]:
+def recovered(event_id: str, how: str, now: datetime, *, after_commit: bool = True, of: Q | None = None) -> list[Alert]:
     """An event that had failed is processed: its occurrences are recovered and alerts may be over (alerts.recover)."""
     policy = get_policy()
     with transaction.atomic():
-        resolved = store.recover(event_id, how, now, after_commit=after_commit)
+        resolved = store.recover(event_id, how, now, after_commit=after_commit, of=of)
         for alert in resolved:
             _over(alert, policy, now)
     return resolved
@@ -109,14 +116,27 @@ def acknowledge(alert: Alert, by: str, now: datetime, until: datetime | None = N
         done = store.acknowledge(alert, by, now, until or now + get_policy().acknowledge_for)
         if done:
             plans.release_held(guards.ACKNOWLEDGED, now, alert)  # until another moment than the one before
+            escalations.changed(Alert.objects.get(pk=alert.pk), get_policy(), now)
     return done
 
 
 def take_back(alert: Alert, now: datetime) -> None:
     """Nobody has it any more: what waited for that is judged again."""
     with transaction.atomic():
+        escalations.taken_back(alert, get_policy(), now)
         store.take_back(alert)
         plans.release_held(guards.ACKNOWLEDGED, now, alert)
+
+
+def escalate(alert: Alert, now: datetime) -> Level | None:
+    """Take the next step of its escalation now, whoever has it; None when none is left, and then nothing changes."""
+    policy = get_policy()
+    with transaction.atomic():
+        if not escalations.coming(alert, policy, now):
+            return None
+        take_back(alert, now)
+        alert.refresh_from_db()
+        return escalations.take_next(alert, policy, now)
 
 
 def answered(alert: Alert, entry: int, address: str, now: datetime) -> None:
@@ -132,14 +152,15 @@ def answered(alert: Alert, entry: int, address: str, now: datetime) -> None:
 def _over(alert: Alert, policy: Policy, now: datetime) -> None:
     log.info("alert resolved", alert=alert.pk, how=alert.resolved_how, occurrences=alert.count)
     inhibit.ended(alert, now)
+    escalations.changed(alert, policy, now)
     if plans.replan_all(alert, policy, now):
         transaction.on_commit(lambda: _wake(policy.channels))
 
 
-def _route(failure: Failure, verdict: Verdict, severity: Severity, policy: Policy) -> tuple[Routed, ...]:
+def _try_routes(failure: Failure, verdict: Verdict, severity: Severity, policy: Policy) -> tuple[Tried, ...]:
     # An alert is as bad as its worst occurrence, so a milder one does not end up on a milder route.
     subject = replace(subject_of(failure, verdict), severity=severity)
-    return targets_of(try_routes(subject, policy.routes, last_attempt=not failure.will_retry), policy.channels)
+    return try_routes(subject, policy.routes, last_attempt=not failure.will_retry)
 
 
 def _wake(channels: Iterable[str]) -> None:

@@ -152,6 +152,8 @@ TABLE: dict[Reason, tuple[Guard, ...]] = {
     # Worse than it was when somebody acknowledged it: they must know.
     Reason.RAISED: (inhibited, silenced, quiet, undeliverable, over_budget),
     Reason.REOPENED: (inhibited, silenced, quiet, undeliverable, over_budget),
+    # Also in the statement that claims the send: whoever acknowledges it in this moment is asked for as well.
+    Reason.ESCALATED: (inhibited, silenced, acknowledged, quiet, undeliverable, over_budget),
     Reason.UPDATE: (inhibited, silenced, acknowledged, quiet, undeliverable, over_budget),
     Reason.REPEAT: (inhibited, silenced, acknowledged, quiet, undeliverable, over_budget),
     # Whoever was told of it sees who has it: also when that, or a silence that somebody began, holds the rest.

@@ -10,6 +10,7 @@ from typing import Literal
 
 from notifier.facts import Category, Severity, Target, Timing
 from notifier.judge.calendar import QuietHours
+from notifier.judge.escalation import Level, Step, levels
 from notifier.judge.match import Matcher
 from notifier.judge.oncall.people import Person
 from notifier.judge.oncall.rotation import Rotation
@@ -84,6 +85,18 @@ class Route:
     timing: Timing = field(default_factory=Timing)
     after_attempts: int = 1
     go_on: bool = False  # `continue`: look at the following routes too
+    escalate: tuple[Step, ...] = ()
+    repeat_steps: int = 0  # how often all of it is repeated, the first page too
+
+    @property
+    def levels(self) -> tuple[Level, ...]:
+        """The first page, every step in its turn, and the last resort."""
+        return levels(self.to, self.escalate, self.repeat_steps, self.timing.wait)
+
+    @property
+    def everybody(self) -> tuple[str, ...]:
+        """The channels of its first page and of its steps, each once."""
+        return tuple(dict.fromkeys((*self.to, *(alias for step in self.escalate for alias in step.to))))
 
 
 @dataclass(frozen=True, slots=True)

@@ -122,7 +122,7 @@ class Pending:
 
 
 # Somebody waits for a test; news of a problem comes before more of a known one; a digest can wait.
-_RANKS = {Reason.TEST: 0, Reason.FIRST: 1, Reason.RAISED: 1, Reason.REOPENED: 1, Reason.DIGEST: 3}
+_RANKS = {Reason.TEST: 0, Reason.FIRST: 1, Reason.RAISED: 1, Reason.REOPENED: 1, Reason.ESCALATED: 1, Reason.DIGEST: 3}
 _OTHER_RANK = 2
 
 

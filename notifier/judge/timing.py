@@ -10,13 +10,15 @@ from notifier.facts import AlertState, Due, Reason, Timing, Told
 def next_due(told: Told, alert: AlertState, timing: Timing, now: datetime) -> Due | None:
     """The next message on this alert for a target that was told `told`, or None when there is nothing to tell.
 
-    Questions in order, as Alertmanager's dedup stage asks them: is it over, has the target not heard, is it worse,
-    has somebody answered, is there more, is a reminder due.
+    Questions in order, as Alertmanager's dedup stage asks them: is it over, is it this target's turn to answer, has it
+    not heard, is it worse, has somebody answered, is there more, is a reminder due.
     """
     if alert.resolved_at is not None:
         if told.seq == 0 or told.resolved or not timing.resolved:
             return None
         return Due(Reason.RESOLVED, now)
+    if told.asked_level > told.level and not _is_to_see_who_has_it(told, alert, now):
+        return Due(Reason.ESCALATED, now)
     if told.seq == 0 or told.at is None:
         # Opened later than now: by a clock that was wrong. A page must not wait until the clock has caught up.
         return Due(Reason.FIRST, now if alert.opened_at > now else max(now, alert.opened_at + timing.wait))
@@ -33,6 +35,12 @@ def next_due(told: Told, alert: AlertState, timing: Timing, now: datetime) -> Du
     if timing.repeat is not None:
         return Due(Reason.REPEAT, max(now, told.at + timing.repeat))
     return None
+
+
+def _is_to_see_who_has_it(told: Told, alert: AlertState, now: datetime) -> bool:
+    """The page has to wait, and what it waits for is news."""
+    has_it = alert.acknowledged_until is not None and now < alert.acknowledged_until
+    return has_it and told.seq > 0 and alert.last_answer > told.answer
 
 
 def window(told: Told, alert: AlertState, timing: Timing) -> timedelta:

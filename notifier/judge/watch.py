@@ -102,6 +102,15 @@ _REFUSALS = {
         "something answers requests before the receiver sees them",
         "Look for a middleware that does (a maintenance page, a login, a limit of rates).",
     ),
+    "not_validated": (
+        "dj-stripe cannot validate them",
+        "See in the admin, under webhook event triggers, what its validation raised.",
+    ),
+    "unrecorded": (
+        "signed requests leave no trace of what became of them",
+        "A receiver of dj-stripe's signals raises, or requests are killed: look in the web server's log. A receiver "
+        "must catch what it raises; @with_event does.",
+    ),
     "malformed_event": (
         "signed bodies are not events that can be read",
         "Compare a delivery in the Stripe dashboard with what arrives here; the format may be one not known yet.",
@@ -109,7 +118,7 @@ _REFUSALS = {
 }
 # These come after the signature has been found right, so only Stripe causes them; anybody who finds the URL causes the
 # others.
-_STRIPES_OWN = frozenset({"too_old", "in_future", "malformed_event"})
+_STRIPES_OWN = frozenset({"too_old", "in_future", "malformed_event", "unrecorded"})
 _CONFIGURATION = frozenset(
     {"no_secret", "unknown_endpoint", "disallowed_host", "redirected", "wrong_path", "answered_before"}
 )

@@ -68,6 +68,8 @@ def said(entry: LogEntry) -> Said:
 
 def story(said: Said, now: datetime, tz: str) -> str:
     """ "Ana acknowledged it by SMS, until 03:10 UTC" """
+    if said.verb is Verb.STEP:
+        return shorten(said.detail, WORDS)
     through = _THROUGH.get(said.through, "")
     parts = [
         " ".join(part for part in (_who(said), _DID[said.verb], through) if part),

@@ -13,8 +13,8 @@ from django.db import DatabaseError
 from django.utils.html import escape
 
 from alerts_runtime.redaction import masking
-from notifier import inbound
 from notifier.facts import Message, Reason
+from notifier.intake import source
 from notifier.judge.builtin import while_it_holds
 from notifier.judge.policy import Policy
 from notifier.messages import digest, render, story
@@ -122,7 +122,7 @@ def digest_message(row: Digest, policy: Policy, now: datetime, *, before: Attemp
         row,
         policy,
         now,
-        count_events=inbound.event_counts,
+        count_events=source.event_counts,
         site_url=_site_url(),
         reference=before.reference if before else new_reference(),
         possible_repeat=before is not None,

@@ -21,7 +21,7 @@ from notifier.models import Alert, Digest, Notification, Occurrence
 
 __all__ = ["CountEvents", "DigestData", "collect", "compose", "render_digest"]
 
-CountEvents = Callable[[datetime, datetime], EventCounts]
+CountEvents = Callable[[datetime, datetime], EventCounts | None]
 
 # Outcomes that mean: nothing up to there is missing, although no message went out.
 COVERED = ("set up", "nothing happened")

@@ -23,6 +23,7 @@ def latest(story: Story) -> str:
         Reason.RAISED: _raised(story),
         Reason.REPEAT: still_open(story),
         Reason.REOPENED: AGAIN,
+        Reason.ESCALATED: "; ".join(part for part in (still_open(story), told_before(story)) if part),
     }
     if story.reason not in lead:
         return ""
@@ -85,6 +86,20 @@ def still_open(story: Story) -> str:
     if story.acknowledged_until and story.acknowledged_until <= story.now:
         return f"{age}; {_no_longer(story)}"
     return age if _had_it(story) else f"{age}, not acknowledged"
+
+
+def told_before(story: Story) -> str:
+    """ "told before: oncall 02:10 UTC, slack 02:10 UTC" """
+    told = [f"{shorten(name, NAME)} {clock(at, story.now, story.tz)}" for name, at in story.turn.told]
+    return f"told before: {', '.join(told)}" if told else ""
+
+
+def _unanswered(story: Story) -> str:
+    if story.acknowledged_until and story.acknowledged_until > story.now:
+        why = "it got worse since it was acknowledged"
+    else:
+        why = "its acknowledgement ended" if _had_it(story) else "nobody has acknowledged it"
+    return f"{why}, {story.turn.place}" if story.turn.place else why
 
 
 def _raised(story: Story) -> str:
@@ -150,6 +165,7 @@ def because(story: Story) -> str:
         Reason.REPEAT: "reminder, still open",
         Reason.ANSWERED: "somebody answered",
         Reason.REOPENED: "failing again",
+        Reason.ESCALATED: _unanswered(story),
         Reason.RESOLVED: "it is no longer followed" if story.forgotten else "it is over",
     }.get(story.reason, "test")
 

@@ -27,6 +27,7 @@ COLOURS = {
     Severity.WARNING: "#a16207",
     Severity.INFO: "#1d4ed8",
 }
+_TOLD_FIRST = (Reason.ESCALATED, Reason.RAISED, Reason.REOPENED, Reason.REPEAT)
 OVER, TEST = "#15803d", "#475569"
 
 
@@ -187,7 +188,7 @@ def _reason_of(ordered: Sequence[Story], changed: Sequence[Story], thread: str) 
     if not thread:
         return ordered[0].reason
     reasons = {one.reason for one in changed}
-    return next((one for one in (Reason.RAISED, Reason.REOPENED, Reason.REPEAT) if one in reasons), Reason.UPDATE)
+    return next((one for one in _TOLD_FIRST if one in reasons), Reason.UPDATE)
 
 
 def _what_changed(stories: Sequence[Story]) -> str:

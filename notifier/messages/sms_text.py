@@ -138,7 +138,8 @@ def _one(story: Story, what: str, note: str, *, zone: bool, brief: bool = False)
         Reason.REOPENED: " again:",
         Reason.TEST: " TEST",
     }.get(story.reason, "")
-    reminder = f"{news.still_open(story)}." if story.reason is Reason.REPEAT and not brief else ""
+    reminds = story.reason in (Reason.REPEAT, Reason.ESCALATED) and not brief
+    reminder = f"{news.still_open(story)}." if reminds else ""
     mark, after = f"{MARKS[story.severity]}{lead}", "" if brief else _next(story)
     return gsm7(_spaced([f"{mark} {what}.", reminder, _stake(story, zone=zone), number, after, note]))
 

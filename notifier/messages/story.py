@@ -20,17 +20,19 @@ from alerts_runtime.database.fast_sql import columns, select
 from notifier.alerts import store as alerts
 from notifier.facts import Category, Frame, Link, Money, Reason, Severity, Timing, Told
 from notifier.flow import silences
+from notifier.judge import escalation
 from notifier.judge.match import matches
 from notifier.judge.policy import Policy
 from notifier.judge.timing import window_after
 from notifier.messages import answered, each_event
-from notifier.messages.telling import Children, Since, Story, Totals
+from notifier.messages.telling import Children, Since, Story, Totals, Turn
 from notifier.models import Alert, LogEntry, Notification, Occurrence
 from notifier.outbox.plans import told_of
 
 NAMED_TYPES = 3
 NAMED_EVENTS = 3
 NAMED_CHILDREN = 3
+NAMED_CHANNELS = 5
 DASHBOARD = "https://dashboard.stripe.com/"
 
 
@@ -123,6 +125,7 @@ def tell(
         held_by=notification.held_by,
         held_since=notification.held_since,
         instead_of=notification.instead_of,
+        turn=_turn(notification, policy) if reason is Reason.ESCALATED else Turn(),
         next_update_at=_next_update_at(reason, told, alert, policy.timing(notification.route), now),
         thread=notification.thread,
         links=tuple(_links(alert, totals, site_url)),
@@ -265,6 +268,16 @@ def _children(alert: Alert) -> Children:
     if not named:
         return Children()
     return Children(named[0].children, named[0].failures, tuple((child.pk, child.headline) for child in named))
+
+
+def _turn(row: Notification, policy: Policy) -> Turn:
+    route = policy.route(row.route)
+    plan = route.levels if route else ()
+    if row.level >= len(plan):
+        return Turn()  # the route has fewer steps now
+    others = Notification.objects.filter(alert=row.alert_id, told_at__isnull=False).exclude(pk=row.pk)
+    told = others.values_list("target__channel").annotate(first=Min("parts_told__attempt__started_at"))
+    return Turn(escalation.place(plan, plan[row.level]), tuple(told.order_by("first")[:NAMED_CHANNELS]))
 
 
 def _next_update_at(reason: Reason, told: Told, alert: Alert, timing: Timing, now: datetime) -> datetime | None:

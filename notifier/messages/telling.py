@@ -50,6 +50,14 @@ class Children:
 
 
 @dataclass(frozen=True, slots=True)
+class Turn:
+    """Whose turn it is to answer."""
+
+    place: str = ""  # which step of the route's escalation, in words
+    told: tuple[tuple[str, datetime], ...] = ()  # the channels that heard before, and when first
+
+
+@dataclass(frozen=True, slots=True)
 class Story:
     """One alert for one target, now. Times are in UTC; `tz` is the zone that people read them in."""
 
@@ -95,6 +103,7 @@ class Story:
     held_by: str = ""
     held_since: datetime | None = None
     instead_of: str = ""
+    turn: Turn = field(default_factory=Turn)
     next_update_at: datetime | None = None  # the earliest
     thread: str = ""
     # the message

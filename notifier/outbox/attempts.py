@@ -24,7 +24,7 @@ from alerts_runtime.isolation import backoff
 from alerts_runtime.redaction.redact import redact
 from notifier.alerts.store import state_of
 from notifier.facts import DeliveryError, Reason, Receipt, Result, Severity
-from notifier.judge import timing
+from notifier.judge import guards, timing
 from notifier.judge.policy import Policy
 from notifier.judge.throttle import Pending, fair_order
 from notifier.models import Alert, Attempt, AttemptPart, Digest, Notification, Target
@@ -226,11 +226,13 @@ def start(target: Target, token: str, tries: Sequence[Try], now: datetime) -> li
                     to_seq=part.to_seq,
                     severity=part.severity,
                     answer=part.row.alert.last_answer,
+                    # An answer is told before a page that it holds.
+                    level=part.row.told_level if part.reason is Reason.ANSWERED else part.row.level,
                 )
                 for attempt, part in parts
             )
         )
-        if not _take(parts):
+        if not _take(parts, now):
             transaction.set_rollback(True)
             return []
         for attempt, one in started:
@@ -239,15 +241,23 @@ def start(target: Target, token: str, tries: Sequence[Try], now: datetime) -> li
     return attempts
 
 
-def _take(parts: Sequence[tuple[Attempt, Part]]) -> bool:
-    """Mark the rows as being sent. False when any is no longer as it was when it was judged."""
+def _take(parts: Sequence[tuple[Attempt, Part]], now: datetime) -> bool:
+    """Mark the rows as being sent. False when any is no longer as it was when it was judged, or somebody has it now."""
     if not parts:
         return True
     with connection.cursor() as cursor:
         cursor.executemany(
             _TAKE,
             [
-                (attempt.pk, part.row.pk, _at(part.row.due_at), part.row.reason, part.row.told_seq)
+                (
+                    attempt.pk,
+                    part.row.pk,
+                    _at(part.row.due_at),
+                    part.row.reason,
+                    part.row.told_seq,
+                    guards.acknowledged not in guards.TABLE[part.reason],
+                    _at(now),
+                )
                 for attempt, part in parts
                 if part.row.due_at is not None
             ],
@@ -261,6 +271,11 @@ def _take(parts: Sequence[tuple[Attempt, Part]]) -> bool:
 _TAKE = """
     UPDATE swa_notifier_notification SET sending_id = %s
     WHERE id = %s AND sending_id IS NULL AND due_at = %s AND reason = %s AND told_seq = %s
+        AND (%s OR NOT EXISTS (
+            SELECT 1 FROM swa_notifier_alert alert
+            WHERE alert.id = alert_id AND alert.acknowledged_until > %s
+                AND alert.severity <= COALESCE(alert.acknowledged_severity, alert.severity)
+        ))
 """
 
 
@@ -408,13 +423,18 @@ def _tell_as(attempt: Attempt, taken: Attempt) -> None:
     attempt.text = taken.text
     for part in taken.parts_told.all():
         attempt.parts_told.filter(notification=part.notification_id).update(
-            to_seq=part.to_seq, reason=part.reason, severity=part.severity, answer=part.answer
+            to_seq=part.to_seq,
+            reason=part.reason,
+            severity=part.severity,
+            answer=part.answer,
+            level=part.level,
         )
 
 
 _AFTER = (
-    "sending", "window", "told_seq", "told_severity", "told_at", "told_resolved", "told_answer", "sent", "thread",
-    "listed", "tries", "trying_since", "last_error", "held_by", "held_since", "due_at", "reason", "urgency", "rejected",
+    "sending", "window", "told_seq", "told_severity", "told_at", "told_resolved", "told_answer", "told_level", "sent",
+    "thread", "listed", "tries", "trying_since", "last_error", "held_by", "held_since", "due_at", "reason", "urgency",
+    "rejected",
 )  # fmt: skip
 
 
@@ -425,6 +445,7 @@ def _set_told(row: Notification, part: AttemptPart, receipt: Receipt, policy: Po
     row.told_seq, row.told_severity, row.told_at = part.to_seq, part.severity, now
     row.told_resolved = reason is Reason.RESOLVED
     row.told_answer = max(row.told_answer, part.answer)
+    row.told_level = min(part.level, row.level)  # less when its steps have begun anew meanwhile
     row.sent += 1
     row.thread = receipt.thread or row.thread  # a new one: the first message could not be edited any more
     row.tries, row.trying_since, row.last_error, row.held_by, row.held_since = 0, None, "", "", None

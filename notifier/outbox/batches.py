@@ -17,7 +17,9 @@ from notifier.outbox import attempts
 Cleared = tuple[Notification, Reason]
 # How soon a full rate is looked at again for what is new and critical.
 LOOK_AGAIN = timedelta(minutes=1)
-_NEWS = (Reason.FIRST, Reason.RAISED, Reason.REOPENED)
+_NEWS = (Reason.FIRST, Reason.RAISED, Reason.REOPENED, Reason.ESCALATED)
+
+_BEGINS = (Reason.FIRST.value, Reason.ESCALATED.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,7 @@ class History:
         handful = (provider.HANDFUL,) if provider.HANDFUL else ()
         since = throttle.prune_before((*limits.windows, *limits.critical, *handful), now)
         found = attempts.sent_since(target_id, since)
-        posts = [at for at, reason in found if reason == Reason.FIRST.value or not provider.can_edit]
+        posts = [at for at, reason in found if reason in _BEGINS or not provider.can_edit]
         return cls([at for at, _ in found], posts)
 
 

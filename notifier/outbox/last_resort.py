@@ -26,6 +26,25 @@ def cry(alert: Alert, why: str, of: Notification | None = None) -> None:
     last_resort.mail(f"not delivered: {why}", f"[{_state(alert)}] {alert.headline}", _text(alert, why, of))
 
 
+def unanswered(alert: Alert) -> None:
+    """Every step of its escalation has been taken, and nobody has acknowledged it. Never raises."""
+    told = sorted(set(alert.notifications.filter(told_at__isnull=False).values_list("target__channel", flat=True)))
+    log.critical(
+        "alert is not acknowledged",
+        alert=alert.pk,
+        severity=Severity(alert.severity).label,
+        headline=alert.headline,
+        told=told,
+    )
+    heard = f"Told by {', '.join(told)}." if told else "Nobody could be told."
+    hint = while_it_holds(alert.hint, waits=alert.will_retry)
+    last_resort.mail(
+        f"not acknowledged: alert {alert.pk}",  # each is one of its own
+        f"[{_state(alert)}] Nobody has acknowledged it: {alert.headline}",
+        f"Alert {alert.pk} has not been acknowledged, and no step of its escalation is left. {heard}\n\n{hint}",
+    )
+
+
 def _state(alert: Alert) -> str:
     return "over" if alert.resolved_at is not None else Severity(alert.severity).label
 

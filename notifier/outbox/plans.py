@@ -40,7 +40,7 @@ LONGEST_HOLD = timedelta(days=1)  # whatever holds it is asked once more by then
 LOOK_BACK = timedelta(days=1)  # for ends that were never planned
 
 # Reasons that tell something new, in the order in which they go when not all may go at once.
-_URGENT = {Reason.RAISED, Reason.FIRST, Reason.REOPENED}
+_URGENT = {Reason.RAISED, Reason.FIRST, Reason.REOPENED, Reason.ESCALATED}
 
 
 def plan(
@@ -76,6 +76,8 @@ def plan(
             # It got worse: the target hears of it as the route says that the worse takes, also when it is over.
             _update(row, route=one.route.name)
     if reopened:
+        for row in rows.values():  # its steps begin anew
+            _update(row, level=0, told_level=0)
         chosen = {one.target.key for one in routed}
         _leave_out([row for key, row in rows.items() if key not in chosen])
     for row in rows.values():
@@ -84,6 +86,24 @@ def plan(
     alert.planned_for = plan_key(routed, Severity(alert.severity)) if planned else ""
     update([alert], "planned_for")
     return anything_due
+
+
+def page(alert: Alert, to: To, route: str, level: int, policy: Policy, now: datetime) -> None:
+    """A level of the route's escalation names this target: it hears of the alert now, told of it before or not.
+
+    The caller holds the alert's lock.
+    """
+    row, created = Notification.objects.get_or_create(
+        alert=alert,
+        target=targets.row_of(to),
+        defaults={"route": route, "reason": Reason.ESCALATED, "level": level},
+    )
+    # Also while something is being sent to it: whoever sends that tells this next.
+    Notification.objects.filter(pk=row.pk).update(level=level)
+    row.level = level
+    if not created and not row.route:
+        _update(row, route=route)
+    replan(row, alert, policy, now)
 
 
 def has_plan_for_news(row: Notification) -> bool:
@@ -106,7 +126,8 @@ def _leave_out(rows: Iterable[Notification]) -> None:
 
 def plan_key(routed: Iterable[Routed], severity: Severity) -> str:
     """What `planned_for` says when these targets have their plan for an alert as bad as this."""
-    keys = "\n".join(sorted(one.target.key for one in routed))
+    # The route too where it has steps: they are a plan of their own.
+    keys = "\n".join(sorted(one.target.key + (f" {one.route.name}" * bool(one.route.escalate)) for one in routed))
     return f"{int(severity)}:{hashlib.sha256(keys.encode()).hexdigest()[:32]}"
 
 
@@ -300,6 +321,9 @@ def _stand_in(row: Notification, why: str, to: Iterable[To], policy: Policy, now
         told += 1
         if not stand_in.route:
             _update(stand_in, route=row.route)
+        if row.level > max(row.told_level, stand_in.level):  # it is this one that is to answer now
+            Notification.objects.filter(pk=stand_in.pk).update(level=row.level)
+            stand_in.level = row.level
         if alert.resolved_at is not None:
             _take_over(stand_in, row)
         replan(stand_in, alert, policy, now)
@@ -399,6 +423,8 @@ def told_of(row: Notification) -> Told:
         window=row.window,
         resolved=row.told_resolved,
         answer=row.told_answer,
+        asked_level=row.level,
+        level=row.told_level,
     )
 
 

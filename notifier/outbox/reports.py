@@ -126,6 +126,7 @@ def _take_back(part: AttemptPart, attempt: Attempt, error: DeliveryError, now: d
     row.told_at = heard.attempt.finished_at if heard else None
     row.told_answer = heard.answer if heard else 0
     row.told_resolved = heard is not None and heard.reason == Reason.RESOLVED
+    row.told_level = min(heard.level, row.level) if heard else 0
     row.sent = max(row.sent - 1, 0)
     if heard is None:
         row.window, row.thread = 0, ""

@@ -62,6 +62,7 @@ def _settle_row(part: AttemptPart, result: Result, what: str, now: datetime) -> 
             told_at=now,
             told_resolved=part.reason == Reason.RESOLVED,
             told_answer=part.answer,
+            told_level=part.level,
             sent=F("sent") + 1,
             tries=0,
             trying_since=None,

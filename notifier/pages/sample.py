@@ -25,8 +25,8 @@ from notifier.config.conf import get_policy
 from notifier.delivery.courier import Courier
 from notifier.facts import DeliveryError, Result
 from notifier.flow import pipeline
+from notifier.intake.webhooks import facts_of
 from notifier.models import Alert, Notification
-from notifier.receivers import facts_of
 from webhooks import samples
 from webhooks.conf import config
 from webhooks.events import parse

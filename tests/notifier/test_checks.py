@@ -56,7 +56,39 @@ def test_the_base_of_these_tables_has_no_problem() -> None:
 
 # --- mistakes -----------------------------------------------------------------------------------------------------
 
+
+def steps(*entries: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return routes({"to": "slack", "escalate": list(entries), **more}, {"to": "team"})
+
+
+LAST: dict[str, Any] = {"after": "1h", "last_resort": True}
+
 MISTAKES: list[tuple[dict[str, Any], str, str]] = [
+    # steps of escalation
+    (steps({"after": "10m", "to": "oncal"}), '["ROUTES"][0]["escalate"][0]["to"]', 'Did you mean "oncall"?'),
+    (steps({"to": "oncall"}), '["ROUTES"][0]["escalate"][0]', '"after" is missing'),
+    (steps({"afer": "1m"}), '["ROUTES"][0]["escalate"][0]', 'Did you mean "after"?'),
+    (steps({"after": "10m"}), '["ROUTES"][0]["escalate"][0]', 'tells nobody. Name channels in "to"'),
+    (steps({"after": "10", "to": "oncall"}), '["ROUTES"][0]["escalate"][0]["after"]', "no unit"),
+    (steps({"after": "0s", "to": "oncall"}), '["ROUTES"][0]["escalate"][0]["after"]', "longer than nothing"),
+    (steps({"after": "8d", "to": "oncall"}), '["ROUTES"][0]["escalate"][0]["after"]', "is longer than 7 d"),
+    (
+        steps({"after": "25m", "to": "oncall"}, {"after": "10m", "to": "team"}),
+        '["ROUTES"][0]["escalate"][1]["after"]',
+        "no later than the step before it, which comes after 25 min",
+    ),
+    (
+        steps({"after": "9m", "to": "oncall"}, {"after": "9m", "to": "team"}),
+        '["ROUTES"][0]["escalate"][1]["after"]',
+        "",
+    ),
+    (
+        steps(LAST, {"after": "2h", "to": "oncall"}),
+        '["ROUTES"][0]["escalate"][1]',
+        "no step comes after the last resort",
+    ),
+    (steps(LAST, LAST | {"after": "2h"}), '["ROUTES"][0]["escalate"][1]', "no step comes after the last resort"),
+    (steps({"after": "1m", "to": "oncall"}, repeat_steps=21), '["ROUTES"][0]["repeat_steps"]', "equal to 20"),
     # not the right form
     ({"CHANNELS": []}, '["CHANNELS"]', "must be a dict"),
     ({"CHANNELS": CHANNELS | {"x": {"TO": "#a"}}}, '["CHANNELS"]["x"]', '"BACKEND" is missing'),
@@ -246,6 +278,7 @@ DOUBTS: list[tuple[str, dict[str, Any], str, str]] = [
         '["CLASSIFY"][1]',
         'rule "CLASSIFY[0]"',
     ),
+    ("W011", steps(LAST, repeat_steps=2), '["ROUTES"][0]["repeat_steps"]', "repeats nothing"),
     ("W002", channel("spare", **SLACK), '["CHANNELS"]["spare"]', "nothing uses this channel"),
     (
         "W003",
@@ -492,12 +525,13 @@ def test_the_settings_as_they_come_in_production(
     settings.DEFAULT_FROM_EMAIL = CREDENTIALS["DEFAULT_FROM_EMAIL"]
     for name in CREDENTIALS.keys() - {"DEFAULT_FROM_EMAIL"}:
         setattr(settings, "EMAIL_BACKEND_PATH" if name == "EMAIL_BACKEND" else name, given.get(name, ""))
-    table = {
-        **settings.NOTIFIER,
-        "CHANNELS": {alias: {**entry} for alias, entry in settings.NOTIFIER["CHANNELS"].items()},
+    table = BASE | {
+        "CHANNELS": {
+            "slack": SLACK,
+            "oncall": ONCALL | {"TO": [given["oncall"]] if "oncall" in given else []},
+            "team": TEAM | {"TO": [given["team"]] if "team" in given else []},
+        }
     }
-    for alias in ("oncall", "team"):
-        table["CHANNELS"][alias]["TO"] = [given[alias]] if alias in given else []
     settings.NOTIFIER = table
     messages = check_notifier()
     assert [(message.msg.split('"')[3], message.id) for message in messages] == [

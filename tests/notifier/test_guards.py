@@ -89,6 +89,7 @@ CELLS = """
 first     hold      hold     hold         hold  divert divert  hold  divert
 raised    hold      hold     send         hold  divert divert  hold  divert
 reopened  hold      hold     send         hold  divert divert  hold  divert
+escalated hold      hold     hold         hold  divert divert  hold  divert
 update    hold      hold     hold         hold  divert divert  hold  divert
 repeat    hold      hold     hold         hold  divert divert  hold  divert
 answered  send      send     send         hold  divert divert  hold  divert

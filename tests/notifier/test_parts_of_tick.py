@@ -11,13 +11,14 @@ import pytest
 from django.db import DataError
 
 from alerts_runtime.isolation import parts
-from notifier import api, inbound
+from notifier import api
 from notifier.alerts import store
 from notifier.channels import memory
 from notifier.config.conf import get_policy
 from notifier.delivery import loops
 from notifier.facts import DeliveryError, Result
 from notifier.flow import pipeline
+from notifier.intake import webhooks as inbound
 from notifier.messages import compose
 from notifier.models import Alert, Attempt, Digest, Notification, Target
 from notifier.outbox import attempts, plans, reports, settle, targets

@@ -12,11 +12,12 @@ from django.db import OperationalError, connection
 from django.test.utils import CaptureQueriesContext
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
-from notifier import api, inbound
+from notifier import api
 from notifier.channels import memory
 from notifier.delivery import loops
 from notifier.facts import Severity
 from notifier.flow import pipeline, silences
+from notifier.intake import webhooks as inbound
 from notifier.models import Alert, Notification, Occurrence
 from tests.notifier.conftest import Configure
 from tests.notifier.scene import HOUR, MINUTE, NOON, OUTAGE, SECOND, Scene, a_failure, reasons, row_of

@@ -75,6 +75,27 @@ CRITICAL = Severity.CRITICAL
         pytest.param(told(3, 9, resolved=True), alert(3, resolved=8), REPEATS, None, id="resolved already told"),
         pytest.param(told(3, 11), alert(3, resolved=19), QUIETLY, None, id="over, not to be told"),
         pytest.param(told(3, 11), alert(3, resolved=19), DEFAULT, due(Reason.RESOLVED, 20), id="over"),
+        # a step of escalation names it
+        pytest.param(
+            Told(0, asked_level=1), alert(3), DEFAULT, due(Reason.ESCALATED, 20), id="a step, never told before"
+        ),
+        pytest.param(
+            Told(3, Severity.ERROR, at(19), asked_level=2, level=1),
+            alert(3),
+            DEFAULT,
+            due(Reason.ESCALATED, 20),
+            id="a step, told the one before",
+        ),
+        pytest.param(
+            Told(3, Severity.ERROR, at(19), asked_level=2, level=2), alert(3), DEFAULT, None, id="a step that was told"
+        ),
+        pytest.param(
+            Told(3, Severity.ERROR, at(19), asked_level=2, level=1),
+            alert(3, resolved=19),
+            DEFAULT,
+            due(Reason.RESOLVED, 20),
+            id="a step, and it is over",
+        ),
         # the first message
         pytest.param(NOTHING, alert(opened=20), DEFAULT, due(Reason.FIRST, 20), id="first, at once"),
         pytest.param(NOTHING, alert(opened=19), WAITS, due(Reason.FIRST, 21), id="first, collecting"),

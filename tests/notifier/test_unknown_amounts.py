@@ -11,9 +11,9 @@ from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifier import receivers
 from notifier.facts import Message, Money, Reason
 from notifier.facts import Target as To
+from notifier.intake import webhooks as receivers
 from notifier.outbox import plans
 from tests.notifier.conftest import Configure
 from tests.notifier.scene import MINUTE, NOON, Scene

@@ -16,9 +16,9 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from alerts_runtime.isolation import last_resort, later
-from notifier import inbound
 from notifier.channels import memory
 from notifier.flow import pipeline
+from notifier.intake import webhooks as inbound
 from notifier.models import Alert, Occurrence
 from tests.notifier.conftest import CHAT
 from tests.notifier.scene import Clock, Scene, reasons

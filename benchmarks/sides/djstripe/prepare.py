@@ -8,7 +8,7 @@ from django.core.management import call_command
 
 django.setup()
 call_command("migrate", run_syncdb=True, verbosity=0)
-from djstripe.models import Account, Customer, WebhookEndpoint  # type: ignore[import-not-found]  # noqa: E402 - its own environment; Django set up
+from djstripe.models import Account, Customer, WebhookEndpoint  # noqa: E402 - needs Django set up
 
 from benchmarks.events import CUSTOMERS, customer_id  # noqa: E402 - as above
 from benchmarks.sides.djstripe.settings import STRIPE_TEST_SECRET_KEY  # noqa: E402 - as above

@@ -11,7 +11,7 @@ from notifier.judge.calendar import spans_near, zone
 from notifier.judge.oncall.rotation import Layer, Override, Rotation
 from notifier.judge.oncall.turns import Turn, turn_at
 
-_FAR = timedelta(days=35)  # what is made of many pieces, as a gap of days without hours, is followed no further
+FAR = timedelta(days=35)  # what is made of many pieces, as a gap of days without hours, is followed no further
 _INSTANT = timedelta(microseconds=1)  # the least that two times differ by
 EARLIEST, LATEST = datetime(1970, 1, 10, tzinfo=UTC), datetime(9990, 1, 1, tzinfo=UTC)
 
@@ -59,6 +59,10 @@ class Shift:
     layer: str = ""
     override: int | None = None
 
+    @property
+    def lasting(self) -> timedelta:
+        return self.end - self.start
+
 
 def who(rotation: Rotation, overrides: Iterable[Override], at: datetime) -> Duty:
     """Who is on call at an instant, since when and until when.
@@ -70,9 +74,9 @@ def who(rotation: Rotation, overrides: Iterable[Override], at: datetime) -> Duty
     duty = _piece(rotation, own, at)
     since, until = duty.since, duty.until
     while until and (after := _piece(rotation, own, until)).is_one_with(duty):
-        until = after.until if until - at < _FAR else None
+        until = after.until if until - at < FAR else None
     while since and (before := _piece(rotation, own, since - _INSTANT)).is_one_with(duty):
-        since = before.since if at - since < _FAR else None
+        since = before.since if at - since < FAR else None
     return replace(duty, since=since, until=until)
 
 

@@ -6,7 +6,7 @@ import dataclasses
 import json
 import logging
 from argparse import ArgumentParser
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,8 @@ from alerts_runtime.redaction.masking import named
 from notifier.config.conf import get_policy
 from notifier.delivery.dryrun import Explanation, Heard, explain
 from notifier.facts import Failure
-from notifier.inbound import failure_like
+from notifier.intake.as_if import failure_like
+from notifier.judge.durations import human, parse_duration
 
 
 class Command(DatabaseCommand):
@@ -37,6 +38,11 @@ class Command(DatabaseCommand):
             "--expect",
             help="all channels that must be sent it as soon as it is due: slack,oncall. Exit 1 when it would go to "
             "others, or is held, diverted, printed or kept here instead",
+        )
+        parser.add_argument(
+            "--expect-steps",
+            help='the steps that must follow while nobody acknowledges it: "10m oncall2; 25m lead,slack". Exit 1 when '
+            "they would be others, or reach nobody; the last resort always follows",
         )
         parser.add_argument("--json", action="store_true", help="print JSON")
 
@@ -64,6 +70,7 @@ class Command(DatabaseCommand):
         else:
             self.stdout.write("\n".join(_lines(failure, explanation)))
         _check(options["expect"], explanation)
+        _check_steps(options["expect_steps"], explanation, now)
 
 
 def _time(text: str | None) -> datetime:
@@ -97,6 +104,37 @@ def _check(expect: str | None, explanation: Explanation) -> None:
     )
 
 
+def _check_steps(expect: str | None, explanation: Explanation, now: datetime) -> None:
+    if expect is None:
+        return
+    try:
+        wanted = [_step(one) for one in expect.split(";") if one.strip()]
+    except ValueError as error:
+        raise CommandError(f'--expect-steps: {error}; write it like "10m oncall2; 25m lead,slack"') from error
+    steps = [one for one in explanation.steps if not one.level.last_resort]
+    found = [(one.at - now, frozenset(one.level.to)) for one in steps]
+    nobody = [f"\n  {', '.join(one.level.to)}: {one.nobody}" for one in steps if one.nobody]
+    if wanted != found or nobody:
+        would = "; ".join(f"{human(after)} {','.join(sorted(to))}" for after, to in found) or "none"
+        raise CommandError(f"expected the steps {expect}; they would be {would}{''.join(nobody)}")
+
+
+def _step(text: str) -> tuple[timedelta, frozenset[str]]:
+    after, _, to = text.strip().partition(" ")
+    return parse_duration(after), frozenset(name.strip() for name in to.split(","))
+
+
+def _steps_lines(explanation: Explanation) -> list[str]:
+    if not explanation.steps:
+        return []
+    lines = ["", "While nobody acknowledges it"]
+    for one in explanation.steps:
+        to = [*one.level.to, *(["the last resort: the log, and ADMINS by mail"] if one.level.last_resort else [])]
+        nobody = f" (reaches nobody, so the next one comes at once: {one.nobody})" if one.nobody else ""
+        lines.append(f"    {timezone.localtime(one.at):%Y-%m-%d %H:%M:%S %Z}: {', '.join(to)}{nobody}")
+    return lines
+
+
 def _lines(failure: Failure, explanation: Explanation) -> list[str]:
     verdict = explanation.verdict
     if verdict is None:
@@ -113,10 +151,13 @@ def _lines(failure: Failure, explanation: Explanation) -> list[str]:
     lines.append("Routes")
     lines += [f"          {tried.route.name}: {tried.why_not or 'matches'}" for tried in explanation.tried]
     if not explanation.heard:
-        return [*lines, "Nobody would hear of it, except in a digest."]
+        nobody = (
+            "Nobody would hear of it at once." if explanation.steps else "Nobody would hear of it, except in a digest."
+        )
+        return [*lines, nobody, *_steps_lines(explanation)]
     for heard in explanation.heard:
         lines += ["", *_heard_lines(heard)]
-    return lines
+    return [*lines, *_steps_lines(explanation)]
 
 
 def _heard_lines(heard: Heard) -> list[str]:

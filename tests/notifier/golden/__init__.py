@@ -16,7 +16,7 @@ from notifier.facts import Message, Reason, Severity
 from notifier.judge import builtin
 from notifier.messages import news
 from notifier.messages.render import fold, render, render_test
-from notifier.messages.telling import Since, Story, Totals
+from notifier.messages.telling import Since, Story, Totals, Turn
 from tests.notifier.test_render import DEAD, FIRST, LATE, OVER, STORM, at
 
 FILE = Path(__file__).with_name("messages.txt")
@@ -32,12 +32,14 @@ HOLDS = (
     "diverted: could not be delivered",
     "diverted: set aside: token_revoked: Slack does not accept the bot's token; install the app again",
 )
+STEP = Turn("step 1 of 2", told=(("oncall", at(13, 2)), ("slack", at(13, 2))))
 STORIES: dict[Reason, Story] = {
     Reason.FIRST: FIRST,
     Reason.UPDATE: STORM,
     Reason.RAISED: replace(STORM, reason=Reason.RAISED, told_severity=Severity.ERROR),
     Reason.REPEAT: replace(STORM, reason=Reason.REPEAT, since=Since()),
     Reason.REOPENED: replace(STORM, reason=Reason.REOPENED),
+    Reason.ESCALATED: replace(FIRST, reason=Reason.ESCALATED, now=at(13, 12), turn=STEP),
     Reason.RESOLVED: OVER,
     Reason.TEST: replace(FIRST, reason=Reason.TEST),
 }
@@ -72,6 +74,13 @@ WHOLE: dict[str, Story] = {
     "the site's own": LATE,
     "the site's own, quiet": replace(
         LATE, reason=Reason.RESOLVED, now=at(15), resolved_at=at(15), resolved_how="by itself: quiet", totals=Totals()
+    ),
+    "escalated": replace(FIRST, reason=Reason.ESCALATED, now=at(13, 12), turn=STEP),
+    "escalated, told before": replace(
+        STORM, reason=Reason.ESCALATED, now=at(13, 42), turn=replace(STEP, place="the first page, round 2 of 3")
+    ),
+    "escalated to the last resort": replace(
+        FIRST, reason=Reason.ESCALATED, now=at(14, 12), turn=replace(STEP, place="the last resort")
     ),
     "instead of another": replace(FIRST, instead_of="oncall (+49…42): could not be delivered"),
     "possible repeat": replace(FIRST, possible_repeat=True),

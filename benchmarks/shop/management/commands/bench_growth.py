@@ -17,10 +17,10 @@ from django.utils import timezone
 from benchmarks.shop.bodies import a_body
 from benchmarks.shop.failures import a_failure
 from benchmarks.worker_site import CHEAP
-from notifier import inbound
 from notifier.config.conf import get_policy
 from notifier.delivery.loops import Tick
 from notifier.flow import pipeline
+from notifier.intake import webhooks as inbound
 from notifier.judge.calendar import Period
 from notifier.judge.policy import DigestPlan
 from notifier.messages import digest

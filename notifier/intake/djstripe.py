@@ -1,0 +1,126 @@
+"""From dj-stripe's signals (2.11) to the pipeline, and what the notifier asks of its tables: see Source.
+
+dj-stripe calls receivers one after another, within the request, before it saves the row of the delivery: one that
+raises ends the round, loses the row's exception and takes the place of the exception that Stripe's 500 is about. So
+nothing here raises. The API key and the request's headers come with the signal, and are not looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+
+import structlog
+from django.db import transaction
+from django.db.models import Q
+from django.dispatch import Signal
+from django.utils import timezone
+from djstripe.models import WebhookEventTrigger
+from djstripe.signals import webhook_post_process, webhook_processing_error
+
+from alerts_runtime import background
+from alerts_runtime.isolation.parts import on_its_own
+from notifier.facts import EventCounts
+from notifier.flow import pipeline, replays
+from notifier.flow.replays import Replayed
+from notifier.intake import djstripe_facts as facts
+from notifier.intake import djstripe_replay
+from notifier.intake import djstripe_rows as rows
+from notifier.intake.source import DJSTRIPE_KEYS
+from notifier.judge.watch import Seen
+from notifier.models import Occurrence
+from webhooks.process.errors import class_path
+
+log = structlog.get_logger(__name__)
+_OURS = Q(key__startswith=DJSTRIPE_KEYS)
+_CHUNK = 500
+_FORGOTTEN = timedelta(days=1)  # a failure that was not told for so long is not told any more
+
+
+def on_processing_error(sender: object, instance: Any, exception: BaseException, **_: Any) -> None:
+    """A failed delivery becomes facts, and the facts an alert.
+
+    Not when dj-stripe could not even validate it: anybody who finds the URL can cause that, so those are watched.
+    """
+    if not instance.valid:
+        return
+    try:
+        now = timezone.now()
+        pipeline.failed(facts.of(instance, exception, now), now)
+    except Exception as error:  # noqa: BLE001 - whatever it is, it must not reach dj-stripe
+        log.error("djstripe.failure_not_recorded", delivery=instance.pk, error=class_path(type(error)))
+
+
+def on_post_process(sender: object, instance: Any, **_: Any) -> None:
+    """An event is processed: once that is committed, its failures are recovered.
+
+    Within dj-stripe's transaction nothing is asked of the database: on PostgreSQL a query that fails would end it.
+    """
+    if event_id := facts.event_id_of(instance):
+        transaction.on_commit(lambda: _recovered(event_id), robust=True)
+
+
+def _recovered(event_id: str) -> None:
+    try:
+        if _unrecovered().filter(event_id=event_id).exists():
+            pipeline.recovered(event_id, "retry", timezone.now(), of=_OURS)
+    except Exception as error:  # noqa: BLE001 - as above; `reconcile` finds it
+        log.error("djstripe.recovery_not_recorded", event_id=event_id, error=class_path(type(error)))
+
+
+def _unrecovered() -> Any:
+    return Occurrence.objects.filter(_OURS, recovered_at__isnull=True)
+
+
+def reconcile(after: int, now: datetime) -> int:
+    """See Source. dj-stripe sends no signal when it processes an event again (`djstripe_process_events`, its admin)."""
+    for row in rows.untold(now - _FORGOTTEN, now):
+        on_its_own("tell of delivery", partial(_tell, row, now), key=row.pk)
+    waiting = _unrecovered().filter(pk__gt=after).exclude(event_id="").order_by("pk")
+    chunk = list(waiting.values_list("pk", "event_id")[:_CHUNK])
+    failed_at = facts.last_failures({event_id for _, event_id in chunk})
+    for event_id, how in rows.processed_since(failed_at).items():
+        recover = partial(pipeline.recovered, event_id, how, now, of=_OURS)
+        on_its_own("write the recovery of event", recover, key=event_id)
+    return chunk[-1][0] if len(chunk) == _CHUNK else 0
+
+
+def _tell(row: Any, now: datetime) -> None:
+    failure = facts.of_row(row, now)
+    if not Occurrence.objects.filter(key=failure.key).exists():
+        log.warning("djstripe.failure_told_late", delivery=row.pk)
+        pipeline.failed(failure, now)
+
+
+def event_counts(start: datetime, end: datetime) -> EventCounts:
+    """See Source."""
+    failed = Occurrence.objects.filter(key__startswith=DJSTRIPE_KEYS, occurred_at__gte=start, occurred_at__lt=end)
+    return rows.event_counts(failed, start, end)
+
+
+def seen(window: timedelta, expected: Iterable[str], now: datetime) -> Seen:
+    """See Source. Nothing waits in dj-stripe: what it cannot process at once it refuses."""
+    return rows.seen(window, expected, now)
+
+
+def replay(event_ids: Sequence[str], now: datetime) -> Replayed:
+    """See Source."""
+    return djstripe_replay.order(event_ids, now)
+
+
+def _connect(signal: Signal, receiver: Any, uid: str) -> None:
+    """Ahead of the site's receivers, so that one of them that raises does not keep the failure from people."""
+    signal.connect(receiver, sender=WebhookEventTrigger, dispatch_uid=uid)
+    with signal.lock:
+        ours = next(entry for entry in signal.receivers if entry[0][0] == uid)
+        signal.receivers.remove(ours)
+        signal.receivers.insert(0, ours)
+        signal.sender_receivers_cache.clear()
+
+
+_connect(webhook_processing_error, on_processing_error, "notifier.djstripe.failed")
+_connect(webhook_post_process, on_post_process, "notifier.djstripe.recovered")
+replays.register(replay)
+background.register(djstripe_replay.loops)

@@ -1,0 +1,128 @@
+"""What an alert may know of a failure in dj-stripe: an allow-list, every text redacted. Never its keys and headers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import Max
+
+from alerts_runtime.redaction.redact import redact
+from notifier.facts import Failure, Frame, Money
+from notifier.intake.source import DJSTRIPE_KEYS
+from notifier.judge.match import canonical
+from notifier.models import Occurrence
+from webhooks.events import StripeEvent, parse
+from webhooks.exceptions import MalformedEvent
+from webhooks.process.errors import MESSAGE_LIMIT, describe
+
+# Stripe delivers again for up to three days in live mode, and three times within hours otherwise.
+# https://docs.stripe.com/webhooks#automatic-retries
+RETRIES_FOR = timedelta(days=3)
+RETRIES_IN_TEST_MODE = 3
+
+
+def of(row: Any, error: BaseException, now: datetime, *, replayed: bool = False) -> Failure:
+    """The facts of a delivery whose processing raised `error`. The row has not been saved: all is read from memory."""
+    found = describe(error)
+    where = found.where
+    return _failure(
+        row,
+        now,
+        exceptions=tuple(canonical(path) for path in (found.exception, *found.bases)),
+        message=found.message,
+        frame=Frame(where.file, where.line, where.module, where.function) if where.file else None,
+        kind=found.kind,
+        transient=found.transient,
+        peer=found.peer,
+        traceback=found.stack,
+        replayed=replayed,
+    )
+
+
+def of_row(row: Any, now: datetime) -> Failure:
+    """The same from a saved row alone, which knows the exception's class only from the last line of its traceback."""
+    last = next((line for line in reversed(row.traceback.splitlines()) if line[:1].strip()), "")
+    path = last.partition(":")[0].strip()
+    name = canonical(path) if all(part.isidentifier() for part in path.split(".")) else "Exception"
+    return _failure(
+        row,
+        row.created,
+        exceptions=(name,),
+        message=redact(row.exception, limit=MESSAGE_LIMIT),
+        traceback=redact(row.traceback, limit=20_000),
+    )
+
+
+def row_of(key: str) -> int:
+    """The row that a failure's key is about."""
+    return int(key.removeprefix(DJSTRIPE_KEYS).split(":")[0])
+
+
+def event_id_of(row: Any) -> str:
+    """The event's id, or empty. Only a delivery that was validated has one that can be trusted."""
+    found = row.json_body.get("id") if isinstance(row.json_body, dict) else None
+    return found if isinstance(found, str) and len(found) <= 255 else ""
+
+
+def last_failures(event_ids: Iterable[str]) -> dict[str, datetime]:
+    """When each of these events last failed."""
+    failed = Occurrence.objects.filter(event_id__in=event_ids, recovered_at__isnull=True, key__startswith=DJSTRIPE_KEYS)
+    return dict(failed.values_list("event_id").annotate(Max("occurred_at")))
+
+
+def _failure(row: Any, at: datetime, *, replayed: bool = False, **found: Any) -> Failure:
+    event = _event(row)
+    if event is None:
+        return Failure(key=_key(row), occurred_at=at, endpoint=_endpoint(row), **found)
+    # Each delivery of one event is a row of its own, so its attempts are counted here.
+    attempt = 1 + Occurrence.objects.filter(event_id=event.id, recovered_at__isnull=True).count()
+    until = event.created + RETRIES_FOR
+    more = at < until if event.livemode else attempt <= RETRIES_IN_TEST_MODE
+    return Failure(
+        key=_key(row) + (f":{attempt}" if replayed else ""),
+        occurred_at=at,
+        event_id=event.id,
+        event_type=event.type,
+        endpoint=_endpoint(row),
+        account=event.account,
+        livemode=event.livemode,
+        attempt=attempt,
+        max_attempts=None if event.livemode else RETRIES_IN_TEST_MODE + 1,
+        will_retry=more and not replayed,
+        gives_up_at=until if event.livemode else None,
+        object_id=event.object_id,
+        customer=event.customer,
+        money=Money(event.amount, event.currency) if event.amount is not None and event.currency else None,
+        amount_unknown=event.amount_unknown,
+        **found,
+    )
+
+
+def _key(row: Any) -> str:
+    # A table that is emptied begins with 1 again; the second tells its rows from the old ones.
+    return f"{DJSTRIPE_KEYS}{row.pk}:{row.created:%Y%m%d%H%M%S}"
+
+
+def _endpoint(row: Any) -> str:
+    return str(row.webhook_endpoint.id)[:100] if row.webhook_endpoint_id else ""
+
+
+def _event(row: Any) -> StripeEvent | None:
+    try:
+        return parse(row.body, _endpoint(row))
+    except MalformedEvent:
+        return _what_can_be_read(row)
+
+
+def _what_can_be_read(row: Any) -> StripeEvent | None:
+    """Stripe signed it, so people are told of it although it is not of the form that we know."""
+    body = row.json_body if isinstance(row.json_body, dict) else {}
+    readable = {"object": "event", "created": int(row.created.timestamp()), "livemode": body.get("livemode") is True}
+    known = {name: body.get(name) for name in ("id", "type")}
+    try:
+        return parse(json.dumps(readable | known), _endpoint(row))
+    except MalformedEvent:
+        return None

@@ -1,0 +1,158 @@
+"""From the signals of `webhooks` to the pipeline, and what the notifier asks of its tables: see Source.
+
+A receiver touches no network: what must be told becomes rows, and a worker sends it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Count, Max, Min, Q, Sum
+from django.dispatch import receiver
+from django.utils import timezone
+
+from alerts_runtime.isolation.parts import on_its_own
+from alerts_runtime.wakeups.wake import wake
+from notifier.facts import EventCounts, Failure, Frame, Money
+from notifier.flow import pipeline, replays
+from notifier.flow.replays import Replayed
+from notifier.intake.source import DJSTRIPE_KEYS
+from notifier.intake.traffic import missing
+from notifier.judge.match import canonical
+from notifier.judge.watch import Seen
+from notifier.models import Occurrence
+from webhooks.events import StripeEvent
+from webhooks.models import Failure as FailureRow
+from webhooks.models import Refusal, WebhookEvent
+from webhooks.process import inbox
+from webhooks.signals import webhook_post_process, webhook_processing_error
+
+State = WebhookEvent.State
+CHUNK = 500
+# For so long a callback of an event's commit may still be at work, and fail.
+CALLBACKS = timedelta(minutes=1)
+_DONE = (State.PROCESSED, State.INCOMPLETE)
+_OURS = ~Q(key__startswith=DJSTRIPE_KEYS)  # the same event may have come to both
+
+
+@receiver(webhook_processing_error, dispatch_uid="notifier.failed")
+def on_processing_error(
+    sender: object, instance: WebhookEvent, event: StripeEvent, failure: FailureRow, **kwargs: Any
+) -> None:
+    """A failed attempt becomes facts, and the facts an alert. Told twice of one failure, it counts it once."""
+    pipeline.failed(facts_of(instance, event, failure), timezone.now())
+
+
+@receiver(webhook_post_process, dispatch_uid="notifier.recovered")
+def on_post_process(sender: object, instance: WebhookEvent, event: StripeEvent, **kwargs: Any) -> None:
+    """An event that had failed is processed: once that is committed, its failures are recovered."""
+    if instance.attempts > 1:
+        how = "replay" if instance.earlier_attempts else "retry"
+        transaction.on_commit(lambda: pipeline.recovered(event.id, how, timezone.now(), of=_OURS), robust=True)
+
+
+def facts_of(instance: WebhookEvent, event: StripeEvent, failure: FailureRow) -> Failure:
+    """What an alert may know of a failure: an allow-list, every text redacted when the row was written."""
+    has_money = event.amount is not None and bool(event.currency)
+    return Failure(
+        key=f"webhooks.failure:{failure.pk}",
+        occurred_at=failure.occurred_at,
+        exceptions=tuple(canonical(path) for path in (failure.exception, *failure.bases)),
+        message=failure.message,
+        event_id=event.id,
+        event_type=event.type,
+        endpoint=event.endpoint,
+        account=event.account,
+        livemode=event.livemode,
+        attempt=failure.attempt,
+        max_attempts=failure.max_attempts,
+        will_retry=failure.will_retry,
+        next_attempt_at=failure.next_attempt_at,
+        gives_up_at=failure.gives_up_at,
+        frame=Frame(failure.file, failure.line, failure.module, failure.function) if failure.file else None,
+        kind=failure.kind,
+        transient=failure.transient if failure.kind else None,  # a row of before these columns says neither
+        peer=failure.peer,
+        object_id=event.object_id,
+        customer=event.customer,
+        money=Money(event.amount, event.currency) if has_money and event.amount is not None else None,
+        amount_unknown=event.amount_unknown,
+        traceback=failure.traceback.text if failure.traceback else "",
+        after_commit=failure.after_commit,
+        not_run=tuple(failure.callbacks.splitlines()),
+    )
+
+
+def reconcile(after: int, now: datetime) -> int:
+    """See Source. A worker may have died between an event's commit and its alert."""
+    waiting = Occurrence.objects.filter(_OURS, recovered_at__isnull=True, pk__gt=after).exclude(event_id="")
+    chunk = list(waiting.order_by("pk").values_list("pk", "event_id")[:CHUNK])
+    ended = WebhookEvent.objects.filter(event_id__in={event for _, event in chunk}, state__in=_DONE)
+    for row in ended.only("event_id", "earlier_attempts", "state", "processed_at"):
+        complete = row.state == State.PROCESSED and (row.processed_at is None or row.processed_at < now - CALLBACKS)
+        how = "replay" if row.earlier_attempts else "retry"
+        recover = partial(pipeline.recovered, row.event_id, how, now, after_commit=complete, of=_OURS)
+        on_its_own("write the recovery of event", recover, key=row.event_id)
+    return chunk[-1][0] if len(chunk) == CHUNK else 0
+
+
+def event_counts(start: datetime, end: datetime) -> EventCounts:
+    """See Source."""
+    received = WebhookEvent.objects.filter(received_at__gte=start, received_at__lt=end).exclude(state=State.IGNORED)
+    row = received.aggregate(
+        received=Count("pk"),
+        first_time=Count("pk", filter=Q(state__in=_DONE, how_processed="first")),
+        recovered=Count("pk", filter=Q(state__in=_DONE) & ~Q(how_processed="first")),
+        dead=Count("pk", filter=Q(state=State.DEAD)),
+        open=Count("pk", filter=Q(state__in=[State.PENDING, State.PROCESSING])),
+    )
+    return EventCounts(**row)
+
+
+def seen(window: timedelta, expected: Iterable[str], now: datetime) -> Seen:
+    """See Source."""
+    since = now - window
+    refused = Refusal.objects.filter(minute__gte=since).values("endpoint", "reason").annotate(n=Sum("count"))
+    stored = WebhookEvent.objects.filter(received_at__gte=since).values("endpoint").annotate(n=Count("pk"))
+    last = {
+        name: WebhookEvent.objects.filter(type=name, livemode=True).aggregate(at=Max("received_at"))["at"]
+        for name in expected
+    }
+    counted = {(row["endpoint"], row["reason"]): row["n"] for row in refused}
+    valid = {row["endpoint"]: row["n"] for row in stored}
+    silent = {endpoint for endpoint, _ in counted} - set(valid)
+    events = {name: WebhookEvent.objects.filter(endpoint=name) for name in silent}
+    waiting = WebhookEvent.objects.filter(state=State.PENDING, due_at__lte=now).aggregate(
+        oldest=Min("due_at"), number=Count("pk")
+    )
+    return Seen(
+        refused=counted,
+        stored=valid,
+        missing={name: found for name, rows in events.items() if (found := missing(rows, "received_at", now))},
+        last_of_type=last,
+        first_ever=WebhookEvent.objects.aggregate(at=Min("received_at"))["at"],
+        oldest_waiting=waiting["oldest"],
+        waiting=waiting["number"],
+    )
+
+
+def replay(event_ids: Sequence[str], now: datetime) -> Replayed:
+    """See Source. At once what waits for its next attempt, anew what was given up or is incomplete."""
+    found = Replayed()
+    for start in range(0, len(event_ids), CHUNK):
+        chunk = event_ids[start : start + CHUNK]
+        for row in WebhookEvent.objects.filter(event_id__in=chunk).defer("body").order_by("pk"):
+            if inbox.rearm(row, now):
+                found += Replayed(again=1)
+            else:
+                found += Replayed(hurried=1) if inbox.hurry(row, now) else Replayed(left=1)
+    if found.again or found.hurried:
+        wake("events")
+    return found
+
+
+replays.register(replay)

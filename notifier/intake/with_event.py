@@ -1,0 +1,46 @@
+"""For receivers of dj-stripe's `webhook_processing_error` that are written as for `webhooks`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import structlog
+
+from webhooks.events import StripeEvent, parse
+from webhooks.exceptions import MalformedEvent
+from webhooks.process.errors import class_path
+
+log = structlog.get_logger(__name__)
+
+
+def with_event(receiver: Callable[..., object]) -> Callable[..., None]:
+    """Give a receiver of dj-stripe's signals `event` and `data`, and keep what it raises from dj-stripe.
+
+    `event` is a StripeEvent, or None when the body is not one; `data` is its payload, or {}; `api_key` is None. What
+    the receiver raises is logged: dj-stripe would lose the row of the delivery by it.
+
+        @signals.webhook_processing_error.connect
+        @with_event
+        def handle(sender, event, data, exception, **kwargs): ...
+    """
+
+    @wraps(receiver)
+    def receive(sender: object, instance: Any, **kwargs: Any) -> None:
+        event = _event(instance)
+        known = {"event": event, "data": event.payload if event else {}, "api_key": None}
+        try:
+            receiver(sender=sender, instance=instance, **kwargs | known)
+        except Exception as error:  # noqa: BLE001 - the site's, whatever it is
+            log.error("djstripe.receiver_raised", receiver=receiver.__qualname__, error=class_path(type(error)))
+
+    return receive
+
+
+def _event(instance: Any) -> StripeEvent | None:
+    endpoint = instance.webhook_endpoint.id if instance.webhook_endpoint_id else ""
+    try:
+        return parse(instance.body, str(endpoint))
+    except MalformedEvent:
+        return None

@@ -1,0 +1,75 @@
+"""The only writer of Handover: each is a row when it happens, so that edited settings leave the past alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from functools import partial
+
+import structlog
+
+from alerts_runtime.database.retention import delete_some
+from alerts_runtime.isolation.parts import on_its_own
+from notifier.judge.oncall.rota import Shift, shifts
+from notifier.judge.oncall.rotation import Rotation
+from notifier.judge.policy import Policy
+from notifier.models import Handover
+from notifier.oncall.overrides import in_force
+
+log = structlog.get_logger(__name__)
+
+LOOKED = timedelta(minutes=1)  # so exact is the time from which on edited settings count
+_INSTANT = timedelta(microseconds=1)
+
+
+def record(policy: Policy, now: datetime) -> None:
+    """Write down what has been handed over since the last look, by any number of workers."""
+    for rotation in policy.rotations.values():
+        on_its_own("write down handovers", partial(record_one, rotation, now), key=rotation.name)
+
+
+def record_one(rotation: Rotation, now: datetime) -> list[Handover]:
+    """The same for one rotation; the rows that this call wrote."""
+    last = Handover.objects.filter(rotation=rotation.name).order_by("-at").first()
+    if last is not None and now <= last.seen_at:
+        return []
+    since = last.seen_at if last else now
+    found = shifts(rotation, in_force(rotation.name, since), since, now + _INSTANT)
+    rows = [_row(rotation, shift, now) for shift in (_new(found, last) if last else found)]
+    if last is not None and (rows or now - last.seen_at >= LOOKED):
+        Handover.objects.filter(pk=last.pk, seen_at__lt=now).update(seen_at=rows[0].at if rows else now)
+    written = [row for row in rows if _write(row)]
+    for row in written:
+        log.info("handed over", rotation=rotation.name, at=row.at, person=row.person or "nobody", why=row.why)
+    return written
+
+
+def _new(found: list[Shift], last: Handover) -> Iterator[Shift]:
+    """What began after the last look; and, when the settings were edited since, who is on call by them from then on."""
+    first, *later = found
+    if (first.person or "", first.override) != (last.person, last.override_id) or first.layer != last.layer:
+        yield first
+    yield from later
+
+
+def _row(rotation: Rotation, shift: Shift, now: datetime) -> Handover:
+    return Handover(
+        rotation=rotation.name,
+        at=shift.start,
+        person=shift.person or "",
+        why=shift.why,
+        layer=shift.layer[:100],
+        override_id=shift.override,
+        seen_at=max(shift.start, min(shift.end, now)),
+    )
+
+
+def _write(row: Handover) -> bool:
+    values = {name: getattr(row, name) for name in ("person", "why", "layer", "override_id", "seen_at")}
+    _, written = Handover.objects.get_or_create(rotation=row.rotation, at=row.at, defaults=values)
+    return written
+
+
+def prune(before: datetime) -> int:
+    """Delete a batch of what was handed over before then; how many."""
+    return delete_some(Handover.objects.filter(seen_at__lt=before))
