@@ -337,6 +337,7 @@ NOTIFIER: dict[str, Any] = {
         "warning": _kept("slack") or _kept("team"),
         "*": [],
     },
+    "RELEASE": env.str("RELEASE", ""),
     "DIGESTS": {"daily": {"AT": env.str("DIGEST_AT", "08:00"), "TO": _kept("team") or _kept("slack")}},
 }
 

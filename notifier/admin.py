@@ -15,9 +15,20 @@ from alerts_runtime.redaction.masking import masked
 from notifier.answers import door
 from notifier.answers.commands import Asker, Command, Verb
 from notifier.config.conf import get_policy
-from notifier.flow import silences
+from notifier.flow import ignores, silences
 from notifier.messages.oncall import taken
-from notifier.models import Alert, Attempt, Digest, Handover, Notification, Occurrence, Override, Silence, Target
+from notifier.models import (
+    Alert,
+    Attempt,
+    Digest,
+    Handover,
+    Ignored,
+    Notification,
+    Occurrence,
+    Override,
+    Silence,
+    Target,
+)
 from notifier.oncall import overrides
 
 NAMED = 5  # alerts whose answer is shown, of those that were chosen together
@@ -184,6 +195,23 @@ class HandoverAdmin(ReadOnly, Listed):
     list_select_related = ["override"]
     list_filter = ["rotation"]
     ordering = ["-at"]
+
+
+@admin.register(Ignored)
+class IgnoredAdmin(ReadOnly, Listed):
+    list_display = ["id", "title", "module", "function", "author", "comment", "created_at", "ended_at", "ended_how"]
+    list_filter = [("ended_at", admin.EmptyFieldListFilter)]
+    ordering = ["-created_at"]
+    actions = ["end_now"]
+
+    def has_end_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.has_perm("swa_notifier.change_ignored"))
+
+    @admin.action(description="Tell of this kind again", permissions=["end"])
+    def end_now(self, request: HttpRequest, queryset: QuerySet[Ignored]) -> None:
+        now = timezone.now()
+        held = sum(ignores.end(row, f"by {request.user.get_username()}", now) for row in queryset)
+        self.message_user(request, f"{held} held message(s) are judged again", messages.SUCCESS)
 
 
 @admin.register(Target)

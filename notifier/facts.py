@@ -210,6 +210,7 @@ class AlertState:
     acknowledged_severity: Severity | None = None  # how bad it was then
     last_answer: int = 0  # grows with each answer that all who were told are to see
     inhibited_by: int | None = None
+    ignored: int | None = None
     fingerprint: str = ""
 
 

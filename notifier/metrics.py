@@ -21,6 +21,7 @@ GUARDS = {
     "silence": "silence",
     "quiet hours": "quiet_hours",
     "inhibited": "inhibited",
+    "ignored": "ignored",
     "acknowledged": "acknowledged",
     "budget": "budget",
     "diverted": "diverted",

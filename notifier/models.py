@@ -1,8 +1,8 @@
 """What is known of alerts and of their delivery. `due_at` is the only scheduler; these tables are the only truth.
 
 Each table has one writer: alerts.py writes Alert and Occurrence; targets.py Target; outbox.py with attempts.py and
-reports.py Notification, Attempt, AttemptPart and Digest; silences.py Silence; alerts/log.py LogEntry;
-flow/escalations.py Escalation; oncall/overrides.py Override; oncall/handovers.py Handover.
+reports.py Notification, Attempt, AttemptPart and Digest; silences.py Silence; ignores.py Ignored; alerts/log.py
+LogEntry; flow/escalations.py Escalation; oncall/overrides.py Override; oncall/handovers.py Handover.
 """
 
 from django.db import models
@@ -67,6 +67,7 @@ class Alert(models.Model):
     acknowledged_severity = models.PositiveSmallIntegerField(null=True)  # how bad it was then; worse is told
     last_answer = models.BigIntegerField(default=0, db_default=0)  # the entry of its log that all are to see
     inhibited_by = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL, related_name="inhibits")
+    ignored = models.ForeignKey("Ignored", null=True, blank=True, on_delete=models.SET_NULL, related_name="alerts")
     resolve_after = models.DurationField(null=True)  # quiet for so long means over; null: when its events are processed
     resolved_at = models.DateTimeField(null=True, blank=True)
     resolved_how = models.CharField(max_length=50, blank=True)
@@ -384,3 +385,31 @@ class Handover(models.Model):
 
     def __str__(self) -> str:
         return f"{self.rotation} to {self.person or 'nobody'} at {self.at:%Y-%m-%d %H:%M}"
+
+
+class Ignored(models.Model):
+    """A kind of alert of which nobody is told until its code changes. One that ended stays, and says how."""
+
+    fingerprint = models.CharField(max_length=64)
+    title = models.CharField(max_length=300)
+    module = models.CharField(max_length=255, blank=True)
+    function = models.CharField(max_length=255, blank=True)
+    code = models.CharField(max_length=64, blank=True, help_text="A hash of that function's source; empty: unknown.")
+    release = models.CharField(max_length=100, blank=True, help_text='NOTIFIER["RELEASE"] at that time.')
+    author = models.CharField(max_length=150)
+    comment = models.CharField(max_length=500, blank=True)
+    created_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True, blank=True)
+    ended_how = models.CharField(max_length=150, blank=True)
+
+    class Meta:
+        verbose_name_plural = "ignored"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["fingerprint"], condition=Q(ended_at__isnull=True), name="swa_ignored_once_per_fingerprint"
+            )
+        ]
+        indexes = [models.Index(fields=["ended_at"], name="swa_ignored_by_end")]
+
+    def __str__(self) -> str:
+        return f"Ignored {self.pk}: {self.title}"

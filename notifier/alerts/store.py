@@ -28,6 +28,7 @@ class Recorded:
     planned_for: str  # the targets for whom something is planned already (see outbox.plan)
     reopened: bool = False  # it had been over, and is judged anew
     new: Alert | None = None  # the row, when it was not there before
+    ignored: int | None = None  # what says that nobody is to be told of its kind
 
 
 def record(
@@ -111,6 +112,17 @@ def inhibit(alert: Alert, parent_id: int | None) -> None:
     alert.inhibited_by_id = parent_id
 
 
+def set_ignored(fingerprint: str, ignored_id: int) -> int:
+    """Nobody is told of these alerts any more; how many of them are open."""
+    alerts = Alert.objects.filter(fingerprint=fingerprint)
+    alerts.filter(resolved_at__isnull=False).update(ignored=ignored_id)  # one may open again
+    return alerts.filter(resolved_at__isnull=True).update(ignored=ignored_id)
+
+
+def no_longer_ignored(ignored_id: int) -> None:
+    Alert.objects.filter(ignored=ignored_id).update(ignored=None)
+
+
 def release_children(parent: Alert) -> None:
     Alert.objects.filter(inhibited_by=parent.pk).update(inhibited_by=None)
 
@@ -171,6 +183,7 @@ def state_of(alert: Alert) -> AlertState:
         acknowledged_severity=Severity(alert.acknowledged_severity) if alert.acknowledged_severity else None,
         last_answer=alert.last_answer,
         inhibited_by=alert.inhibited_by_id,
+        ignored=alert.ignored_id,
         fingerprint=alert.fingerprint,
     )
 
@@ -205,10 +218,9 @@ def _count(failure: Failure, verdict: Verdict, quiet_period: timedelta) -> Recor
         rows = cursor.fetchall()
     if not rows:
         return None
-    alert_id, seq, severity, planned_for = rows[0]
-    return Recorded(
-        alert_id, seq, Severity(severity), opened=False, planned_for=planned_for, reopened=planned_for == REOPENED
-    )
+    alert_id, seq, severity, planned_for, ignored = rows[0]
+    reopened = planned_for == REOPENED
+    return Recorded(alert_id, seq, Severity(severity), False, planned_for, reopened, ignored=ignored)
 
 
 REOPENED = "reopened"  # in `planned_for`, until its plan is made: nobody has one
@@ -245,7 +257,7 @@ _COUNT = f"""
         WHERE fingerprint = %(fingerprint)s AND (resolved_at IS NULL OR resolved_at > %(quiet_since)s)
         ORDER BY resolved_at IS NOT NULL, resolved_at DESC LIMIT 1
     )
-    RETURNING id, count, severity, planned_for
+    RETURNING id, count, severity, planned_for, ignored_id
 """  # noqa: S608 - the constant above
 # The largest amount of each currency: amounts in different ones cannot be compared.
 _KNOWN = "CASE WHEN resolved_at IS NULL THEN amounts ELSE '{}' END"

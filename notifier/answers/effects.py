@@ -10,7 +10,7 @@ from notifier.alerts import store
 from notifier.answers import kinds, log
 from notifier.answers.commands import Asker, Command, Verb
 from notifier.config.conf import get_policy
-from notifier.flow import pipeline, replays, silences
+from notifier.flow import ignores, pipeline, rehearsals, replays, silences
 from notifier.judge.durations import human
 from notifier.judge.policy import Policy
 from notifier.messages import answered
@@ -98,8 +98,7 @@ def silence(alert: Alert, command: Command, asker: Asker, now: datetime) -> Done
 
 
 def replay(alert: Alert, command: Command, asker: Asker, now: datetime) -> Done:
-    waiting = Occurrence.objects.filter(alert=alert, recovered_at__isnull=True).exclude(event_id="")
-    ids = list(waiting.order_by("event_id").values_list("event_id", flat=True).distinct()[: replays.MOST + 1])
+    ids = _waiting(alert)
     if not ids:
         return Done(f"Alert {alert.pk}: it has no event that waits to be processed.")
     found = replays.replay(ids, now)
@@ -118,8 +117,31 @@ def escalate(alert: Alert, command: Command, asker: Asker, now: datetime) -> Don
     return Done(detail=f"to {', '.join(level.to) or 'the last resort'}")
 
 
+def rehearse(alert: Alert, command: Command, asker: Asker, now: datetime) -> Done:
+    ids = _waiting(alert)
+    if not ids:
+        return Done(f"Alert {alert.pk}: it has no event that waits to be processed.")
+    said = rehearsals.rehearse(ids)
+    return Done(detail=said.removesuffix(".")) if said else Done(f"Alert {alert.pk}: its events cannot be rehearsed.")
+
+
+def ignore(alert: Alert, command: Command, asker: Asker, now: datetime) -> Done:
+    row, is_new = ignores.ignore(alert, author=asker.person, now=now, comment=command.text)
+    until = ignores.until(row)
+    if is_new:
+        return Done(detail=until)
+    by = f" by {row.author}" if row.author else ""
+    return Done(f"Alert {alert.pk}: its kind is ignored{by} already, {until}.")
+
+
 def comment(alert: Alert, command: Command, asker: Asker, now: datetime) -> Done:
     return Done() if command.text.strip() else Done("A comment needs words.")
+
+
+def _waiting(alert: Alert) -> list[str]:
+    """The events of an alert that are still to be processed, and one more than can be replayed at once."""
+    waiting = Occurrence.objects.filter(alert=alert, recovered_at__isnull=True).exclude(event_id="")
+    return list(waiting.order_by("event_id").values_list("event_id", flat=True).distinct()[: replays.MOST + 1])
 
 
 def _over(alert: Alert, now: datetime, policy: Policy) -> Done:
@@ -156,6 +178,8 @@ for _verb, _effect in {
     Verb.SILENCE: silence,
     Verb.REPLAY: replay,
     Verb.ESCALATE: escalate,
+    Verb.REHEARSE: rehearse,
+    Verb.IGNORE: ignore,
     Verb.COMMENT: comment,
 }.items():
     register(_verb, _effect)

@@ -8,7 +8,7 @@ import requests
 from requests.adapters import HTTPAdapter
 
 ANSWER = 1_000_000  # bytes, after decompression
-_CHUNK = 65_536
+CHUNK = 65_536
 
 
 class AnswerTooLarge(requests.RequestException):
@@ -21,7 +21,7 @@ class BoundedAdapter(HTTPAdapter):
     def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
         response = super().send(request, *args, **(kwargs | {"stream": True}))
         content = bytearray()
-        for chunk in response.iter_content(_CHUNK):
+        for chunk in response.iter_content(CHUNK):
             content += chunk
             if len(content) > ANSWER:
                 response.close()

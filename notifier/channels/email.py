@@ -99,6 +99,10 @@ class Email(Channel):
                 session.max_redirects = 0  # requests would send Postmark's token along
                 bound(session)
                 session.hooks["response"].append(lambda answer, *_, **__: answers.append(answer.status_code))
+            elif _is_ses(connection):
+                from notifier.channels import ses
+
+                ses.bound_answers(connection.client)
             taken = connection.send_messages([letter])
         except Exception as error:
             if known := mail_failures.of(error, opened=opened, accepted=_took_it(answers)):
@@ -120,7 +124,7 @@ class Email(Channel):
             connection = mail.get_connection(self.option("backend"))
         if hasattr(connection, "timeout"):
             connection.timeout = self.timeout
-        if getattr(connection, "esp_name", "") == "Amazon SES":
+        if _is_ses(connection):
             from notifier.channels import ses
 
             ses.bound(connection.client_params, self.timeout)
@@ -133,6 +137,10 @@ class Email(Channel):
         _, sender = parseaddr(self.option("from_email"))
         domain = punycode(sender.rpartition("@")[2] if "@" in sender else "localhost")
         return f"<{re.sub(r'[^A-Za-z0-9.-]', '-', message.reference)}@{domain}>"
+
+
+def _is_ses(connection: Any) -> bool:
+    return getattr(connection, "esp_name", "") == "Amazon SES"
 
 
 def _headers(own_id: str, thread: str) -> dict[str, str]:

@@ -6,13 +6,17 @@ https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html#API_Se
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from typing import Any
 
 from botocore import exceptions
+from botocore.awsrequest import AWSResponse
 from botocore.config import Config
 from botocore.parsers import ResponseParserError
+from urllib3.exceptions import HTTPError
 
 from notifier.channels import failures
+from notifier.channels.bounded import ANSWER, CHUNK
 from notifier.facts import DeliveryError, Result
 
 # Over the rate or the day's quota, or signed by a clock that is wrong: nothing was taken, and a later one may be.
@@ -58,6 +62,50 @@ def bound(params: dict[str, Any], timeout: float) -> None:
     config = Config(connect_timeout=timeout, read_timeout=timeout, retries={"total_max_attempts": 1})
     params["config"] = params["config"].merge(config)
     logging.getLogger("botocore").setLevel(logging.WARNING)  # DEBUG writes whom a message is for and what it says
+
+
+class BoundedSession:
+    """botocore's way to a server, for answers of at most `ANSWER` bytes. Raises HTTPClientError."""
+
+    def __init__(self, session: Any) -> None:
+        self._session = session
+
+    def send(self, request: Any) -> AWSResponse:
+        request.stream_output = True  # else it is read to its end in there
+        answer = self._session.send(request)
+        return AWSResponse(answer.url, answer.status_code, answer.headers, _Whole(_read(answer.raw)))
+
+    def close(self) -> None:
+        self._session.close()
+
+
+class _Whole:
+    """What has been read, where botocore looks for what is to be read."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+
+    def stream(self) -> Iterator[bytes]:
+        yield self._content
+
+
+def _read(raw: Any) -> bytes:
+    content = bytearray()
+    try:
+        for chunk in raw.stream(CHUNK):
+            content += chunk
+            if len(content) > ANSWER:
+                raise HTTPError(f"an answer of more than {ANSWER:,} bytes")
+    except HTTPError as error:  # the answer had begun
+        raw.close()
+        raise exceptions.HTTPClientError(error=error) from error
+    raw.release_conn()
+    return bytes(content)
+
+
+def bound_answers(client: Any) -> None:
+    """Let a client read no answer beyond the limit. botocore has no setting for it, and no event in between."""
+    client._endpoint.http_session = BoundedSession(client._endpoint.http_session)
 
 
 def of(error: Exception) -> DeliveryError:

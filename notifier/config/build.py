@@ -59,6 +59,7 @@ def build(written: Written, raw: object, site: Site) -> tuple[Policy, list[Probl
         resolve_after=written.resolve_after,
         forget_after=written.forget_after,
         retention=written.retention,
+        release=written.release.strip(),
     )
     return policy, problems
 

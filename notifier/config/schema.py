@@ -171,6 +171,7 @@ class Written(Upper):
     resolve_after: Span = _POLICY.resolve_after
     forget_after: Span = _POLICY.forget_after
     retention: Span = _POLICY.retention
+    release: Annotated[str, Field(max_length=100)] = ""
 
 
 ENTRIES: dict[str | int, type[BaseModel]] = {

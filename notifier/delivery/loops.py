@@ -22,7 +22,7 @@ from notifier.alerts import store
 from notifier.config.conf import get_policy
 from notifier.delivery.courier import Courier
 from notifier.facts import Target as To
-from notifier.flow import escalations, inhibit, pipeline, silences
+from notifier.flow import escalations, ignores, inhibit, pipeline, silences
 from notifier.intake import source
 from notifier.judge import calendar, watch
 from notifier.judge.policy import DigestPlan
@@ -188,6 +188,7 @@ def release_outdated(now: datetime) -> None:
     """What is held by a silence or a parent alert that no longer holds it is judged again."""
     on_its_own("judge again what silences held", partial(silences.release_outdated, now))
     on_its_own("judge again what alerts held", partial(inhibit.release_orphans, now))
+    on_its_own("hold what is ignored", ignores.catch_up)
 
 
 def tell_of_unreadable_silences(now: datetime) -> None:
@@ -225,5 +226,5 @@ def watch_inbound(now: datetime) -> None:
 def prune(now: datetime) -> bool:
     """Delete a batch of what is older than NOTIFIER["RETENTION"]; whether there was any."""
     before = now - get_policy().retention
-    pruned = (attempts.prune, store.prune, silences.prune, handovers.prune, overrides.prune)
+    pruned = (attempts.prune, store.prune, silences.prune, ignores.prune, handovers.prune, overrides.prune)
     return any(prune_some(before) for prune_some in pruned)

@@ -212,7 +212,7 @@ def _held(alert: Alert, now: datetime) -> guards.Gate | None:
         now=now,
         silences=silences.in_force(now, lock=True),
     )
-    return guards.inhibited(case) or guards.silenced(case)
+    return guards.ignored(case) or guards.inhibited(case) or guards.silenced(case)
 
 
 def _wait(row: Escalation, alert: Alert, held: guards.Gate, route: Route, now: datetime) -> None:

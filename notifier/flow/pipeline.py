@@ -15,7 +15,7 @@ from notifier.alerts import store
 from notifier.alerts.store import Recorded
 from notifier.config.conf import get_policy
 from notifier.facts import Failure, Severity, Verdict
-from notifier.flow import escalations, inhibit
+from notifier.flow import escalations, ignores, inhibit
 from notifier.judge import guards
 from notifier.judge.classify import classify, subject_of
 from notifier.judge.escalation import Level
@@ -50,6 +50,7 @@ def raised(
         try:
             with transaction.atomic():
                 recorded = store.record(failure, verdict, quiet_period=policy.quiet_period, resolve_after=resolve_after)
+                told_again = ignores.look(recorded, failure, verdict.fingerprint, policy.release, now)
                 tried = _try_routes(failure, verdict, recorded.severity, policy)
                 routed = targets_of(tried, policy.channels)
                 due = _plan(recorded, tried, routed, policy, now)
@@ -60,7 +61,9 @@ def raised(
                 return None
     else:
         raise RuntimeError(f"failure {failure.key} could not be recorded: its alert keeps changing")
-    if due:
+    if told_again:
+        _wake(policy.channels)
+    elif due:
         _wake(one.target.channel for one in routed)
     # In a storm each failure has its line already, from whoever processed the event.
     say = log.info if recorded.planned_for != plans.plan_key(routed, recorded.severity) else log.debug

@@ -18,7 +18,7 @@ from django.utils import timezone
 from alerts_runtime.isolation.parts import on_its_own
 from alerts_runtime.wakeups.wake import wake
 from notifier.facts import EventCounts, Failure, Frame, Money
-from notifier.flow import pipeline, replays
+from notifier.flow import pipeline, rehearsals, replays
 from notifier.flow.replays import Replayed
 from notifier.intake.source import DJSTRIPE_KEYS
 from notifier.intake.traffic import missing
@@ -28,11 +28,12 @@ from notifier.models import Occurrence
 from webhooks.events import StripeEvent
 from webhooks.models import Failure as FailureRow
 from webhooks.models import Refusal, WebhookEvent
-from webhooks.process import inbox
+from webhooks.process import inbox, rehearsal
 from webhooks.signals import webhook_post_process, webhook_processing_error
 
 State = WebhookEvent.State
 CHUNK = 500
+REHEARSE_WITHIN = 5.0  # seconds: whoever asks waits for it, and holds the alert
 # For so long a callback of an event's commit may still be at work, and fail.
 CALLBACKS = timedelta(minutes=1)
 _DONE = (State.PROCESSED, State.INCOMPLETE)
@@ -155,4 +156,10 @@ def replay(event_ids: Sequence[str], now: datetime) -> Replayed:
     return found
 
 
+def rehearse(event_ids: Sequence[str]) -> str:
+    """What a replay of these events would come to with the code of now: a few seconds' worth of them."""
+    return rehearsal.rehearse(event_ids, seconds=REHEARSE_WITHIN).sentence
+
+
+rehearsals.register(rehearse)
 replays.register(replay)

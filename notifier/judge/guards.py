@@ -17,6 +17,7 @@ from notifier.judge.policy import Channel
 
 # A parent's end judges its children at once; this only bounds the wait when that was missed.
 LOOK_AGAIN = timedelta(minutes=5)
+DAY = timedelta(days=1)
 
 
 UNREACHED = "could not be delivered"
@@ -81,6 +82,11 @@ def judge(case: Case) -> Gate:
 def inhibited(case: Case) -> Gate | None:
     parent = case.alert.inhibited_by
     return Gate(Action.HOLD, f"inhibited by alert {parent}", case.now + LOOK_AGAIN) if parent else None
+
+
+def ignored(case: Case) -> Gate | None:
+    """Until the code changes, or somebody takes it back: looked at once a day, since neither has a time."""
+    return Gate(Action.HOLD, f"ignored {case.alert.ignored}", case.now + DAY) if case.alert.ignored else None
 
 
 def silenced(case: Case) -> Gate | None:
@@ -148,14 +154,14 @@ def over_budget(case: Case) -> Gate | None:
 
 # The throttle is not in the table: it holds the target, not the notification (see targets.hold).
 TABLE: dict[Reason, tuple[Guard, ...]] = {
-    Reason.FIRST: (inhibited, silenced, acknowledged, quiet, undeliverable, over_budget),
+    Reason.FIRST: (ignored, inhibited, silenced, acknowledged, quiet, undeliverable, over_budget),
     # Worse than it was when somebody acknowledged it: they must know.
-    Reason.RAISED: (inhibited, silenced, quiet, undeliverable, over_budget),
-    Reason.REOPENED: (inhibited, silenced, quiet, undeliverable, over_budget),
+    Reason.RAISED: (ignored, inhibited, silenced, quiet, undeliverable, over_budget),
+    Reason.REOPENED: (ignored, inhibited, silenced, quiet, undeliverable, over_budget),
     # Also in the statement that claims the send: whoever acknowledges it in this moment is asked for as well.
-    Reason.ESCALATED: (inhibited, silenced, acknowledged, quiet, undeliverable, over_budget),
-    Reason.UPDATE: (inhibited, silenced, acknowledged, quiet, undeliverable, over_budget),
-    Reason.REPEAT: (inhibited, silenced, acknowledged, quiet, undeliverable, over_budget),
+    Reason.ESCALATED: (ignored, inhibited, silenced, acknowledged, quiet, undeliverable, over_budget),
+    Reason.UPDATE: (ignored, inhibited, silenced, acknowledged, quiet, undeliverable, over_budget),
+    Reason.REPEAT: (ignored, inhibited, silenced, acknowledged, quiet, undeliverable, over_budget),
     # Whoever was told of it sees who has it: also when that, or a silence that somebody began, holds the rest.
     Reason.ANSWERED: (quiet, undeliverable, over_budget),
     # Whoever was told that it began is told that it is over; nobody is woken for it.

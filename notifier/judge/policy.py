@@ -146,6 +146,7 @@ class Policy:
     resolve_after: timedelta = timedelta(hours=1)  # for alerts that no event can recover
     forget_after: timedelta = timedelta(days=30)  # an unresolved alert ends by itself
     retention: timedelta = timedelta(days=180)
+    release: str = ""  # of the site; a new one ends what was ignored
 
     def route(self, name: str) -> Route | None:
         return next((route for route in self.routes if route.name == name), None)

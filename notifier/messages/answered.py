@@ -99,12 +99,15 @@ def done(verb: Verb, number: int, until: datetime | None, detail: str, now: date
     """What the asker is told when it was done: "Alert 118: acknowledged until 03:10 UTC." """
     if verb is Verb.REPLAY:
         return f"Alert {number}: {detail} to be processed again."
+    if verb is Verb.REHEARSE:
+        return f"Alert {number}: {detail}."
     words = {
         Verb.ACKNOWLEDGE: "acknowledged",
         Verb.TAKE_BACK: "the acknowledgement is taken back; messages go on",
         Verb.RESOLVE: "resolved",
         Verb.SILENCE: "its kind is silenced",
         Verb.COMMENT: "noted",
+        Verb.IGNORE: "nobody is told of its kind any more",
         Verb.ESCALATE: "escalated",
     }.get(verb, "done")
     end = f" until {clock(until, now, tz)}" if until else ""

@@ -37,8 +37,10 @@ def prune(scene: Scene) -> None:
 
 
 def counts() -> dict[str, int]:
+    """The tables that have rows, and how many."""
     models = apps.get_app_config("swa_notifier").get_models()
-    return {model.__name__: model._default_manager.count() for model in models if model is not Target}
+    found = {model.__name__: model._default_manager.count() for model in models if model is not Target}
+    return {name: number for name, number in found.items() if number}
 
 
 def an_ended_alert(scene: Scene) -> Alert:
@@ -63,9 +65,7 @@ def test_an_alert_that_was_over_long_ago_goes_with_all_that_was_said_of_it(scene
         "Notification": 1,
         "Attempt": 3,
         "AttemptPart": 3,
-        "Digest": 0,
         "LogEntry": 1,
-        "Silence": 0,
     }
     before = counts()
 
@@ -75,7 +75,7 @@ def test_an_alert_that_was_over_long_ago_goes_with_all_that_was_said_of_it(scene
 
     scene.clock.step(SECOND)
     prune(scene)
-    assert set(counts().values()) == {0}
+    assert counts() == {}
     assert Target.objects.exists()
 
 

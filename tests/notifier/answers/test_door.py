@@ -135,7 +135,7 @@ def test_a_comment_is_logged_and_wakes_nobody(scene: Scene, alert: Alert) -> Non
 
 def test_what_does_not_exist(scene: Scene, alert: Alert) -> None:
     assert answer(Command(Verb.ACKNOWLEDGE, 4711), ANA, scene.now) == Answer(False, "There is no alert 4711.")
-    assert say(scene, alert, Verb.REHEARSE) == Answer(False, "This site has no way to rehearse.")
+    assert say(scene, alert, Verb.TEST) == Answer(False, "This site has no way to test.")
 
 
 def test_nul_and_half_characters_are_stored_on_every_database(scene: Scene, alert: Alert) -> None:

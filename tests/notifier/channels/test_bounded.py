@@ -9,10 +9,8 @@ import pytest
 
 from notifier.facts import Result
 from tests.fakes import FLOOD
-from tests.notifier.channels.conftest import Rig
+from tests.notifier.channels.conftest import HTTP_KINDS, Rig
 
-# Not Amazon SES: botocore reads an answer to its end, and has no place for a limit.
-KINDS = ("slack", "slack_webhook", "sms", "postmark", "mailgun", "resend", "brevo")
 MUCH = 20_000_000  # bytes
 
 
@@ -23,7 +21,7 @@ def peak() -> Iterator[Callable[[], int]]:
     tracemalloc.stop()
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", HTTP_KINDS)
 @pytest.mark.parametrize("broken", ["flood", "bomb"])
 @pytest.mark.parametrize("status", [200, 500])
 def test_an_answer_is_read_up_to_a_limit(
@@ -35,7 +33,7 @@ def test_an_answer_is_read_up_to_a_limit(
     error = one.fails()
 
     assert error.result in (Result.UNCERTAIN, Result.RETRY)
-    # Slack's client decompresses nothing, so to it a bomb is a short answer of somebody else's.
+    # Slack's client and Amazon's decompress nothing, so to them a bomb is a short answer of somebody else's.
     if status == 200 and not kind.startswith("slack"):
         assert error.result is Result.UNCERTAIN, "it may have been taken"
     assert peak() < MUCH

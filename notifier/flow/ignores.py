@@ -1,0 +1,120 @@
+"""The only writer of Ignored: kinds of alert that are counted, and not told until their code changes.
+
+A silence ends at its time; this at the first failure for which the function that fails says something else than it did,
+or NOTIFIER["RELEASE"] is another; or by hand. Then what was counted meanwhile is told as well.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import structlog
+from django.db import IntegrityError, transaction
+
+from alerts_runtime.redaction.redact import redact
+from notifier.alerts import store
+from notifier.alerts.store import Recorded
+from notifier.config.conf import get_policy
+from notifier.facts import Failure
+from notifier.flow.own_code import code_of
+from notifier.models import Alert, Ignored
+from notifier.outbox import plans
+
+log = structlog.get_logger(__name__)
+
+
+def ignore(alert: Alert, *, author: str, now: datetime, comment: str = "") -> tuple[Ignored, bool]:
+    """Tell nobody of this alert's kind any more; what says so, and whether it is new.
+
+    Whoever has heard of an alert still hears that it is over.
+    """
+    frame = alert.frame or {}
+    module, function = str(frame.get("module", "")), str(frame.get("function", ""))
+    row = Ignored(
+        fingerprint=alert.fingerprint,
+        title=alert.headline[:300],
+        module=module,
+        function=function,
+        code=code_of(module, function) if module else "",
+        release=get_policy().release,
+        author=redact(author, limit=150),
+        comment=redact(comment, limit=500),
+        created_at=now,
+    )
+    try:
+        with transaction.atomic():
+            row.save()
+            store.set_ignored(alert.fingerprint, row.pk)
+    except IntegrityError:
+        if (known := in_force(alert.fingerprint)) is not None:
+            return known, False
+        raise
+    alert.ignored = row
+    log.info("alert ignored", alert=alert.pk, ignored=row.pk, until=until(row))
+    return row, True
+
+
+def end(row: Ignored, how: str, now: datetime) -> int:
+    """Tell of this kind again; how many messages that were held are judged now. `how`: "by ada", "billing changed"."""
+    with transaction.atomic():
+        changed = Ignored.objects.filter(pk=row.pk, ended_at__isnull=True).update(
+            ended_at=now, ended_how=redact(how, limit=150)
+        )
+        if not changed:
+            return 0
+        store.no_longer_ignored(row.pk)
+        log.info("alert no longer ignored", ignored=row.pk, how=how)
+        return plans.release_held(f"ignored {row.pk}", now)
+
+
+def in_force(fingerprint: str) -> Ignored | None:
+    return Ignored.objects.filter(fingerprint=fingerprint, ended_at__isnull=True).first()
+
+
+def until(row: Ignored) -> str:
+    """For people: when it ends by itself."""
+    ends = [f"{row.module}.{row.function} changes"] if row.code else []
+    ends += [f"another release than {row.release}"] if row.release else []
+    if not ends:
+        return "until somebody takes it back: nothing says when its code changes"
+    return f"until {' or '.join(ends)}"
+
+
+def look(recorded: Recorded, failure: Failure, fingerprint: str, release: str, now: datetime) -> bool:
+    """What a failure that was just counted means for this; True when its kind is told again from now on."""
+    if recorded.opened:
+        row = in_force(fingerprint)
+    else:
+        row = Ignored.objects.filter(pk=recorded.ignored).first() if recorded.ignored else None
+    if row is None:
+        return False
+    if how := _changed(row, failure, release):
+        end(row, how, now)
+        return True
+    if recorded.new is not None:
+        store.set_ignored(fingerprint, row.pk)
+        recorded.new.ignored = row
+    return False
+
+
+def catch_up() -> None:
+    """An alert that opened at the moment at which its kind began to be ignored."""
+    for row in Ignored.objects.filter(ended_at__isnull=True):
+        if Alert.objects.filter(fingerprint=row.fingerprint, resolved_at__isnull=True, ignored__isnull=True).exists():
+            store.set_ignored(row.fingerprint, row.pk)
+
+
+def prune(before: datetime) -> int:
+    """Delete those that ended before then; how many rows."""
+    return Ignored.objects.filter(ended_at__lt=before).delete()[0]
+
+
+def _changed(row: Ignored, failure: Failure, release: str) -> str:
+    """How its code is another than it was; empty: it is not, or nobody can say."""
+    if row.release and release and release != row.release:
+        return f"release {release}"
+    frame = failure.frame
+    if not row.code or frame is None or (frame.module, frame.function) != (row.module, row.function):
+        return ""  # an outage fails here and there: another place says nothing
+    code = code_of(frame.module, frame.function)
+    return f"{frame.module}.{frame.function} changed" if code and code != row.code else ""
