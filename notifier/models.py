@@ -209,6 +209,8 @@ class Escalation(models.Model):
     reached_at = models.DateTimeField()
     due_at = models.DateTimeField(null=True)  # null: nothing more
     why = models.CharField(max_length=100)  # why then, or why nothing more
+    # Somebody acknowledged the alert, and not yet each of those whom a step asks: the steps go on.
+    asks_each = models.BooleanField(default=False, db_default=False)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["alert", "route"], name="one_escalation_per_route")]

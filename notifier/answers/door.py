@@ -11,7 +11,7 @@ import structlog
 from django.db import transaction
 
 from notifier.answers import effects, log
-from notifier.answers.commands import Answer, Asker, Command
+from notifier.answers.commands import Answer, Asker, Command, Verb
 from notifier.config.conf import get_policy
 from notifier.flow import pipeline
 from notifier.messages import answered
@@ -48,6 +48,8 @@ def answer(command: Command, asker: Asker, now: datetime) -> Answer:
             until=done.until,
             detail=done.detail,
         )
+        if entry.changed and command.verb is Verb.ACKNOWLEDGE:
+            pipeline.reconsider(alert, now)  # a step may ask each of its recipients
         if entry.news:
             pipeline.answered(alert, entry.pk, asker.address, now)
     logger.info("answer", alert=alert.pk, verb=command.verb, through=asker.through, changed=entry.changed)

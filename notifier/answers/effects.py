@@ -53,6 +53,8 @@ def acknowledge(alert: Alert, command: Command, asker: Asker, now: datetime) -> 
     until = now + (command.duration or policy.acknowledge_for)
     if _is_acknowledged(alert, now):
         found = alert.acknowledged_until or now
+        if pipeline.asks(alert, asker.person, asker.address, now):
+            return Done(until=found)  # a step asks each of its recipients: the door writes this one down too
         if command.duration is None or abs(found - until) <= SAME:
             return Done(f"Alert {alert.pk}: {answered.already(_acknowledgement(alert), now, policy.tz)}.")
     pipeline.acknowledge(alert, log.storable(asker.person), now, until)

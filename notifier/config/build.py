@@ -152,7 +152,7 @@ def _routes(written: Written) -> Iterator[Route]:
             timing=_timing(cadence),
             after_attempts=cadence.after_attempts,
             go_on=entry.go_on,
-            escalate=tuple(Step(one.after, _once(one.to), last_resort=one.last_resort) for one in entry.escalate),
+            escalate=tuple(Step(one.after, _once(one.to), one.each, one.last_resort) for one in entry.escalate),
             repeat_steps=entry.repeat_steps,
         )
 

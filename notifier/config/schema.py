@@ -94,6 +94,7 @@ class Cadence(Lower):
 class StepEntry(Lower):
     after: Span
     to: Many[Alias] = ()
+    each: bool = False
     last_resort: bool = False
 
 

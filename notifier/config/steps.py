@@ -39,6 +39,8 @@ def _routes(written: Written) -> Iterator[tuple[int, RouteEntry]]:
 def _of_whom(step: StepEntry, before: Sequence[StepEntry]) -> tuple[str, str] | None:
     if any(one.last_resort for one in before):
         return "no step comes after the last resort", "Move it before that one."
+    if step.last_resort and step.each:
+        return "nobody answers for the last resort", 'Remove "each".'
     if not step.to and not step.last_resort:
         return "tells nobody", 'Name channels in "to", or write "last_resort": True.'
     return None

@@ -16,10 +16,12 @@ from django.db.models import F
 
 from alerts_runtime.isolation.parts import on_its_own
 from alerts_runtime.leasing.clock import brought_forward
+from alerts_runtime.redaction.masking import masked
 from alerts_runtime.wakeups.wake import wake
 from notifier.alerts.store import state_of
 from notifier.facts import Reason, Told
-from notifier.flow import silences, steps_log
+from notifier.facts import Target as To
+from notifier.flow import each, silences, steps_log
 from notifier.judge import escalation, guards
 from notifier.judge.escalation import Acknowledged, Level, Next, Reached, Taken, Why
 from notifier.judge.policy import Channel, Policy, Route
@@ -45,14 +47,14 @@ def begin(alert: Alert, routes: Iterable[Route], policy: Policy, now: datetime, 
     known = {row.route: row for row in Escalation.objects.filter(alert=alert)}
     for route in with_steps:
         if row := known.get(route.name):
-            _judge(row, alert, route, now)
+            _judge(row, alert, route, policy, now)
             continue
         row = Escalation(alert=alert, route=route.name, reached_at=now)
         first, second = route.levels[:2]
         if why := reachable.nobody(first, policy):
             row.reached_at = now - (second.at - first.at)  # nobody is told, so nobody is waited for
             steps_log.taken(alert, Taken(first, why), route, now)
-        _judge(row, alert, route, now)
+        _judge(row, alert, route, policy, now)
 
 
 def changed(alert: Alert, policy: Policy, now: datetime) -> None:
@@ -63,7 +65,22 @@ def changed(alert: Alert, policy: Policy, now: datetime) -> None:
     for row in Escalation.objects.filter(alert=alert):
         route = policy.route(row.route)
         if route is not None and route.escalate:
-            _judge(row, alert, route, now)
+            _judge(row, alert, route, policy, now)
+
+
+def asks_each(alert_id: int) -> bool:
+    """Whether the steps of an alert go on although somebody has acknowledged it."""
+    return Escalation.objects.filter(alert=alert_id, asks_each=True).exists()
+
+
+def asks(alert: Alert, person: str, address: str, policy: Policy, now: datetime) -> bool:
+    """Whether it is this person's answer too that the steps wait for."""
+    for row in Escalation.objects.filter(alert=alert, asks_each=True):
+        route = policy.route(row.route)
+        left = _left(row, alert, route, policy, now) if route else []
+        if any(each.names(one, policy) & {person, masked(address)} for one in left):
+            return True
+    return False
 
 
 def taken_back(alert: Alert, policy: Policy, now: datetime) -> None:
@@ -71,9 +88,9 @@ def taken_back(alert: Alert, policy: Policy, now: datetime) -> None:
 
     The caller holds the alert's lock, and the alert says who had it since when.
     """
-    known = _acknowledged(alert)
     for row in Escalation.objects.filter(alert=alert, due_at__isnull=False):
         route = policy.route(row.route)
+        known = _acknowledged(row, alert, route, policy, now) if route else None
         if known is None or route is None or row.level + 1 >= len(route.levels):
             continue
         ended = replace(known, until=min(known.until, now))
@@ -179,27 +196,28 @@ def _take(
         Reached(row.level, now - LONG_AGO if asked else row.reached_at),
         now,
         lambda level: reachable.nobody(level, policy),
-        acknowledged=_acknowledged(alert),
+        acknowledged=_acknowledged(row, alert, route, policy, now),
         resolved=alert.resolved_at is not None,
     )
     for one in taken:
-        _page(alert, one, route, policy, now)
+        _page(row, alert, one, route, policy, now)
     if taken:
         row.route, row.level, row.reached_at = route.name, reached.level, reached.at
-        following = _following(row, alert, route, now)
+        following = _following(row, alert, route, policy, now)
     _set(row, alert, route, following, now)
     return taken
 
 
-def _page(alert: Alert, taken: Taken, route: Route, policy: Policy, now: datetime) -> None:
+def _page(row: Escalation, alert: Alert, taken: Taken, route: Route, policy: Policy, now: datetime) -> None:
     level = taken.level
-    for target in [] if taken.nobody else reachable.people(level, policy):
+    people = [] if taken.nobody else reachable.people(level, policy)
+    for target in each.left(alert, people, policy, now) if row.asks_each else people:
         plans.page(alert, target, route.name, level.number, policy, now)
         transaction.on_commit(partial(wake, f"deliver-{target.channel}"))
     if level.last_resort:
         # Before the commit: if it is lost, it is said twice.
         last_resort.unanswered(alert)
-    steps_log.taken(alert, taken, route, now)
+    steps_log.taken(alert, taken, route, now, asks_each=row.asks_each)
 
 
 def _held(alert: Alert, now: datetime) -> guards.Gate | None:
@@ -223,33 +241,44 @@ def _wait(row: Escalation, alert: Alert, held: guards.Gate, route: Route, now: d
     _set(row, alert, route, soon, now, held=held.name)
 
 
-def _judge(row: Escalation, alert: Alert, route: Route, now: datetime) -> None:
-    following = _following(row, alert, route, now)
+def _judge(row: Escalation, alert: Alert, route: Route, policy: Policy, now: datetime) -> None:
+    following = _following(row, alert, route, policy, now)
     waited = row.why == Why.ACKNOWLEDGED and row.due_at is not None and row.due_at > now
     if waited and following.why is Why.UNANSWERED and following.at is not None and following.at <= now:
         # It has become worse than what somebody took on: whoever is told of that has the time of the step.
         row.reached_at = now
-        following = _following(row, alert, route, now)
+        following = _following(row, alert, route, policy, now)
     _set(row, alert, route, following, now)
 
 
-def _following(row: Escalation, alert: Alert, route: Route, now: datetime) -> Next:
+def _following(row: Escalation, alert: Alert, route: Route, policy: Policy, now: datetime) -> Next:
     return escalation.next_level(
         route.levels,
         Reached(row.level, row.reached_at),
         now,
-        acknowledged=_acknowledged(alert),
+        acknowledged=_acknowledged(row, alert, route, policy, now),
         resolved=alert.resolved_at is not None,
     )
 
 
-def _acknowledged(alert: Alert) -> Acknowledged | None:
-    """The acknowledgement that counts: what has become worse since is nobody's yet."""
+def _acknowledged(row: Escalation, alert: Alert, route: Route, policy: Policy, now: datetime) -> Acknowledged | None:
+    """The acknowledgement that counts: what has become worse since is nobody's yet, and a step may ask each of them."""
+    row.asks_each = False
     if alert.acknowledged_until is None:
         return None
     if alert.acknowledged_severity is not None and alert.severity > alert.acknowledged_severity:
         return None
+    row.asks_each = now < alert.acknowledged_until and bool(_left(row, alert, route, policy, now))
+    if row.asks_each:
+        return None
     return Acknowledged(alert.acknowledged_at or alert.opened_at, alert.acknowledged_until)
+
+
+def _left(row: Escalation, alert: Alert, route: Route, policy: Policy, now: datetime) -> list[To]:
+    """Who has still to answer of those whom the steps that were taken ask each."""
+    asking = [level for level in route.levels[: row.level + 1] if level.each]
+    people = {one.key: one for level in asking for one in reachable.people(level, policy)}
+    return each.left(alert, people.values(), policy, now) if people else []
 
 
 def _set(row: Escalation, alert: Alert, route: Route, following: Next, now: datetime, *, held: str = "") -> None:

@@ -142,6 +142,16 @@ def escalate(alert: Alert, now: datetime) -> Level | None:
         return escalations.take_next(alert, policy, now)
 
 
+def asks(alert: Alert, person: str, address: str, now: datetime) -> bool:
+    """Whether a step of its escalation waits for this person's answer, whoever else has answered."""
+    return escalations.asks(alert, person, address, get_policy(), now)
+
+
+def reconsider(alert: Alert, now: datetime) -> None:
+    """Judge its steps again: who has answered may be all whom they ask."""
+    escalations.changed(Alert.objects.get(pk=alert.pk), get_policy(), now)
+
+
 def answered(alert: Alert, entry: int, address: str, now: datetime) -> None:
     """Let everybody who was told of the alert see an entry of its log; whoever answered from `address` knows it."""
     policy = get_policy()

@@ -16,18 +16,20 @@ from notifier.models import Alert
 log = structlog.get_logger(__name__)
 
 
-def taken(alert: Alert, one: Taken, route: Route, now: datetime) -> None:
+def taken(alert: Alert, one: Taken, route: Route, now: datetime, *, asks_each: bool = False) -> None:
     """ "Escalated, step 1 of 2: oncall2 is told" """
     level = one.level
     to = ", ".join(level.to)
     which = _capitalised(place(route.levels, level))
     if one.nobody:
         _write(alert, f"{which} reaches nobody, so the next one comes at once ({one.nobody})", route, now)
-    elif level.last_resort:
+        return
+    unanswered = "Not everybody who was asked has acknowledged it" if asks_each else "Nobody has acknowledged it"
+    if level.last_resort:
         others = f", and {to}" if to else ""
-        _write(alert, f"Nobody has acknowledged it: the last resort is told (the log, ADMINS){others}", route, now)
+        _write(alert, f"{unanswered}: the last resort is told (the log, ADMINS){others}", route, now)
     else:
-        _write(alert, f"Nobody has acknowledged it: {place(route.levels, level)} is told ({to})", route, now)
+        _write(alert, f"{unanswered}: {place(route.levels, level)} is told ({to})", route, now)
 
 
 def waits(alert: Alert, level: Level | None, why: str, route: Route, now: datetime) -> None:

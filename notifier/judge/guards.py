@@ -64,6 +64,7 @@ class Case:
     told_elsewhere: bool = False  # others have heard of it meanwhile, or the last resort has
     edits: bool = False  # news changes a message that stands, and rings nowhere
     budget_until: datetime | None = None  # spent: when the next day's begins
+    asks_each: bool = False  # a step asks each of its recipients, and not all of them have answered
 
 
 CLEAR = Gate(Action.SEND, "clear")
@@ -102,6 +103,8 @@ def silenced(case: Case) -> Gate | None:
 
 
 def acknowledged(case: Case) -> Gate | None:
+    if case.asks_each and case.reason is Reason.ESCALATED:
+        return None
     until, seen = case.alert.acknowledged_until, case.alert.acknowledged_severity
     if seen is not None and case.alert.subject.severity > seen:
         return None  # it is worse than what somebody took on, also for a target that hears of it only now

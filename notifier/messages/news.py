@@ -95,7 +95,9 @@ def told_before(story: Story) -> str:
 
 
 def _unanswered(story: Story) -> str:
-    if story.acknowledged_until and story.acknowledged_until > story.now:
+    if story.turn.asks_each:
+        why = "not everybody who was asked has acknowledged it"
+    elif story.acknowledged_until and story.acknowledged_until > story.now:
         why = "it got worse since it was acknowledged"
     else:
         why = "its acknowledgement ended" if _had_it(story) else "nobody has acknowledged it"

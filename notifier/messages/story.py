@@ -19,7 +19,7 @@ from django.urls import NoReverseMatch, reverse
 from alerts_runtime.database.fast_sql import columns, select
 from notifier.alerts import store as alerts
 from notifier.facts import Category, Frame, Link, Money, Reason, Severity, Timing, Told
-from notifier.flow import silences
+from notifier.flow import escalations, silences
 from notifier.judge import escalation
 from notifier.judge.match import matches
 from notifier.judge.policy import Policy
@@ -277,7 +277,11 @@ def _turn(row: Notification, policy: Policy) -> Turn:
         return Turn()  # the route has fewer steps now
     others = Notification.objects.filter(alert=row.alert_id, told_at__isnull=False).exclude(pk=row.pk)
     told = others.values_list("target__channel").annotate(first=Min("parts_told__attempt__started_at"))
-    return Turn(escalation.place(plan, plan[row.level]), tuple(told.order_by("first")[:NAMED_CHANNELS]))
+    return Turn(
+        escalation.place(plan, plan[row.level]),
+        tuple(told.order_by("first")[:NAMED_CHANNELS]),
+        escalations.asks_each(row.alert_id),
+    )
 
 
 def _next_update_at(reason: Reason, told: Told, alert: Alert, timing: Timing, now: datetime) -> datetime | None:

@@ -273,9 +273,12 @@ _TAKE = """
     WHERE id = %s AND sending_id IS NULL AND due_at = %s AND reason = %s AND told_seq = %s
         AND (%s OR NOT EXISTS (
             SELECT 1 FROM swa_notifier_alert alert
-            WHERE alert.id = alert_id AND alert.acknowledged_until > %s
+            WHERE alert.id = swa_notifier_notification.alert_id AND alert.acknowledged_until > %s
                 AND alert.severity <= COALESCE(alert.acknowledged_severity, alert.severity)
-        ))
+        ) OR (reason = 'escalated' AND EXISTS (
+            SELECT 1 FROM swa_notifier_escalation steps
+            WHERE steps.alert_id = swa_notifier_notification.alert_id AND steps.asks_each
+        )))
 """
 
 

@@ -88,6 +88,7 @@ MISTAKES: list[tuple[dict[str, Any], str, str]] = [
         "no step comes after the last resort",
     ),
     (steps(LAST, LAST | {"after": "2h"}), '["ROUTES"][0]["escalate"][1]', "no step comes after the last resort"),
+    (steps(LAST | {"each": True}), '["ROUTES"][0]["escalate"][0]', "nobody answers for the last resort"),
     (steps({"after": "1m", "to": "oncall"}, repeat_steps=21), '["ROUTES"][0]["repeat_steps"]', "equal to 20"),
     # not the right form
     ({"CHANNELS": []}, '["CHANNELS"]', "must be a dict"),

@@ -250,6 +250,69 @@ def test_who_stands_in_is_paged_for_the_step(site: Scene, configure: Configure) 
     assert live(site, 2) == [(10, "boss", "escalated")]
 
 
+# --- a step that asks each ------------------------------------------------------------------------------------------
+
+PEOPLE: dict[str, Any] = {
+    "ana": {"NAME": "Ana", "ADDRESSES": {"memory": "second"}},
+    "ben": {"NAME": "Ben", "ADDRESSES": {"memory": "third"}},
+}
+
+
+@pytest.fixture
+def asked(site: Scene, configure: Configure) -> Alert:
+    """Ana and Ben have both been asked to answer, five minutes ago."""
+    steps = [{"after": "10m", "to": ["second", "third"], "each": True}, {"after": "20m", "to": "boss"}]
+    configure(channels=CHANNELS, people=PEOPLE, routes=route(escalate=steps))
+    alert = site.alert()
+    live(site, 15)
+    return alert
+
+
+def by(scene: Scene, alert: Alert, person: str) -> str:
+    return answer(Command(Verb.ACKNOWLEDGE, alert.pk), Asker(person, "page"), scene.now).sentence
+
+
+def test_the_steps_go_on_until_each_has_answered(site: Scene, asked: Alert) -> None:
+    """Rule 15: who answers does not stop the others' pages."""
+    by(site, asked, "Ana")
+    heard = live(site, 5)
+    assert [one for one in heard if one[2] == "escalated"] == [(20, "boss", "escalated")]
+    told = next(one.message for one in memory.outbox if one.address == "boss")
+    assert any("not everybody who was asked has acknowledged it, step 2 of 2" in line for line in told.footer)
+    assert said(asked)[-1][1] == "Not everybody who was asked has acknowledged it: step 2 of 2 is told (boss)"
+
+
+def test_when_each_has_answered_the_steps_stop(site: Scene, asked: Alert) -> None:
+    by(site, asked, "Ana")
+    live(site, 1)
+    assert "acknowledged until" in by(site, asked, "Ben")
+    assert [one for one in live(site, 60) if one[2] == "escalated"] == []
+    assert "Ana acknowledged it" in by(site, asked, "Ben")  # again: it is so already
+
+
+def test_who_was_not_asked_does_not_answer_for_them(site: Scene, asked: Alert) -> None:
+    by(site, asked, "Cleo")
+    by(site, asked, "Ana")
+    assert (20, "boss", "escalated") in live(site, 5)
+
+
+def test_who_has_answered_is_not_paged_again(site: Scene, asked: Alert, configure: Configure) -> None:
+    steps = [{"after": "10m", "to": ["second", "third"], "each": True}]
+    configure(channels=CHANNELS, people=PEOPLE, routes=route(escalate=steps, repeat_steps=1))
+    by(site, asked, "Ana")
+    pages = [(at, who) for at, who, why in live(site, 20) if why == "escalated"]
+    assert pages == [(20, "first"), (30, "third")]
+
+
+def test_what_each_answered_is_nothing_when_it_is_taken_back(site: Scene, asked: Alert) -> None:
+    by(site, asked, "Ana")
+    by(site, asked, "Ben")
+    live(site, 10)
+    say(site, asked, Verb.TAKE_BACK)
+    by(site, asked, "Ben")
+    assert (30, "boss", "escalated") in live(site, 5)
+
+
 # --- what holds an alert ------------------------------------------------------------------------------------------
 
 

@@ -79,6 +79,14 @@ WHOLE: dict[str, Story] = {
     "escalated, told before": replace(
         STORM, reason=Reason.ESCALATED, now=at(13, 42), turn=replace(STEP, place="the first page, round 2 of 3")
     ),
+    "escalated, not everybody has answered": replace(
+        FIRST,
+        reason=Reason.ESCALATED,
+        now=at(13, 27),
+        acknowledged_by="ada",
+        acknowledged_until=at(15),
+        turn=replace(STEP, place="step 2 of 2", asks_each=True),
+    ),
     "escalated to the last resort": replace(
         FIRST, reason=Reason.ESCALATED, now=at(14, 12), turn=replace(STEP, place="the last resort")
     ),
