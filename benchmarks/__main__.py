@@ -25,7 +25,7 @@ from benchmarks.result import NotHere, NotHonest, Result
 
 NAMES = (
     "receiving", "statements", "servers", "processing", "latency", "delivering",
-    "storm", "growth", "sleeping", "idle", "startup",
+    "storm", "growth", "sleeping", "idle", "startup", "bridge",
 )  # fmt: skip
 IN_QUICK = ("receiving", "statements", "processing", "latency", "delivering", "storm", "idle")
 POSTGRES = os.environ.get("BENCH_POSTGRES_URL", "postgres://postgres@127.0.0.1:5432/postgres")

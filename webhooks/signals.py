@@ -2,6 +2,10 @@
 
 @receiver(webhook_processing_error)
 def handle_webhook_error(sender, event, data, exception, **kwargs): ...
+
+A receiver that was written for dj-stripe, `def handle(sender, instance, api_key, exception, data, **kwargs)`, works as
+it stands. `api_key` is sent for its sake and is always None: nothing here calls Stripe, and a key in a receiver's
+hands ends up in a log.
 """
 
 from __future__ import annotations
@@ -54,7 +58,7 @@ class Delivery:
 
 def send_safely(signal: Signal, **arguments: Any) -> list[Exception]:
     """Call every receiver whatever the others do, and return what they raised; Django logs it (django.dispatch)."""
-    responses = signal.send_robust(sender=WebhookEvent, **arguments)
+    responses = signal.send_robust(sender=WebhookEvent, api_key=None, **arguments)
     return [response for _, response in responses if isinstance(response, Exception)]
 
 
@@ -62,7 +66,7 @@ def send_to(signal: Signal, names: Collection[str], **arguments: Any) -> dict[st
     """Call the receivers of these names, or all when there are none; who raised, and what. Django logs it."""
     if names:
         signal = _only(signal, names)
-    responses = signal.send_robust(sender=WebhookEvent, **arguments)
+    responses = signal.send_robust(sender=WebhookEvent, api_key=None, **arguments)
     return {_name(receiver): response for receiver, response in responses if isinstance(response, Exception)}
 
 

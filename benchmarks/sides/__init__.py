@@ -75,11 +75,15 @@ def floor(setup: Setup, kind: str) -> Iterator[Side]:
 
 
 @contextlib.contextmanager
-def djstripe(setup: Setup, kind: str, api: str) -> Iterator[Side]:
-    """`api`: the URL of stripe_api(). Raises NotHere."""
+def djstripe(setup: Setup, kind: str, api: str, **changes: str) -> Iterator[Side]:
+    """`api`: the URL of stripe_api(). ALERTS="1" adds the alerts. Raises NotHere."""
     with database(setup, kind) as url:
         env = environment(
-            url, DJANGO_SETTINGS_MODULE="benchmarks.sides.djstripe.settings", STRIPE_API_HOST=api, ENDPOINT=_ENDPOINT
+            url,
+            DJANGO_SETTINGS_MODULE="benchmarks.sides.djstripe.settings",
+            STRIPE_API_HOST=api,
+            ENDPOINT=_ENDPOINT,
+            **changes,
         )
         python = djstripe_python()
         _prepare(python, "benchmarks.sides.djstripe.prepare", env)

@@ -185,7 +185,7 @@ def _run_inside(work: _Work, event: StripeEvent, handlers: tuple[Handler, ...]) 
 
 def run_in_transaction(row: WebhookEvent, event: StripeEvent, handlers: tuple[Handler, ...]) -> None:
     """Receivers and atomic handlers, within the caller's transaction."""
-    arguments = {"sender": WebhookEvent, "instance": row, "event": event}
+    arguments = {"sender": WebhookEvent, "instance": row, "event": event, "api_key": None}
     _require_done(signals.webhook_pre_process.send(**arguments))
     for handler in handlers:
         if handler.atomic:

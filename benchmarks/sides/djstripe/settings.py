@@ -16,6 +16,9 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "djstripe",
 ]
+if os.environ.get("ALERTS"):
+    INSTALLED_APPS += ["alerts_runtime", "notifier"]
+    NOTIFIER = {"CHANNELS": {"chat": {"BACKEND": "memory"}}, "ROUTES": {"*": ["chat"]}}
 MIDDLEWARE: list[str] = []
 ROOT_URLCONF = "benchmarks.sides.djstripe.urls"
 DATABASES = {"default": from_environment()}
