@@ -349,6 +349,7 @@ HEARTBEAT_URL = env.str("HEARTBEAT_URL", "")
 SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
 # Delivery receipts: Twilio posts to this URL what became of an SMS; Anymail's tracking needs "user:password".
 TWILIO_STATUS_CALLBACK = f"{SITE_URL.rstrip('/')}/notifier/twilio/status/" if SITE_URL.startswith("http") else ""
+TWILIO_INBOUND = env.str("TWILIO_INBOUND", "")  # where Twilio posts what people answer; empty: they cannot
 if env.str("ANYMAIL_WEBHOOK_SECRET", ""):
     ANYMAIL["WEBHOOK_SECRET"] = env.str("ANYMAIL_WEBHOOK_SECRET")
 

@@ -2,7 +2,8 @@
 
 Each table has one writer: alerts.py writes Alert and Occurrence; targets.py Target; outbox.py with attempts.py and
 reports.py Notification, Attempt, AttemptPart and Digest; silences.py Silence; ignores.py Ignored; alerts/log.py
-LogEntry; flow/escalations.py Escalation; oncall/overrides.py Override; oncall/handovers.py Handover.
+LogEntry; flow/escalations.py Escalation; flow/heard.py Heard; oncall/overrides.py Override; oncall/handovers.py
+Handover.
 """
 
 from django.db import models
@@ -174,6 +175,7 @@ class Notification(models.Model):
     window = models.PositiveSmallIntegerField(default=0)
     sent = models.PositiveIntegerField(default=0)  # messages so far
     thread = models.CharField(max_length=300, blank=True)  # the channel's own handle for the first message
+    code = models.PositiveSmallIntegerField(default=0, db_default=0)  # by which its target answers by SMS; 0: none
     # That message lists several alerts. The database knows the default, for a version that does not know the column.
     listed = models.BooleanField(default=False, db_default=False)
     tries = models.PositiveIntegerField(default=0)  # of the message that is due
@@ -188,6 +190,7 @@ class Notification(models.Model):
     class Meta:
         constraints = [models.UniqueConstraint(fields=["alert", "target"], name="swa_one_notification_per_target")]
         indexes = [
+            models.Index(fields=["target", "code"], condition=Q(code__gt=0), name="swa_codes_of_target"),
             models.Index(
                 fields=["target", "urgency", "due_at"],
                 condition=Q(due_at__isnull=False),
@@ -314,7 +317,7 @@ class LogEntry(models.Model):
 
     class Meta:
         verbose_name_plural = "log entries"
-        indexes = [models.Index(fields=["alert", "at"], name="log_of_alert")]
+        indexes = [models.Index(fields=["alert", "at"], name="swa_log_of_alert")]
 
     def __str__(self) -> str:
         return f"{self.who}: {self.verb} ({'done' if self.changed else 'no change'})"
@@ -329,6 +332,26 @@ class ReplayOrder(models.Model):
 
     def __str__(self) -> str:
         return f"{self.event_id}, wanted since {self.ordered_at:%Y-%m-%d %H:%M}"
+
+
+class Heard(models.Model):
+    """A request with somebody's words that was answered: the same one again gets the same answer, and does nothing."""
+
+    key = models.CharField(max_length=100, unique=True)  # the provider's own id of it
+    sender = models.CharField(max_length=40)  # a hash of its address, for the limit of answers
+    at = models.DateTimeField()
+    answer = models.TextField(blank=True)
+    understood = models.BooleanField(default=True)
+
+    class Meta:
+        verbose_name_plural = "heard"
+        indexes = [
+            models.Index(fields=["sender", "at"], condition=Q(understood=False), name="swa_not_understood"),
+            models.Index(fields=["at"], name="swa_heard_by_time"),
+        ]
+
+    def __str__(self) -> str:
+        return self.key
 
 
 class Silence(models.Model):

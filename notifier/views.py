@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
@@ -19,10 +18,9 @@ from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
+from notifier.answers import twilio_signed
 from notifier.channels import mail_backend
-from notifier.config.conf import get_policy
 from notifier.judge.bounces import is_soft
-from notifier.judge.policy import Channel
 from notifier.judge.receipts import SOFT, report_of
 from notifier.outbox import reports
 
@@ -39,11 +37,11 @@ _lost: ContextVar[list[str] | None] = ContextVar("events of this request that co
 @transaction.non_atomic_requests
 def twilio_status(request: HttpRequest) -> HttpResponse:
     """A status callback: https://www.twilio.com/docs/messaging/guides/track-outbound-message-status"""
-    if not any(_callback_of(channel) for channel in _channels()):
+    if not twilio_signed.urls("status_callback"):
         raise Http404  # nobody here sends by Twilio
-    if any("\0" in value for values in (request.GET, request.POST) for value in values.values()):
-        return HttpResponse(status=400)  # PostgreSQL can store none
-    if not _is_twilios(request):
+    if not twilio_signed.can_be_stored(request):
+        return HttpResponse(status=400)
+    if not twilio_signed.is_signed(request, "status_callback"):
         log.warning("delivery report refused", provider="twilio", because="signature")
         return HttpResponse(status=403)
     report = report_of(request.POST.get("MessageStatus", ""), request.POST.get("ErrorCode", ""))
@@ -55,33 +53,6 @@ def twilio_status(request: HttpRequest) -> HttpResponse:
             log.exception("delivery report lost", provider="twilio")
             return HttpResponse(status=503)
     return HttpResponse(status=200)
-
-
-def _is_twilios(request: HttpRequest) -> bool:
-    """Whether it is signed with the token of some channel, for the URL that Twilio was given: the public one."""
-    from twilio.request_validator import SIGNATURE_SETTINGS_HEADER, RequestValidator
-
-    signature = request.headers.get("X-Twilio-Signature", "")
-    if not signature or SIGNATURE_SETTINGS_HEADER in request.headers:  # signed with a key that we do not have
-        return False
-    query = request.META.get("QUERY_STRING", "")
-    return any(
-        RequestValidator(token).validate(f"{url}?{query}" if query else url, request.POST, signature)
-        for token, url in filter(None, map(_callback_of, _channels()))
-    )
-
-
-def _callback_of(channel: Channel) -> tuple[str, str] | None:
-    """What signs a channel's status callbacks, and the URL that Twilio was given for them."""
-    token, url = channel.options.get("auth_token"), channel.options.get("status_callback")
-    return (str(token), str(url)) if token and url else None
-
-
-def _channels() -> Iterable[Channel]:
-    try:
-        return get_policy().channels.values()
-    except ImproperlyConfigured:  # the checks say what is wrong
-        return ()
 
 
 @csrf_exempt
@@ -119,7 +90,9 @@ def email_tracking(request: HttpRequest, provider: str) -> HttpResponseBase:
 
 def _mail_providers() -> set[str]:
     """As Anymail names them in its URLs: by the module of the backend that some channel sends with."""
-    backends = {str(channel.options.get("backend", "")) for channel in _channels() if channel.kind == "email"}
+    backends = {
+        str(channel.options.get("backend", "")) for channel in twilio_signed.channels() if channel.kind == "email"
+    }
     mailers = getattr(settings, "MAILERS", {}).values()  # Django 6.1
     backends |= {str(mailer.get("BACKEND", "")) for mailer in mailers}
     backends.add(mail_backend.backend())

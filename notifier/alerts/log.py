@@ -6,7 +6,7 @@ from datetime import datetime
 
 from alerts_runtime.redaction.masking import masked
 from alerts_runtime.redaction.redact import redact
-from notifier.facts import Verb
+from notifier.facts import Verb, storable
 from notifier.models import Alert, LogEntry
 
 WORDS = 2000  # characters of a comment
@@ -32,9 +32,9 @@ def append(
     return LogEntry.objects.create(
         alert=alert,
         at=now,
-        who=storable(who)[:150],
+        who=storable(who, 150),
         through=through,
-        address=masked(storable(address))[:200] if address else "",
+        address=masked(storable(address, 200)) if address else "",
         verb=verb.value,
         changed=changed,
         news=news,
@@ -42,10 +42,5 @@ def append(
         detail=redact(detail, limit=300),
         until=until,
         uninvited=uninvited,
-        text=redact(storable(text), limit=WORDS),
+        text=redact(storable(text, 10 * WORDS), limit=WORDS),
     )
-
-
-def storable(text: str) -> str:
-    """A text that every database takes: without NUL and lone surrogates."""
-    return text.encode(errors="replace").decode().replace("\0", "")

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from notifier.alerts import store
-from notifier.answers import kinds, log
+from notifier.answers import kinds
 from notifier.answers.commands import Asker, Command, Verb
 from notifier.config.conf import get_policy
+from notifier.facts import storable
 from notifier.flow import ignores, pipeline, rehearsals, replays, silences
 from notifier.judge.durations import human
 from notifier.judge.policy import Policy
@@ -57,7 +58,7 @@ def acknowledge(alert: Alert, command: Command, asker: Asker, now: datetime) -> 
             return Done(until=found)  # a step asks each of its recipients: the door writes this one down too
         if command.duration is None or abs(found - until) <= SAME:
             return Done(f"Alert {alert.pk}: {answered.already(_acknowledgement(alert), now, policy.tz)}.")
-    pipeline.acknowledge(alert, log.storable(asker.person), now, until)
+    pipeline.acknowledge(alert, storable(asker.person, 150), now, until)
     return Done(until=until)
 
 
@@ -77,7 +78,7 @@ def take_back(alert: Alert, command: Command, asker: Asker, now: datetime) -> Do
 def resolve(alert: Alert, command: Command, asker: Asker, now: datetime) -> Done:
     if asker.at and alert.opened_at > asker.at and alert.resolved_at is None:
         return Done(f"Alert {alert.pk}: it has failed again since then, and is open.")
-    if not pipeline.resolve(alert, f"by {log.storable(asker.person)}", now):
+    if not pipeline.resolve(alert, f"by {storable(asker.person, 150)}", now):
         return _over(alert, now, get_policy())
     return Done()
 
@@ -95,7 +96,7 @@ def silence(alert: Alert, command: Command, asker: Asker, now: datetime) -> Done
         by = f" by {found.author}" if found.author else ""
         return Done(f"Alert {alert.pk}: its kind is silenced{by} already, until {end} (silence {found.pk}).")
     comment = command.text or f"alert {alert.pk}: {alert.headline}"
-    row = silences.silence(match, until=until, author=asker.person, comment=comment, now=now)
+    row = silences.silence(match, until=until, author=storable(asker.person, 150), comment=comment, now=now)
     return Done(until=until, detail=f"silence {row.pk}")
 
 

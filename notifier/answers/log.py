@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from notifier.alerts.log import append, storable
+from notifier.alerts.log import append
 from notifier.answers.commands import NEWS, Asker, Command
 from notifier.models import Alert, LogEntry
-
-__all__ = ["storable", "write"]
 
 
 def write(

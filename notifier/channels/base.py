@@ -48,6 +48,11 @@ class Channel(ABC):
         # would never reach them, so whoever calls gives up after this long.
         self.deadline = self.timeout * self.WAITS
 
+    @property
+    def takes_answers(self) -> bool:
+        """Whether people can answer a message by a short code in it."""
+        return False
+
     def option(self, name: str, default: str = "") -> str:
         return str(self.options.get(name, default))
 

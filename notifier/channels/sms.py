@@ -66,6 +66,7 @@ class Sms(Channel):
         "from": "TWILIO_FROM",
         "base_url": "TWILIO_API_URL",
         "status_callback": "TWILIO_STATUS_CALLBACK",
+        "inbound": "TWILIO_INBOUND",
     }
     OPTIONS = Channel.OPTIONS | {"validity_period"}  # seconds
     REQUIRED = frozenset({"account_sid", "auth_token", "from"})
@@ -88,6 +89,10 @@ class Sms(Channel):
             hint = "Write a number of yours (+14155552671), a messaging service (MG...), or a name of up to 11 letters."
             yield "from", "can send no SMS", hint
         yield from wrong_url("base_url", options.get("base_url"))
+
+    @property
+    def takes_answers(self) -> bool:
+        return bool(self.option("inbound"))
 
     @staticmethod
     def check_address(address: str) -> str | None:

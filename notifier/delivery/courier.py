@@ -25,7 +25,7 @@ from notifier.judge import throttle
 from notifier.judge.policy import Channel, Policy
 from notifier.messages import compose
 from notifier.models import Attempt, Digest, Notification, Target
-from notifier.outbox import attempts, batches, digest_trouble, plans, targets
+from notifier.outbox import attempts, batches, codes, digest_trouble, plans, targets
 
 log = structlog.get_logger(__name__)
 
@@ -206,6 +206,8 @@ class Courier:
         now: datetime,
     ) -> None:
         provider = self._connect()
+        if provider.takes_answers:
+            codes.give([part.row for parts, _ in tellings for part in parts], now)
         told = compose.alert_messages(tellings, policy, now, html=provider.wants_html)
         tries = [
             attempts.Try(message.reason, message.reference, provider.words(message), parts)

@@ -22,7 +22,7 @@ from notifier.alerts import store
 from notifier.config.conf import get_policy
 from notifier.delivery.courier import Courier
 from notifier.facts import Target as To
-from notifier.flow import escalations, ignores, inhibit, pipeline, silences
+from notifier.flow import escalations, heard, ignores, inhibit, pipeline, silences
 from notifier.intake import source
 from notifier.judge import calendar, watch
 from notifier.judge.policy import DigestPlan
@@ -226,5 +226,5 @@ def watch_inbound(now: datetime) -> None:
 def prune(now: datetime) -> bool:
     """Delete a batch of what is older than NOTIFIER["RETENTION"]; whether there was any."""
     before = now - get_policy().retention
-    pruned = (attempts.prune, store.prune, silences.prune, ignores.prune, handovers.prune, overrides.prune)
-    return any(prune_some(before) for prune_some in pruned)
+    pruned = (attempts, store, silences, ignores, handovers, overrides, heard)
+    return any(one.prune(before) for one in pruned)

@@ -10,7 +10,7 @@ from notifier.facts import Verb
 from notifier.messages.wording import about, clock, counted, shorten
 
 if TYPE_CHECKING:
-    from notifier.models import LogEntry
+    from notifier.models import Alert, LogEntry
 
 NAME = 60  # characters
 WORDS = 200
@@ -112,6 +112,17 @@ def done(verb: Verb, number: int, until: datetime | None, detail: str, now: date
     }.get(verb, "done")
     end = f" until {clock(until, now, tz)}" if until else ""
     return f"Alert {number}: {words}{end}{f', {detail}' if detail else ''}."
+
+
+def how_it_stands(alert: Alert, now: datetime, tz: str) -> str:
+    """ "Alert 118: open since 02:10 UTC, Ana acknowledged it 2 minutes ago, until 03:10 UTC." """
+    if alert.resolved_at is not None:
+        return f"Alert {alert.pk}: {over(alert.resolved_at, alert.resolved_how, now, tz)}."
+    has_it = "nobody has acknowledged it"
+    if alert.acknowledged_until is not None and alert.acknowledged_until > now:
+        at = alert.acknowledged_at or alert.opened_at
+        has_it = already(Said(alert.acknowledged_by, Verb.ACKNOWLEDGE, at, until=alert.acknowledged_until), now, tz)
+    return f"Alert {alert.pk}: open since {clock(alert.opened_at, now, tz)}, {has_it}."
 
 
 def over(resolved_at: datetime, how: str, now: datetime, tz: str) -> str:

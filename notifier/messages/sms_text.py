@@ -65,10 +65,11 @@ def many(stories: Sequence[Story], at_risk: Iterable[Money], note: str = "", res
     """ "4 alerts, worst CRIT: invoice.paid database unavailable (413), payout.failed code error (2), +2. …" """
     ordered = worst_first(stories)
     single, double = room(*ordered)
-    items = [f"{clip(_what(one).replace(': ', ' ', 1), ITEM)} ({one.count:,})" for one in ordered]
+    items = [f"{_coded(one)}{clip(_what(one).replace(': ', ' ', 1), ITEM)} ({one.count:,})" for one in ordered]
+    reply = "Reply all=ack." if any(one.code and not one.resolved_at for one in ordered) else ""
     money = sums(at_risk, CURRENCIES)
     ids = [*(one.id for one in stories), *rest.ids]
-    tail = [f"{money} at risk." if money else "", f"Alerts {numbers(ids)}.", note]
+    tail = [f"{money} at risk." if money else "", f"Alerts {numbers(ids)}.", reply, note]
     worst = "" if ordered[0].resolved_at else f", worst {MARKS[ordered[0].severity]}"
 
     def naming(number: int) -> str:
@@ -130,7 +131,7 @@ def _one(story: Story, what: str, note: str, *, zone: bool, brief: bool = False)
     number = f"Alert {story.id}."
     if story.reason is Reason.ANSWERED:
         said = clip(gsm7(news.answers(story)), ANSWER)
-        return gsm7(_spaced([f"{said}.", f"{MARKS[story.severity]} {what}.", number, note]))
+        return gsm7(_spaced([f"{said}.", f"{MARKS[story.severity]} {what}.", number, _reply(story), note]))
     if story.resolved_at:
         return gsm7(_spaced([f"{'CLOSED' if story.forgotten else 'OK'} {what}.", _over(story), number, note]))
     lead = {
@@ -141,7 +142,18 @@ def _one(story: Story, what: str, note: str, *, zone: bool, brief: bool = False)
     reminds = story.reason in (Reason.REPEAT, Reason.ESCALATED) and not brief
     reminder = f"{news.still_open(story)}." if reminds else ""
     mark, after = f"{MARKS[story.severity]}{lead}", "" if brief else _next(story)
-    return gsm7(_spaced([f"{mark} {what}.", reminder, _stake(story, zone=zone), number, after, note]))
+    return gsm7(_spaced([f"{mark} {what}.", reminder, _stake(story, zone=zone), number, after, _reply(story), note]))
+
+
+def _coded(story: Story) -> str:
+    """ "1: " before what its recipient can answer by that number."""
+    return f"{story.code}: " if story.code and not story.resolved_at else ""
+
+
+def _reply(story: Story) -> str:
+    """ "Reply 1a=ack." """
+    has_it = story.acknowledged_until is not None and story.acknowledged_until > story.now
+    return "" if not story.code or has_it else f"Reply {story.code}a=ack."
 
 
 def _stake(story: Story, *, zone: bool) -> str:

@@ -128,6 +128,7 @@ def tell(
         turn=_turn(notification, policy) if reason is Reason.ESCALATED else Turn(),
         next_update_at=_next_update_at(reason, told, alert, policy.timing(notification.route), now),
         thread=notification.thread,
+        code=notification.code,
         links=tuple(_links(alert, totals, site_url)),
         reference=reference,
         possible_repeat=possible_repeat,

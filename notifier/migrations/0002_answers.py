@@ -61,7 +61,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'verbose_name_plural': 'log entries',
-                'indexes': [models.Index(fields=['alert', 'at'], name='log_of_alert')],
+                'indexes': [models.Index(fields=['alert', 'at'], name='swa_log_of_alert')],
             },
         ),
     ]

@@ -140,7 +140,7 @@ def test_what_does_not_exist(scene: Scene, alert: Alert) -> None:
 
 def test_nul_and_half_characters_are_stored_on_every_database(scene: Scene, alert: Alert) -> None:
     assert say(scene, alert, Verb.COMMENT, Asker("A\0n\ud800a", "link", "\0"), text="x\0\ud800").changed
-    assert LogEntry.objects.get().who == "An?a"
+    assert LogEntry.objects.get().who == "A\ufffdn\ufffda"
 
 
 def test_who_answers_from_where_they_were_told_is_not_told_again(scene: Scene, configure: Configure) -> None:

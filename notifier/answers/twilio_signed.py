@@ -1,0 +1,43 @@
+"""Whether a request is Twilio's: signed with a channel's token for the URL that Twilio was given, the public one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from django.core.exceptions import ImproperlyConfigured
+from django.http import HttpRequest
+
+from notifier.config.conf import get_policy
+from notifier.judge.policy import Channel
+
+
+def urls(option: str) -> list[tuple[str, str]]:
+    """What signs, and the URL: of each channel that has this option. Several channels may share both."""
+    found = [(channel.options.get("auth_token"), channel.options.get(option)) for channel in channels()]
+    return list(dict.fromkeys((str(token), str(url)) for token, url in found if token and url))
+
+
+def channels() -> Iterable[Channel]:
+    try:
+        return get_policy().channels.values()
+    except ImproperlyConfigured:  # the checks say what is wrong
+        return ()
+
+
+def can_be_stored(request: HttpRequest) -> bool:
+    """Whether no value holds a NUL, which PostgreSQL can store none of."""
+    return not any("\0" in value for values in (request.GET, request.POST) for value in values.values())
+
+
+def is_signed(request: HttpRequest, option: str) -> bool:
+    """https://www.twilio.com/docs/usage/security#validating-requests"""
+    from twilio.request_validator import SIGNATURE_SETTINGS_HEADER, RequestValidator
+
+    signature = request.headers.get("X-Twilio-Signature", "")
+    if not signature or SIGNATURE_SETTINGS_HEADER in request.headers:  # signed with a key that we do not have
+        return False
+    query = request.META.get("QUERY_STRING", "")
+    return any(
+        RequestValidator(token).validate(f"{url}?{query}" if query else url, request.POST, signature)
+        for token, url in urls(option)
+    )

@@ -1,0 +1,23 @@
+"""Who somebody is by where they answer from: the only place that looks people up."""
+
+from __future__ import annotations
+
+from alerts_runtime.redaction.masking import masked
+from notifier.config.conf import get_policy
+from notifier.judge.oncall import people
+from notifier.judge.oncall.people import Person
+
+
+def by_number(number: str) -> str:
+    """The name behind a telephone number; the number, masked, of a recipient without a name; "" for a stranger's."""
+    policy = get_policy()
+    person = people.by_address(policy.people.values(), number)
+    if person is not None:
+        return person.name
+    told = (target.address for channel in policy.channels.values() for target in channel.targets)
+    return masked(number) if number and number in told else ""
+
+
+def by_slack_id(slack_id: str) -> Person | None:
+    """Whose Slack user id it is, in the workspace that the site's token is of."""
+    return people.by_slack_id(get_policy().people.values(), slack_id)

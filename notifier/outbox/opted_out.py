@@ -1,0 +1,26 @@
+"""A number whose owner wants no more messages, said by them and not by Twilio: it is set aside, which is an alert."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from notifier.facts import DeliveryError, Result
+from notifier.models import Target
+from notifier.outbox import plans, targets
+
+STOPPED = "21610"  # Twilio's own code for it
+
+
+def note(address: str, now: datetime, *, stopped: bool) -> int:
+    """Set a number aside on every channel that reaches it, or take it back in; of how many targets."""
+    found = Target.objects.filter(address=address)
+    if stopped:
+        error = DeliveryError(Result.REJECTED, STOPPED, "the recipient has answered STOP", target_dead=True)
+        rows = list(found.filter(dead_since__isnull=True))
+        for row in rows:
+            targets.set_aside(row.pk, error, now)
+    else:
+        rows = list(found.filter(dead_detail__startswith=f"{STOPPED}:"))
+        for row in rows:
+            plans.revive(row, now)
+    return len(rows)
