@@ -14,12 +14,12 @@ from alerts_runtime.isolation import later
 from alerts_runtime.redaction.redact import redact
 from notifier.alerts import arguments
 from notifier.alerts.store import Recorded
-from notifier.config.conf import get_policy
 from notifier.facts import Failure, Money, Verdict
 from notifier.flow import pipeline
 from notifier.flow.silences import silence
 from notifier.judge.classify import fingerprint
 from notifier.models import Alert
+from notifier.oncall.present import policy_now
 
 __all__ = ["acknowledge", "alert", "resolve", "silence"]
 
@@ -83,7 +83,7 @@ def alert(
     )
 
     def write() -> Recorded | None:
-        policy = get_policy()
+        policy = policy_now(when)
         return pipeline.raised(failure, verdict, policy, when, resolve_after=resolve_after or policy.resolve_after)
 
     return _write(failure.source, verdict.title, write)

@@ -167,15 +167,17 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One recipient: an address on a channel."""
+    """One recipient: an address on a channel, or a person, whose address there may change."""
 
     channel: str  # the alias in NOTIFIER["CHANNELS"]
     kind: str  # slack, slack_webhook, sms, email, console, memory
-    address: str
+    address: str  # where it is reached now
+    person: str = ""  # key of PEOPLE
 
     @property
     def key(self) -> str:
-        return f"{self.channel}:{self.address}"
+        """What stays the same while it is one recipient, for which messages wait and of whom rates are counted."""
+        return f"{self.channel}:{f'person {self.person}' if self.person else self.address}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 
 from django.utils.module_loading import import_string
 
 from notifier.config import steps
 from notifier.config.destinations import Site, channel_of, problems_of
 from notifier.config.fields import REST
-from notifier.config.people import people_of, people_problems, rotations_of
+from notifier.config.people import people_of, people_on, people_problems, rotations_of
 from notifier.config.problems import CONTRADICTION, Problem, path, shown
 from notifier.config.schema import Cadence, MatchEntry, RouteEntry, Written
 from notifier.facts import Category, Severity, Timing
@@ -44,14 +45,18 @@ def build(written: Written, raw: object, site: Site) -> tuple[Policy, list[Probl
     ]
     problems += _contradictions(written, raw)
     problems += people_problems(written, raw)
+    people = people_of(written)
     policy = Policy(
-        channels=channels,
+        channels={
+            alias: replace(one, people=people_on(one, people)) if one.rotations else one
+            for alias, one in channels.items()
+        },
         rules=tuple(_rules(written)),
         routes=tuple(_routes(written)),
         digests=tuple(_digests(written, tz)),
         inhibitions=INHIBITIONS if written.inhibit is None else tuple(_inhibitions(written)),
         watch=Watch(expect=written.expect, **written.watch.model_dump()),
-        people=people_of(written),
+        people=people,
         rotations=rotations_of(written, tz),
         tz=tz,
         quiet_period=written.quiet_period,

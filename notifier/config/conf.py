@@ -49,7 +49,7 @@ def parse(
     written, errors = _written(raw)
     problems = [of_error(error, raw, keys_at) for error in errors]
     if written is None:
-        rest, _ = _written(_without(raw, errors))
+        rest, _ = _written(_without(raw, errors), raw)
         return None, problems + (build(rest, raw, site)[1] if rest else [])
     policy, more = build(written, raw, site)
     problems += more
@@ -98,8 +98,14 @@ def _twins(policy: Policy) -> list[Problem]:
     return [Problem('NOTIFIER["CHANNELS"]', text, hint, level="warning", id=TWINS)]
 
 
-def _written(raw: object) -> tuple[Written | None, list[ErrorDetails]]:
-    names = {"aliases": _names(raw, "CHANNELS"), "people": _names(raw, "PEOPLE")}
+def _written(raw: object, whole: object = None) -> tuple[Written | None, list[ErrorDetails]]:
+    """`whole` is the table of which `raw` is what can be read: people and rotations may be named that are not in it."""
+    named = whole or raw
+    names = {
+        "aliases": _names(raw, "CHANNELS"),
+        "people": _names(named, "PEOPLE"),
+        "rotations": _names(named, "ONCALL"),
+    }
     try:
         return Written.model_validate(raw, context=names), []
     except ValidationError as error:
@@ -118,8 +124,6 @@ def _without(raw: object, errors: list[ErrorDetails]) -> object:
         return {}
     places = {error["loc"][:2] for error in errors}
     sections = {place[0] for place in places if place[:1] != ("CHANNELS",) or len(place) < 2}
-    if "PEOPLE" in sections:
-        sections.add("ONCALL")  # all of its names would be unknown
     rest = {key: value for key, value in raw.items() if key not in sections}
     if isinstance(rest.get("CHANNELS"), Mapping):
         rest["CHANNELS"] = {

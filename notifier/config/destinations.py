@@ -10,6 +10,7 @@ from decimal import Decimal
 from alerts_runtime.redaction.redact import redact
 from notifier.channels import KINDS, load
 from notifier.channels.base import Channel as Provider
+from notifier.config.people_schema import OnCall
 from notifier.config.problems import (
     ADDRESS,
     CREDENTIALS,
@@ -65,9 +66,12 @@ def channel_of(alias: str, written: Written, site: Site) -> Channel:
     entry = written.channels[alias]
     options = _options(load(entry.backend), entry, site)
     missing = _missing(alias, entry, options, site)
-    addresses = tuple(dict.fromkeys(entry.to)) or ((alias,) if entry.backend in NAMES_ONLY else ())
-    twin = site.twins and bool(missing or not addresses)
-    if twin and not addresses:
+    addresses = tuple(dict.fromkeys(one for one in entry.to if isinstance(one, str)))
+    rotations = tuple(dict.fromkeys(one.rotation for one in entry.to if isinstance(one, OnCall)))
+    if not entry.to and entry.backend in NAMES_ONLY:
+        addresses = (alias,)
+    twin = site.twins and bool(missing or not (addresses or rotations))
+    if twin and not (addresses or rotations):
         addresses = (NOBODY_YET.get(entry.backend, alias),)
     return Channel(
         alias=alias,
@@ -80,6 +84,7 @@ def channel_of(alias: str, written: Written, site: Site) -> Channel:
         failover_after=entry.failover_after,
         quiet=tuple(_quiet(alias, written, written.tz or site.tz)),
         limits=_limits(entry.backend, written.limits.get(alias, LimitEntry())),
+        rotations=rotations,
     )
 
 
@@ -119,6 +124,8 @@ def problems_of(channel: Channel, entry: ChannelEntry, raw: object) -> Iterator[
     at: Loc = ("CHANNELS", channel.alias)
     yield from _of_options(channel, entry, (*at, "OPTIONS"), raw)
     for index, address in enumerate(entry.to):
+        if isinstance(address, OnCall):
+            continue
         wrong = "is too long" if len(address) > MAX_ADDRESS else wrong_address(channel.kind, address)
         if wrong:
             yield Problem(path((*at, "TO", index), raw), wrong, HOW_TO_WRITE.get(channel.kind, ""), id=ADDRESS)
@@ -162,7 +169,7 @@ def _unfinished(channel: Channel, where: str) -> Iterator[Problem]:
     are = "are" if len(channel.missing) > 1 else "is"
     people = RECIPIENTS_FROM.get(channel.kind, 'its "TO"')
     remove = 'or remove the channel from NOTIFIER["CHANNELS"] and from where it is named'
-    if channel.missing and not channel.targets:
+    if channel.missing and not (channel.targets or channel.rotations):
         text = f"is not set up, so nobody is told by it: it has no recipients, and {unset} {are} not set"
         yield Problem(where, text, f"Set {people}, {unset}, {remove}.", level="warning", id=NOT_SET_UP)
     elif channel.missing:
@@ -171,5 +178,5 @@ def _unfinished(channel: Channel, where: str) -> Iterator[Problem]:
         )
         text = f"cannot send: {unset} {are} not set. Until then its messages go {meanwhile}"
         yield Problem(where, text, f"Set {unset}, {remove}.", id=CREDENTIALS)
-    elif not channel.targets:
+    elif not (channel.targets or channel.rotations):
         yield Problem(where, "has no recipients, so nobody is told by it", f"Set {people}, {remove}.", id=RECIPIENTS)

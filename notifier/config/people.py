@@ -6,12 +6,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from notifier.channels import KINDS
-from notifier.config.destinations import HOW_TO_WRITE, wrong_address
+from notifier.config.destinations import HOW_TO_WRITE, NAMES_ONLY, wrong_address
 from notifier.config.people_schema import LayerEntry, LayersEntry, PersonEntry
 from notifier.config.problems import ADDRESS, CONTRADICTION, NAME, Loc, Problem, nearest, path, shown
 from notifier.config.schema import Written
+from notifier.facts import Target
 from notifier.judge.oncall.people import Person
 from notifier.judge.oncall.rotation import Layer, Member, Rotation
+from notifier.judge.policy import Channel
 
 
 def people_of(written: Written) -> dict[str, Person]:
@@ -20,6 +22,16 @@ def people_of(written: Written) -> dict[str, Person]:
 
 def _person(key: str, entry: PersonEntry) -> Person:
     return Person(key, entry.name or key, entry.addresses, entry.slack_id, entry.tz or "", entry.user)
+
+
+def people_on(channel: Channel, people: Mapping[str, Person]) -> dict[str, Target]:
+    """Everybody whom the channel can reach, by the key of their target: who has no turn may still take over."""
+    named = channel.prints or channel.kind in NAMES_ONLY  # what it does with a name is right
+    found = (
+        Target(channel.alias, channel.kind, one.address_on(channel.alias, channel.kind) or (key if named else ""), key)
+        for key, one in people.items()
+    )
+    return {target.key: target for target in found if target.address}
 
 
 def rotations_of(written: Written, tz: str) -> dict[str, Rotation]:
@@ -47,7 +59,9 @@ def _layer(entry: LayerEntry, index: int, tz: str) -> Layer:
 
 
 def people_problems(written: Written, raw: object) -> Iterator[Problem]:
-    kinds = {alias: entry.backend for alias, entry in written.channels.items()}
+    channels = raw.get("CHANNELS") if isinstance(raw, Mapping) else None
+    named = {str(alias): "" for alias in channels} if isinstance(channels, Mapping) else {}  # also what is wrong itself
+    kinds = named | {alias: entry.backend for alias, entry in written.channels.items()}
     for key, entry in written.people.items():
         yield from _addresses(key, entry, kinds, raw)
     yield from _told_apart(written, raw)
@@ -64,11 +78,11 @@ def people_problems(written: Written, raw: object) -> Iterator[Problem]:
 def _addresses(key: str, entry: PersonEntry, kinds: Mapping[str, str], raw: object) -> Iterator[Problem]:
     for channel, address in entry.addresses.items():
         where = path(("PEOPLE", key, "ADDRESSES", channel), raw)
-        kind = kinds.get(channel) or (channel if channel in KINDS else "")
-        if not kind:
+        kind = kinds.get(channel, channel if channel in KINDS else None)
+        if kind is None:
             known = sorted({*kinds, *KINDS})
             yield Problem(where, f"there is no channel {shown(channel)}", nearest(channel, known), id=NAME)
-        elif wrong := wrong_address(kind, address):
+        elif kind and (wrong := wrong_address(kind, address)):
             yield Problem(where, wrong, HOW_TO_WRITE.get(kind, ""), id=ADDRESS)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Annotated
 
@@ -66,6 +67,28 @@ def _day(value: object) -> date:
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class OnCall:
+    """Instead of an address: whoever is on call in a rotation."""
+
+    rotation: str
+
+
+def _recipient(value: object, info: ValidationInfo) -> str | OnCall:
+    if isinstance(value, str):
+        return value
+    if not isinstance(value, Mapping) or list(value) != ["oncall"] or not isinstance(value["oncall"], str):
+        raise ValueError(
+            'must be a text or name a rotation: write an address in quotes, or {"oncall": "the name of a rotation"}'
+        )
+    name = value["oncall"]
+    known: Collection[str] | None = (info.context or {}).get("rotations")
+    if known is not None and name not in known:
+        raise unknown("rotation", name, known, "" if known else 'NOTIFIER["ONCALL"] has none.')
+    return OnCall(name)
+
+
+Recipient = Annotated[str | OnCall, PlainValidator(_recipient)]
 Key = Annotated[str, AfterValidator(_key)]
 PersonName = Annotated[str, AfterValidator(_person)]
 Day = Annotated[date, PlainValidator(_day)]

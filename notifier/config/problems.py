@@ -86,11 +86,15 @@ def path(loc: Iterable[str | int], raw: object, root: str = "NOTIFIER") -> str:
     """The place as Python would write it. A single text where a list may stand has no index."""
     parts, here = [root], raw
     for part in loc:
-        if part == "[key]" or (isinstance(part, int) and not isinstance(here, list | tuple | Mapping)):
+        if part == "[key]" or (isinstance(part, int) and not _has_index(here, part)):
             continue
         parts.append(f"[{part}]" if isinstance(part, int) else f"[{json.dumps(redact(part, limit=80))}]")
         here = _inside(here, part)
     return "".join(parts)
+
+
+def _has_index(here: object, part: int) -> bool:
+    return part in here if isinstance(here, Mapping) else isinstance(here, list | tuple)
 
 
 def _inside(here: object, part: str | int) -> object:

@@ -37,7 +37,7 @@ from notifier.config.fields import (
     Tz,
     Weekday,
 )
-from notifier.config.people_schema import Key, PersonEntry, RotationEntry, rotation_keys
+from notifier.config.people_schema import Key, PersonEntry, Recipient, RotationEntry, rotation_keys
 from notifier.config.shape import Lower, Upper
 from notifier.facts import Timing
 from notifier.judge.policy import Policy, Watch
@@ -63,7 +63,7 @@ class MatchEntry(Lower):
 
 class ChannelEntry(Upper):
     backend: ChannelKind
-    to: Many[str] = ()
+    to: Many[Recipient] = ()
     failover: OptionalAlias = ""
     failover_after: Span = timedelta(minutes=15)
     options: dict[str, Any] = Field(default_factory=dict)

@@ -19,7 +19,8 @@ A_MONDAY = date(2026, 1, 5)
 
 def unheard(policy: Policy) -> Iterator[Doubt]:
     """What is to be said of it, if anything."""
-    channels = [policy.channels[alias] for alias in _critical(policy) if policy.channels[alias].targets]
+    critical = [policy.channels[alias] for alias in _critical(policy)]
+    channels = [channel for channel in critical if channel.targets or channel.rotations]
     ringing = [channel for channel in channels if channel.kind not in WAKES_NOBODY]
     if not channels:
         text = "nobody is told of a critical alert"

@@ -25,7 +25,8 @@ from notifier.judge import throttle
 from notifier.judge.policy import Channel, Policy
 from notifier.messages import compose
 from notifier.models import Attempt, Digest, Notification, Target
-from notifier.outbox import attempts, batches, codes, digest_trouble, plans, targets
+from notifier.oncall.present import policy_now
+from notifier.outbox import attempts, batches, codes, digest_trouble, plans, recipients, targets
 
 log = structlog.get_logger(__name__)
 
@@ -71,7 +72,8 @@ class Courier:
 
     def step(self) -> float:
         """One round; seconds until the next is needed at the latest (0: there is more)."""
-        policy, now = get_policy(), self._now()
+        now = self._now()
+        policy = policy_now(now)
         self._finish(policy, now)
         self._renew(now)
         channel = policy.channels.get(self.alias)
@@ -125,6 +127,8 @@ class Courier:
         if held is None:
             self._held.pop(target_id, None)
             return False
+        if recipients.is_moved(held.target, policy, now):
+            return self._feed(target_id, token, None, policy, now)
         channel, next_at = policy.channels.get(self.alias), held.target.next_at
         more = False
         if channel is not None and (next_at is None or next_at <= now):

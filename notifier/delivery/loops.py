@@ -28,6 +28,7 @@ from notifier.judge import calendar, watch
 from notifier.judge.policy import DigestPlan
 from notifier.models import Alert, Digest, Notification, Target
 from notifier.oncall import handovers, overrides
+from notifier.oncall.present import policy_now
 from notifier.outbox import attempts, plans, recipients, reports, settle, targets
 
 log = structlog.get_logger(__name__)
@@ -109,7 +110,7 @@ class Tick:
 
 def escalate(now: datetime) -> None:
     """Take the steps whose time has come: nobody has acknowledged their alert."""
-    escalations.take_due(get_policy(), now)
+    escalations.take_due(policy_now(now), now)
 
 
 def resolve_overdue(now: datetime) -> None:
@@ -120,7 +121,7 @@ def resolve_overdue(now: datetime) -> None:
 
 def start_digests(now: datetime) -> None:
     """One row for each digest, target and period, however many workers ask."""
-    policy = get_policy()
+    policy = policy_now(now)
     for plan in policy.digests:
         for alias in plan.to:
             for target in policy.channels[alias].targets:
@@ -169,7 +170,7 @@ def _tell_of_dead(together: Sequence[Target], now: datetime) -> None:
 
 def hand_over(now: datetime) -> None:
     """Who is no longer named in NOTIFIER hears nothing more, and who took their place does."""
-    recipients.hand_over(get_policy(), now)
+    recipients.hand_over(policy_now(now), now)
 
 
 def record_handovers(now: datetime) -> None:
@@ -179,7 +180,7 @@ def record_handovers(now: datetime) -> None:
 
 def plan_forgotten(now: datetime) -> None:
     """Nothing that was lost stays lost."""
-    found = plans.forgotten(get_policy(), now)
+    found = plans.forgotten(policy_now(now), now)
     if found:
         log.error("notifications had no plan", number=found)
 

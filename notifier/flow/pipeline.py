@@ -22,6 +22,7 @@ from notifier.judge.escalation import Level
 from notifier.judge.policy import Policy
 from notifier.judge.route import Routed, Tried, targets_of, try_routes
 from notifier.models import Alert
+from notifier.oncall.present import policy_now
 from notifier.outbox import plans
 
 log = structlog.get_logger(__name__)
@@ -29,7 +30,7 @@ log = structlog.get_logger(__name__)
 
 def failed(failure: Failure, now: datetime) -> Recorded | None:
     """Judge a failure, count it on its alert and plan who hears of it; None when it is ignored or known."""
-    policy = get_policy()
+    policy = policy_now(now)
     verdict = classify(failure, policy.rules)
     if verdict is None:
         log.info("failure ignored", event_id=failure.event_id, exception=failure.exceptions[:1])
@@ -133,7 +134,7 @@ def take_back(alert: Alert, now: datetime) -> None:
 
 def escalate(alert: Alert, now: datetime) -> Level | None:
     """Take the next step of its escalation now, whoever has it; None when none is left, and then nothing changes."""
-    policy = get_policy()
+    policy = policy_now(now)
     with transaction.atomic():
         if not escalations.coming(alert, policy, now):
             return None

@@ -43,13 +43,15 @@ class Channel:
     alias: str
     kind: str  # what was configured
     backend: str  # what sends: the kind, or "console" for its twin without credentials
-    targets: tuple[Target, ...]
+    targets: tuple[Target, ...]  # in the policy of a moment those who are on call then, too
     options: Mapping[str, object] = field(default_factory=dict, repr=False)  # credentials
     missing: tuple[str, ...] = ()  # credentials that are not set
     failover: str = ""
     failover_after: timedelta = timedelta(minutes=15)
     quiet: tuple[Quiet, ...] = ()
     limits: Limits = field(default_factory=Limits)
+    rotations: tuple[str, ...] = ()  # who of them is on call hears too; see oncall/present.py
+    people: Mapping[str, Target] = field(default_factory=dict, repr=False)  # whom these may reach, by the target's key
 
     @property
     def unconfigured(self) -> str:

@@ -1,4 +1,7 @@
-"""What waits for somebody who is no longer in the plan goes to who took their place; they hear nothing more."""
+"""What waits for somebody who is no longer in the plan goes to who took their place; they hear nothing more.
+
+Who was told of an alert while they were on call stays a recipient of it: they hear how it goes on, and that it is over.
+"""
 
 from __future__ import annotations
 
@@ -14,21 +17,24 @@ from notifier.alerts.store import state_of
 from notifier.facts import Target as To
 from notifier.judge.policy import Policy
 from notifier.judge.route import targets_of, try_routes
-from notifier.models import Digest, Notification
-from notifier.outbox import attempts, last_resort, plans
+from notifier.models import Digest, Notification, Target
+from notifier.outbox import attempts, last_resort, plans, targets
 
 log = structlog.get_logger(__name__)
 
 LEFT = "no longer a recipient"
+NOT_ON_CALL = "no longer on call"
 AT_ONCE = 200
 
 
 def hand_over(policy: Policy, now: datetime) -> int:
     """Look for what is open or due for recipients that NOTIFIER does not name any more; how many rows there were."""
     present = [target.key for channel in policy.channels.values() for target in channel.targets]
+    told = Q(told_seq__gt=0, target__key__in=[key for channel in policy.channels.values() for key in channel.people])
     open_or_due = Q(alert__resolved_at__isnull=True) | Q(due_at__isnull=False)
     left = Notification.objects.filter(open_or_due, sending__isnull=True).exclude(route="")
-    pks = list(left.exclude(target__key__in=present).order_by("urgency", "pk").values_list("pk", flat=True)[:AT_ONCE])
+    gone = left.exclude(Q(target__key__in=present) | told)
+    pks = list(gone.order_by("urgency", "pk").values_list("pk", flat=True)[:AT_ONCE])
     for pk in pks:
         try:
             hand_over_row(pk, policy, now)
@@ -45,7 +51,21 @@ def hand_over(policy: Policy, now: datetime) -> int:
 
 def is_present(row: Notification, policy: Policy) -> bool:
     channel = policy.channels.get(row.target.channel)
-    return channel is not None and any(target.key == row.target.key for target in channel.targets)
+    if channel is None:
+        return False
+    told = row.told_seq > 0 and row.target.key in channel.people
+    return told or any(target.key == row.target.key for target in channel.targets)
+
+
+def is_moved(target: Target, policy: Policy, now: datetime) -> bool:
+    """Whether a person's address is another than it was when they were last sent something; then it is written down."""
+    channel = policy.channels.get(target.channel)
+    known = channel.people.get(target.key) if channel else None
+    if known is None or known.address == target.address:
+        return False
+    targets.move(target, known.address)
+    plans.revive(target, now)  # what could not be delivered to the old one can be to the new one
+    return True
 
 
 def hand_over_row(pk: int, policy: Policy, now: datetime) -> None:
@@ -54,10 +74,12 @@ def hand_over_row(pk: int, policy: Policy, now: datetime) -> None:
         row = plans.locked(pk)
         if row is None or row.sending_id is not None or not row.route or is_present(row, policy):
             return
-        told = plans.leave(row, LEFT, _successors(row, policy), policy, now)
+        channel = policy.channels.get(row.target.channel)
+        why = NOT_ON_CALL if channel is not None and row.target.key in channel.people else LEFT
+        told = plans.leave(row, why, _successors(row, policy), policy, now)
         untold = row.alert.resolved_at is not None and row.told_seq == 0
     if not told and not untold:
-        last_resort.cry(row.alert, f"{row.target.channel}: {LEFT}")
+        last_resort.cry(row.alert, f"{row.target.channel}: {why}")
     for alias in policy.channels:
         wake(f"deliver-{alias}")
 

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
+import structlog
 from django.db import connection
 from django.db.models import Exists, OuterRef, Q
 
@@ -24,6 +25,8 @@ from notifier.facts import DeliveryError, Result
 from notifier.facts import Target as To
 from notifier.judge.receipts import NOT_SENT, UNWANTED
 from notifier.models import Attempt, Target
+
+log = structlog.get_logger(__name__)
 
 LEASE = timedelta(seconds=45)  # longer than any channel's deadline; renewed while it is held
 # Seconds for which a lease that is over by the wall clock must have been seen unchanged: a clock that jumps ahead ends
@@ -135,6 +138,13 @@ def end_leases(now: datetime) -> int:
 
 def renew(target_id: int, token: str, now: datetime) -> bool:
     return _did(_RENEW, id=target_id, token=token, until=_at(now + LEASE))
+
+
+def move(target: Target, address: str) -> None:
+    """A person is reached elsewhere from now on; what waits for them, and how often they are told, stays theirs."""
+    log.info("a recipient's address has changed", target=target.pk, channel=target.channel)
+    Target.objects.filter(pk=target.pk).update(address=address)
+    target.address = address
 
 
 def release(target_id: int, token: str) -> None:

@@ -387,7 +387,7 @@ CANARY = "CANARY-hunter2"
 NAMES = {
     *("BACKEND", "FAILOVER", "OVERFLOW", "CHANNELS", "EVERY", "WEEKDAY", "TZ", "UNLESS"),
     *("to", "name", "severity", "category", "fingerprint"),
-    *("MEMBERS", "person"),
+    *("MEMBERS", "person", "oncall"),
 }
 
 

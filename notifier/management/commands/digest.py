@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from alerts_runtime.management.database import DatabaseCommand
 from alerts_runtime.wakeups.wake import wake
-from notifier.config.conf import get_policy
+from notifier.oncall.present import policy_now
 from notifier.outbox import plans as outbox
 
 
@@ -22,7 +22,8 @@ class Command(DatabaseCommand):
         parser.add_argument("name", nargs="?", help="a name in NOTIFIER['DIGESTS']; default: the only one")
 
     def handle(self, **options: Any) -> None:
-        policy, now = get_policy(), timezone.now()
+        now = timezone.now()
+        policy = policy_now(now)
         plans = {plan.name: plan for plan in policy.digests}
         name = options["name"] or (next(iter(plans)) if len(plans) == 1 else None)
         if name not in plans:

@@ -16,11 +16,11 @@ from django.utils.dateparse import parse_datetime
 
 from alerts_runtime.management.database import DatabaseCommand
 from alerts_runtime.redaction.masking import named
-from notifier.config.conf import get_policy
 from notifier.delivery.dryrun import Explanation, Heard, explain
 from notifier.facts import Failure
 from notifier.intake.as_if import failure_like
 from notifier.judge.durations import human, parse_duration
+from notifier.oncall.present import policy_now
 
 
 class Command(DatabaseCommand):
@@ -62,7 +62,7 @@ class Command(DatabaseCommand):
             raise CommandError(str(error)) from error
         logging.disable(logging.WARNING)  # what the log would say of it does not happen
         try:
-            explanation = explain(failure, get_policy(), now)
+            explanation = explain(failure, policy_now(now), now)
         finally:
             logging.disable(logging.NOTSET)
         if options["json"]:

@@ -7,11 +7,12 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import CommandError
+from django.utils import timezone
 
 from alerts_runtime.management.database import DatabaseCommand
 from alerts_runtime.redaction import masking
-from notifier.config.conf import get_policy
 from notifier.delivery import probe
+from notifier.oncall.present import policy_now
 
 
 class Command(DatabaseCommand):
@@ -21,7 +22,7 @@ class Command(DatabaseCommand):
         parser.add_argument("channels", nargs="*", help="aliases in NOTIFIER['CHANNELS']; default: all")
 
     def handle(self, **options: Any) -> None:
-        policy = get_policy()
+        policy = policy_now(timezone.now())
         unknown = set(options["channels"]) - set(policy.channels)
         if unknown:
             raise CommandError(

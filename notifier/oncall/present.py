@@ -1,0 +1,53 @@
+"""The policy of a moment: on channels that name a rotation, whoever is on call then is a recipient.
+
+It is asked for whenever something is planned, and again when it is sent, so a message that waited over a handover goes
+to who is on call by then: to the outbox that is a recipient that took another's place.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from notifier.config.conf import get_policy
+from notifier.facts import Target
+from notifier.judge.oncall.rota import person_at
+from notifier.judge.policy import Channel, Policy
+from notifier.oncall.overrides import in_force
+
+
+def policy_now(now: datetime) -> Policy:
+    """The policy in force, with who is on call. Raises as get_policy does."""
+    return present(get_policy(), now)
+
+
+def present(policy: Policy, now: datetime) -> Policy:
+    """The same of any policy. Where nobody is on call, or cannot be reached there, the channel's failover hears."""
+    names = {name for channel in policy.channels.values() for name in channel.rotations}
+    if not names:
+        return policy
+    on_call = {name: person_at(policy.rotations[name], in_force(name, now), now) for name in sorted(names)}
+    channels = {
+        alias: replace(channel, targets=_targets(channel, on_call)) if channel.rotations else channel
+        for alias, channel in policy.channels.items()
+    }
+    for alias, channel in channels.items():
+        if channel.rotations and not channel.targets and channel.failover:
+            channels[alias] = replace(channel, targets=channels[channel.failover].targets)
+    return replace(policy, channels=channels)
+
+
+def _targets(channel: Channel, on_call: dict[str, str | None]) -> tuple[Target, ...]:
+    """Who is named by address hears once, also while they are on call."""
+    named = {target.address for target in channel.targets}
+    found = dict.fromkeys(
+        target
+        for name in channel.rotations
+        if (target := person_on(channel, on_call[name])) is not None and target.address not in named
+    )
+    return (*channel.targets, *found)
+
+
+def person_on(channel: Channel, person: str | None) -> Target | None:
+    """Where a channel reaches somebody, if it does."""
+    return next((target for target in channel.people.values() if person and target.person == person), None)
