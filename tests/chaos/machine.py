@@ -25,6 +25,7 @@ _UNSETTLED = {
         "swa_notifier_notification WHERE due_at IS NOT NULL"
         " AND (due_at <= {soon} OR tries > 0 OR sending_id IS NOT NULL)"
     ),
+    "steps of escalation": "swa_notifier_escalation WHERE due_at IS NOT NULL",
     "digests due": "swa_notifier_digest WHERE due_at IS NOT NULL",
     "recipients leased": "swa_notifier_target WHERE lease_until IS NOT NULL",
 }

@@ -19,6 +19,7 @@ CHANNELS: dict[str, tuple[str, ...]] = {
     "mute": ("mute",),
     "sms": ("oncall",),
     "email": ("team",),
+    "steps": ("slack", "team"),
     "all": ("slack", "mute", "oncall", "team"),
 }
 DEATH_WITHIN = 20.0
@@ -58,6 +59,8 @@ ROWS = (
     Row("after Slack's 200, history closed", "Slack took it", route="mute", repeats=1),
     Row("after Twilio's 201", "Twilio took it", route="sms"),
     Row("after the mail provider's 200", "mail was taken", route="email", repeats=1),
+    Row("in a step of escalation, before its commit", "step taken", TICK, route="steps"),
+    Row("after a step's commit", "step committed", TICK, route="steps"),
     Row("in the digest", "digest composed", digest=True),
     Row("after the mail provider's 200 for a digest", "mail was taken", digest=True, repeats=1),
     Row("in tick, when an event's lease has ended", "tick ended a lease", TICK, first="event claimed"),

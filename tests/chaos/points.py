@@ -58,6 +58,8 @@ POINTS: dict[str, Point] = {
     "Slack took it": Point("after", "notifier.channels.slack.Slack.send"),
     "Twilio took it": Point("after", "notifier.channels.sms.Sms.send"),
     "mail was taken": Point("after", "notifier.channels.email.Email.send"),
+    "step taken": Point("after", "notifier.outbox.plans.page"),
+    "step committed": Point("after", "notifier.flow.escalations._take_due", _found),
     "digest composed": Point("after", "notifier.messages.compose.digest_message", _found),
     "tick ended a lease": Point("after", "webhooks.process.inbox._lose", _found),
     "tick settles a try": Point("before", "notifier.outbox.attempts.finish", _lost_try),

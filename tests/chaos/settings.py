@@ -19,6 +19,12 @@ NOTIFIER = {
         {"name": "sms", "match": {"event": "sms.*"}, "to": ["oncall"]},
         {"name": "email", "match": {"event": "email.*"}, "to": ["team"]},
         {"name": "all", "match": {"event": "all.*"}, "to": ["slack", "mute", "oncall", "team"]},
+        {
+            "name": "steps",
+            "match": {"event": "steps.*"},
+            "to": ["slack"],
+            "escalate": [{"after": "1s", "to": ["team"]}, {"after": "2s", "last_resort": True}],
+        },
         {"name": "slack", "to": ["slack"]},
     ],
     "DEFAULTS": {"interval": env.str("CHAOS_INTERVAL", "5m")},  # noqa: F405 - as above
