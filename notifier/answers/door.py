@@ -13,7 +13,7 @@ from django.db import transaction
 from notifier.answers import effects, log
 from notifier.answers.commands import Answer, Asker, Command, Verb
 from notifier.config.conf import get_policy
-from notifier.flow import pipeline
+from notifier.flow import each, pipeline
 from notifier.messages import answered
 from notifier.models import Alert
 
@@ -47,6 +47,7 @@ def answer(command: Command, asker: Asker, now: datetime) -> Answer:
             outcome=outcome,
             until=done.until,
             detail=done.detail,
+            uninvited=each.is_uninvited(alert, asker.person, asker.address, get_policy()),
         )
         if entry.changed and command.verb is Verb.ACKNOWLEDGE:
             pipeline.reconsider(alert, now)  # a step may ask each of its recipients

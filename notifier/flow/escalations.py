@@ -78,7 +78,7 @@ def asks(alert: Alert, person: str, address: str, policy: Policy, now: datetime)
     for row in Escalation.objects.filter(alert=alert, asks_each=True):
         route = policy.route(row.route)
         left = _left(row, alert, route, policy, now) if route else []
-        if any(each.names(one, policy) & {person, masked(address)} for one in left):
+        if any(each.names(one.address, policy) & {person, masked(address)} for one in left):
             return True
     return False
 
