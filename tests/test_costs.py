@@ -35,7 +35,7 @@ from webhooks import loops as webhooks_tasks
 from webhooks.events import StripeEvent
 from webhooks.handlers import on
 from webhooks.models import WebhookEvent
-from webhooks.process import failures, inbox, processing
+from webhooks.process import claim, failures, processing
 from webhooks.receive import store as receiving
 
 GROWING = (
@@ -93,7 +93,7 @@ def _site(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.mark.django_db(transaction=True)
 def test_statements_for_an_event_that_succeeds() -> None:
     received("invoice.paid")
-    asked = statements(lambda: inbox.claim(timezone.now()))
+    asked = statements(lambda: claim.claim(timezone.now()))
     assert len(asked) <= 2
     WebhookEvent.objects.update(state="pending", due_at=timezone.now())
     asked = statements(webhooks_tasks.process_due)

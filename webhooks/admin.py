@@ -11,7 +11,7 @@ from django.utils.html import format_html
 from alerts_runtime.admin import Listed, ReadOnly
 from alerts_runtime.wakeups import wake
 from webhooks.models import Failure, Refusal, WebhookEvent
-from webhooks.process import inbox
+from webhooks.process import arm
 
 
 class FailureInline(ReadOnly, admin.TabularInline):  # type: ignore[type-arg] # Django has no generic admin classes at run time
@@ -64,7 +64,7 @@ class WebhookEventAdmin(ReadOnly, Listed):
     @admin.action(description="Process again", permissions=["process"])
     def process_again(self, request: HttpRequest, queryset: QuerySet[WebhookEvent]) -> None:
         now = timezone.now()
-        armed = [row for row in queryset if inbox.rearm(row, now)]
+        armed = [row for row in queryset if arm.rearm(row, now)]
         for row in armed:
             self.log_change(request, row, "Process again.")
         if armed:

@@ -15,9 +15,10 @@ from alerts_runtime.background import Loop
 from alerts_runtime.database.retention import Pruner
 from alerts_runtime.isolation.parts import Parts, on_its_own
 from alerts_runtime.leasing.clock import SteppedBack
+from alerts_runtime.wakeups import wake
 from webhooks.conf import config
-from webhooks.process import announcements, failures, inbox, processing
-from webhooks.process.leases import grace, held
+from webhooks.process import announcements, arm, claim, failures, lost, processing
+from webhooks.process.attempt import Attempt, grace, held
 from webhooks.receive import refusals
 
 logger = structlog.stdlib.get_logger(__name__)
@@ -42,7 +43,7 @@ def process_due() -> float:
     """Process what is due, for a moment; the seconds until the next event is due."""
     with failures.marking_together():
         found = processing.process_due(until=monotonic() + SLICE)
-    now, due_at = timezone.now(), inbox.next_due()
+    now, due_at = timezone.now(), claim.next_due()
     if due_at is None:
         return TICK
     # Due and not found: somebody has it locked.
@@ -61,11 +62,11 @@ def tick() -> float:
 
 def _mind_the_clock(now: datetime) -> None:
     if back := _stepped_back.since(now):
-        inbox.bring_forward(back, now)
+        arm.bring_forward(back, now)
 
 
 def _expire(now: datetime) -> None:
-    for row, failure in inbox.expire(now):
+    for row, failure in lost.expire(now):
         on_its_own("announce failure", partial(announcements.worker_lost, row, failure), key=failure.pk)
 
 
@@ -85,11 +86,11 @@ def _prune(now: datetime) -> None:
 def prune(now: datetime) -> bool:
     """Delete a batch of what is older than WEBHOOKS["RETENTION_DAYS"]; whether there was any."""
     before = now - timedelta(days=config().retention_days)
-    return inbox.prune(before) != (0, 0) or bool(failures.prune_tracebacks() or refusals.prune(before))
+    return arm.prune(before) != (0, 0) or bool(failures.prune_tracebacks() or refusals.prune(before))
 
 
 def keep_leases() -> float:
-    """Renew the leases that this process's handlers hold; seconds until again.
+    """Renew the leases that this process holds, and let go of what waits behind a slow handler; seconds until again.
 
     What a thread has announced is written down here too: the handler that it runs now may take long.
     """
@@ -101,8 +102,19 @@ def keep_leases() -> float:
 
 
 def _renew() -> None:
-    if tokens := held.to_renew(config().lease):
-        inbox.renew(tokens, timezone.now())
+    if waiting := held.take_waiting(TICK):
+        _let_go(waiting)
+    if due := held.to_renew(config().lease):
+        claim.renew(due, timezone.now())
+
+
+def _let_go(attempts: list[Attempt]) -> None:
+    try:
+        claim.hand_back(attempts, timezone.now())
+    except BaseException:
+        held.add(attempts)
+        raise
+    wake.wake("events")
 
 
 def _write_marks(now: datetime) -> None:
@@ -111,15 +123,15 @@ def _write_marks(now: datetime) -> None:
 
 def oldest_due(now: datetime) -> datetime | None:
     """Since when an event waits, for the watchdog."""
-    due_at = inbox.next_due()
+    due_at = claim.next_due()
     return due_at if due_at and due_at <= now else None
 
 
 def hand_back(_seconds: float) -> None:
     """When the worker must stop: what its handlers have not finished goes to others at once."""
-    if tokens := held.tokens():
-        count = inbox.hand_back(tokens, timezone.now())
-        logger.warning("events.handed_back", count=count, running=len(tokens))
+    if attempts := held.take(lambda _: True):
+        count = claim.hand_back(attempts, timezone.now())
+        logger.warning("events.handed_back", count=count, running=len(attempts))
 
 
 _pruner = Pruner(prune)

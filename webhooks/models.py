@@ -1,4 +1,4 @@
-"""What was received, what went wrong with it, and what was refused. inbox, failures and refusals write these tables."""
+"""What was received, what went wrong with it, and what was refused. Written in `receive` and `process` alone."""
 
 from typing import ClassVar
 

@@ -28,7 +28,7 @@ from notifier.models import Occurrence
 from webhooks.events import StripeEvent
 from webhooks.models import Failure as FailureRow
 from webhooks.models import Refusal, WebhookEvent
-from webhooks.process import inbox, rehearsal
+from webhooks.process import arm, rehearsal
 from webhooks.signals import webhook_post_process, webhook_processing_error
 
 State = WebhookEvent.State
@@ -147,10 +147,10 @@ def replay(event_ids: Sequence[str], now: datetime) -> Replayed:
     for start in range(0, len(event_ids), CHUNK):
         chunk = event_ids[start : start + CHUNK]
         for row in WebhookEvent.objects.filter(event_id__in=chunk).defer("body").order_by("pk"):
-            if inbox.rearm(row, now):
+            if arm.rearm(row, now):
                 found += Replayed(again=1)
             else:
-                found += Replayed(hurried=1) if inbox.hurry(row, now) else Replayed(left=1)
+                found += Replayed(hurried=1) if arm.hurry(row, now) else Replayed(left=1)
     if found.again or found.hurried:
         wake("events")
     return found

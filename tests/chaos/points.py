@@ -44,10 +44,10 @@ class Point:
 
 POINTS: dict[str, Point] = {
     "event stored": Point("after", "webhooks.receive.store.store"),
-    "event claimed": Point("after", "webhooks.process.inbox.claim", _found),
+    "event claimed": Point("after", "webhooks.process.claim.claim", _found),
     "handler wrote": Point("after", "django.db.models.query.QuerySet.create", _shop_row),
-    "before the commit": Point("after", "webhooks.process.inbox.finish"),
-    "after the commit": Point("before", "webhooks.process.processing._Work.set_committed"),
+    "before the commit": Point("after", "webhooks.process.settle.finish"),
+    "after the commit": Point("before", "webhooks.process.attempt.Attempt.set_committed"),
     "failure committed": Point("before", "notifier.flow.pipeline.failed"),
     "failure counted": Point("after", "notifier.alerts.store.record"),
     "outbox inserted": Point("after", "notifier.outbox.plans.plan"),
@@ -61,7 +61,7 @@ POINTS: dict[str, Point] = {
     "step taken": Point("after", "notifier.outbox.plans.page"),
     "step committed": Point("after", "notifier.flow.escalations._take_due", _found),
     "digest composed": Point("after", "notifier.messages.compose.digest_message", _found),
-    "tick ended a lease": Point("after", "webhooks.process.inbox._lose", _found),
+    "tick ended a lease": Point("after", "webhooks.process.lost._lose", _found),
     "tick settles a try": Point("before", "notifier.outbox.attempts.finish", _lost_try),
 }
 

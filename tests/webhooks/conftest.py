@@ -14,7 +14,7 @@ from django.test import override_settings
 from alerts_runtime.leasing.leases import Seen
 from alerts_runtime.monitoring import watchdog
 from webhooks import handlers
-from webhooks.process import failures, inbox, timeouts
+from webhooks.process import attempt, failures, lost, timeouts
 from webhooks.receive import refusals
 
 Connect = Callable[[Signal, Callable[..., Any]], None]
@@ -26,7 +26,8 @@ def _fresh_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Nothing that a process remembers passes from one test to the next."""
     monkeypatch.setattr(handlers, "_handlers", [])
     handlers._matching.cache_clear()
-    monkeypatch.setattr(inbox, "overdue", Seen())
+    monkeypatch.setattr(lost, "overdue", Seen())
+    attempt.held.take(lambda _: True)
     monkeypatch.setattr(refusals, "FLUSH_AFTER", 3600.0)  # its thread would outlive the test
     monkeypatch.setattr(watchdog, "look", lambda: None)  # likewise
     monkeypatch.setattr(timeouts, "watch", lambda: None)  # tests look themselves, and turn the clock

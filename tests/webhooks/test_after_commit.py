@@ -28,7 +28,7 @@ from webhooks import samples
 from webhooks.events import StripeEvent
 from webhooks.handlers import on
 from webhooks.models import Failure, Traceback, WebhookEvent
-from webhooks.process import failures, inbox, processing
+from webhooks.process import arm, failures, processing, settle
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -234,7 +234,7 @@ def test_a_pruned_traceback_loses_nothing(broker: Broker) -> None:
 def test_a_database_that_does_not_take_it_gets_it_later(
     error: Exception, broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real, calls = inbox.note, list[int]()
+    real, calls = settle.note, list[int]()
 
     def away(*values: Any) -> Failure:
         calls.append(1)
@@ -242,7 +242,7 @@ def test_a_database_that_does_not_take_it_gets_it_later(
             raise error
         return real(*values)
 
-    monkeypatch.setattr(inbox, "note", away)
+    monkeypatch.setattr(settle, "note", away)
     fail(broker)
     assert later.settle(10)
     assert len(calls) == 4
@@ -258,7 +258,7 @@ def test_what_no_database_takes_is_said_at_the_last_resort(broker: Broker, monke
         raise OperationalError("gone")
 
     monkeypatch.setattr(last_resort, "say", lambda *words: said.append(words))
-    monkeypatch.setattr(inbox, "note", away)
+    monkeypatch.setattr(settle, "note", away)
     monkeypatch.setattr(later, "LONGEST", 0.2)
     row = fail(broker)
     assert later.settle(10)
@@ -271,8 +271,8 @@ def test_what_no_database_takes_is_said_at_the_last_resort(broker: Broker, monke
 def test_retention_leaves_it_to_a_person(broker: Broker) -> None:
     fail(broker)
     later_on = timezone.now() + timedelta(days=1000)
-    assert inbox.prune(later_on) == (0, 0)
-    assert inbox.prune(later_on, dead=True) == (1, 1)
+    assert arm.prune(later_on) == (0, 0)
+    assert arm.prune(later_on, dead=True) == (1, 1)
 
 
 # --- every length fits --------------------------------------------------------------------------------------------

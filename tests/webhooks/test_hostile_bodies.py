@@ -15,7 +15,7 @@ from tests.webhooks.stripe_side import SECRET
 from webhooks import samples
 from webhooks.handlers import on
 from webhooks.models import WebhookEvent
-from webhooks.process import inbox, processing
+from webhooks.process import claim, processing
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -123,5 +123,5 @@ def test_a_value_of_the_wrong_kind_in_every_field_is_refused_or_stored_and_proce
             status = post(replaced(event, path, VALUES[name]))
             assert status in (200, 400), (path, status)
             assert WebhookEvent.objects.exists() is (status == 200), path
-            while claimed := inbox.claim(timezone.now()):
+            for claimed in claim.claim(timezone.now(), 10):
                 assert processing.process(claimed) == "processed", path

@@ -26,8 +26,8 @@ from webhooks import loops, signals
 from webhooks.events import StripeEvent
 from webhooks.handlers import on
 from webhooks.models import Failure, WebhookEvent
-from webhooks.process import errors, inbox, leases, processing, retry, timeouts
-from webhooks.process.inbox import Claimed
+from webhooks.process import attempt, claim, errors, lost, processing, retry, settle, timeouts
+from webhooks.process.attempt import Attempt
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -37,7 +37,7 @@ class Clock:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 1000.0
-        for module in (leases, alerts_runtime.leasing.leases, alerts_runtime.leasing.clock):
+        for module in (attempt, alerts_runtime.leasing.leases, alerts_runtime.leasing.clock):
             monkeypatch.setattr(module, "monotonic", lambda: self.now)
 
 
@@ -70,9 +70,10 @@ def in_threads(number: int, run: Callable[[], Any]) -> None:
     assert not any(thread.is_alive() for thread in threads)
 
 
-def claim() -> Claimed:
-    claimed = inbox.claim(timezone.now())
-    assert claimed
+def claimed_by_another() -> Attempt:
+    """As if another process had claimed it: this one does not hold it."""
+    (claimed,) = claim.claim(timezone.now())
+    attempt.held.end(claimed)
     return claimed
 
 
@@ -101,11 +102,10 @@ def test_workers_that_race_process_each_event_once() -> None:
 
 def test_one_event_is_claimed_by_one_of_many() -> None:
     received()
-    claims: list[Claimed] = []
+    claims: list[Attempt] = []
 
     def try_it() -> None:
-        if claimed := inbox.claim(timezone.now()):
-            claims.append(claimed)
+        claims.extend(claim.claim(timezone.now()))
 
     in_threads(6, try_it)
     assert len(claims) == 1
@@ -118,16 +118,16 @@ def test_one_event_is_claimed_by_one_of_many() -> None:
 
 def test_whoever_lost_the_lease_writes_nothing() -> None:
     received()
-    claimed = claim()
+    claimed = claimed_by_another()
     WebhookEvent.objects.update(token="of another")
     before = WebhookEvent.objects.values().get()
     now = timezone.now()
     with transaction.atomic():
-        assert not inbox.confirm(claimed)
-    assert not inbox.finish(claimed, now)
-    assert inbox.fail(claimed, errors.describe(ValueError()), plan(), now) is None
-    assert inbox.renew([claimed.token], now) == 0
-    assert inbox.hand_back([claimed.token], now) == 0
+        assert not claim.confirm(claimed)
+    assert not settle.finish(claimed, now)
+    assert settle.fail(claimed, errors.describe(ValueError()), plan(), now) is None
+    assert claim.renew([claimed], now) == 0
+    assert claim.hand_back([claimed], now) == 0
     assert WebhookEvent.objects.values().get() == before
     assert not Failure.objects.exists()
 
@@ -136,11 +136,22 @@ def test_a_worker_that_comes_back_from_the_dead_runs_no_handler() -> None:
     ran: list[str] = []
     on("*")(lambda event: ran.append(event.id))
     received()
-    late = claim()
+    late = claimed_by_another()
+    attempt.held.add([late])
     WebhookEvent.objects.update(token="of another")
-    assert processing.process(late) is processing.Result.BUSY
+    assert processing.process(late) is attempt.Result.BUSY
     assert ran == []
     assert WebhookEvent.objects.get().state == "processing"
+
+
+def test_handlers_outside_the_transaction_do_not_run_for_a_lost_lease() -> None:
+    ran: list[str] = []
+    on("*", atomic=False)(lambda event: ran.append(event.id))
+    received()
+    (late,) = claim.claim(timezone.now())
+    WebhookEvent.objects.update(token="of another")
+    assert processing.process(late) is attempt.Result.BUSY
+    assert ran == []
 
 
 def _run_out(seconds: float = 1) -> None:
@@ -149,15 +160,15 @@ def _run_out(seconds: float = 1) -> None:
 
 def _expire(clock: Clock, after: float = 6) -> list[tuple[WebhookEvent, Failure]]:
     """Look twice, so many monotonic seconds apart."""
-    first = list(inbox.expire(timezone.now()))
+    first = list(lost.expire(timezone.now()))
     assert first == []
     clock.now += after
-    return list(inbox.expire(timezone.now()))
+    return list(lost.expire(timezone.now()))
 
 
 def test_a_lease_that_ran_out_is_a_failure_and_a_retry(clock: Clock) -> None:
     received()
-    claim()
+    claimed_by_another()
     _run_out()
     ((row, failure),) = _expire(clock)
     assert (row.state, row.token) == ("pending", "")
@@ -169,12 +180,12 @@ def test_a_lease_that_ran_out_is_a_failure_and_a_retry(clock: Clock) -> None:
 
 def test_an_event_that_kills_its_workers_ends_dead(clock: Clock) -> None:
     row = received()
-    for attempt in (1, 2, 3):
+    for number in (1, 2, 3):
         make_due(row)
-        claim()
+        claimed_by_another()
         _run_out()
         ((_, failure),) = _expire(clock)
-        assert (failure.attempt, failure.will_retry) == (attempt, attempt < 3)
+        assert (failure.attempt, failure.will_retry) == (number, number < 3)
     assert WebhookEvent.objects.get().state == "dead"
 
 
@@ -182,7 +193,7 @@ def test_an_outage_before_it_does_not_count_as_a_killed_worker(clock: Clock) -> 
     row = received()
     WebhookEvent.objects.update(attempts=7)
     make_due(row)
-    claim()
+    claimed_by_another()
     _run_out()
     ((_, failure),) = _expire(clock)
     assert (failure.attempt, failure.max_attempts, failure.will_retry) == (8, 10, True)
@@ -190,7 +201,7 @@ def test_an_outage_before_it_does_not_count_as_a_killed_worker(clock: Clock) -> 
 
 def test_a_lease_must_look_expired_for_a_while(clock: Clock) -> None:
     received()
-    claim()
+    claimed_by_another()
     _run_out()
     assert _expire(clock, after=1) == []
     assert WebhookEvent.objects.get().state == "processing"
@@ -198,18 +209,18 @@ def test_a_lease_must_look_expired_for_a_while(clock: Clock) -> None:
 
 def test_a_clock_that_jumped_ahead_ends_no_living_lease(clock: Clock) -> None:
     received()
-    claimed = claim()
+    claimed = claimed_by_another()
     in_an_hour = timezone.now() + timedelta(hours=1)
     for _ in range(20):
-        assert list(inbox.expire(in_an_hour)) == []
+        assert list(lost.expire(in_an_hour)) == []
         clock.now += 2
-        inbox.renew([claimed.token], timezone.now() + timedelta(seconds=clock.now - 1000))
+        claim.renew([claimed], timezone.now() + timedelta(seconds=clock.now - 1000))
     assert WebhookEvent.objects.get().state == "processing"
 
 
 def test_a_lease_far_in_the_future_is_one_of_a_clock_that_stepped_back(clock: Clock) -> None:
     received()
-    claim()
+    claimed_by_another()
     WebhookEvent.objects.update(due_at=timezone.now() + timedelta(hours=2))
     assert len(_expire(clock)) == 1
 
@@ -232,13 +243,13 @@ def test_what_was_planned_before_the_clock_stepped_back_is_not_late_by_as_much(
 
 def test_the_lease_of_a_dead_worker_is_taken_and_the_old_token_is_void(clock: Clock) -> None:
     row = received()
-    old = claim()
+    old = claimed_by_another()
     _run_out()
     _expire(clock)
     make_due(row)
-    new = claim()
-    assert not inbox.finish(old, timezone.now())
-    assert inbox.finish(new, timezone.now())
+    new = claimed_by_another()
+    assert not settle.finish(old, timezone.now())
+    assert settle.finish(new, timezone.now())
 
 
 # --- Renewal ------------------------------------------------------------------------------------------------------
@@ -246,16 +257,17 @@ def test_the_lease_of_a_dead_worker_is_taken_and_the_old_token_is_void(clock: Cl
 
 def test_tick_renews_what_this_process_works_on(clock: Clock) -> None:
     received()
-    claimed = claim()
-    with leases.held.hold(claimed.token, lambda _thread: None):
-        loops.tick()
-        before = WebhookEvent.objects.get().due_at
-        clock.now += 3
-        loops.tick()
-        after = WebhookEvent.objects.get().due_at
-        assert before
-        assert after
-        assert after > before
+    (mine,) = claim.claim(timezone.now())
+    assert attempt.held.begin(mine)
+    loops.tick()
+    before = WebhookEvent.objects.get().due_at
+    clock.now += 3
+    loops.tick()
+    after = WebhookEvent.objects.get().due_at
+    assert before
+    assert after
+    assert after > before
+    attempt.held.end(mine)
     clock.now += 3
     loops.tick()
     assert WebhookEvent.objects.get().due_at == after
@@ -263,28 +275,28 @@ def test_tick_renews_what_this_process_works_on(clock: Clock) -> None:
 
 def test_a_hung_handler_is_ended_once_and_its_lease_is_renewed_no_more(clock: Clock) -> None:
     received()
-    claimed = claim()
-    ended: list[str] = []
-    with leases.held.hold(claimed.token, lambda thread: ended.append(thread.name)):
-        clock.now += 901
-        timeouts.look()
-        timeouts.look()
-        until(lambda: ended)
-        assert ended == [threading.current_thread().name]
-        assert leases.held.to_renew(timedelta(seconds=60)) == []
+    (mine,) = claim.claim(timezone.now())
+    assert attempt.held.begin(mine)
+    clock.now += 901
+    timeouts.look()
+    timeouts.look()
+    until(lambda: Failure.objects.exists())
+    until(lambda: threading.current_thread() in threads.hung())
+    assert Failure.objects.get().exception.endswith("HandlerTimeout")
+    assert attempt.held.to_renew(timedelta(seconds=60)) == []
     threads.take_back()
 
 
 def test_a_worker_that_stops_hands_back_what_it_has_not_finished() -> None:
     row = received()
-    claimed = claim()
-    with leases.held.hold(claimed.token, lambda _thread: None):
-        loops.hand_back(1)
+    (mine,) = claim.claim(timezone.now())
+    assert attempt.held.begin(mine)
+    loops.hand_back(1)
     row.refresh_from_db()
     assert (row.state, row.attempts, row.token) == ("pending", 0, "")
     assert row.due_at
     assert row.due_at <= timezone.now()
-    assert claim().row.attempts == 1
+    assert claimed_by_another().row.attempts == 1
 
 
 def test_a_short_lease_is_renewed_in_time() -> None:
@@ -352,15 +364,15 @@ def busy_row() -> Any:
 
 
 def test_a_row_locked_by_its_living_handlers_is_neither_renewed_nor_expired(busy_row: None, clock: Clock) -> None:
-    token = WebhookEvent.objects.get().token
+    (running,) = attempt.held.take(lambda _: True)
     now = timezone.now()
-    assert inbox.renew([token], now) == 0
-    assert inbox.hand_back([token], now) == 0
+    assert claim.renew([running], now) == 0
+    assert claim.hand_back([running], now) == 0
     later = now + timedelta(hours=1)
-    assert list(inbox.expire(later)) == []
+    assert list(lost.expire(later)) == []
     clock.now += 60
-    assert list(inbox.expire(later)) == []
-    assert inbox.claim(later) is None
+    assert list(lost.expire(later)) == []
+    assert claim.claim(later) == []
 
 
 def test_postgresql_ends_a_transaction_whose_handler_hangs(
@@ -369,7 +381,7 @@ def test_postgresql_ends_a_transaction_whose_handler_hangs(
     if connection.vendor != "postgresql":
         pytest.skip("needs idle_in_transaction_session_timeout of PostgreSQL")
     # The watcher that another test may have started would end it first, and write off the tests' own thread.
-    monkeypatch.setattr(leases.held, "write_off", lambda _timeout: [])
+    monkeypatch.setattr(attempt.held, "take_hung", lambda _timeout: [])
     webhooks_settings(HANDLER_TIMEOUT=1)
     told: list[str] = []
     connect(signals.webhook_processing_error, lambda exception, **_: told.append(type(exception).__name__))

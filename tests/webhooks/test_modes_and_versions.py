@@ -12,7 +12,7 @@ from tests.webhooks.conftest import Change
 from tests.webhooks.stripe_side import deliver
 from webhooks import samples
 from webhooks.models import WebhookEvent
-from webhooks.process import inbox
+from webhooks.process import arm, claim
 from webhooks.receive import refusals
 
 pytestmark = pytest.mark.django_db
@@ -56,7 +56,7 @@ def test_events_of_the_other_mode_are_stored_as_ignored(endpoint: str, secret: s
     assert row.state == state
     assert (row.due_at is None) is (state == "ignored")
     assert counted() == ([(endpoint, "other_mode")] if state == "ignored" else [])
-    assert (inbox.claim(timezone.now()) is None) is (state == "ignored")
+    assert (claim.claim(timezone.now()) == []) is (state == "ignored")
 
 
 def test_a_live_event_takes_back_its_id_from_one_that_a_test_endpoint_signed() -> None:
@@ -82,9 +82,9 @@ def test_an_event_that_is_ignored_changes_nothing_of_a_real_one(state: str) -> N
 def test_an_ignored_event_is_never_armed_again_and_is_pruned_like_a_processed_one() -> None:
     deliver(event(live=False), endpoint="live", secret=LIVE)
     row = WebhookEvent.objects.get()
-    assert not inbox.rearm(row, timezone.now(), include_processed=True)
-    assert not inbox.hurry(row, timezone.now())
-    assert inbox.prune(timezone.now() + timedelta(days=1)) == (1, 0)
+    assert not arm.rearm(row, timezone.now(), include_processed=True)
+    assert not arm.hurry(row, timezone.now())
+    assert arm.prune(timezone.now() + timedelta(days=1)) == (1, 0)
 
 
 @pytest.mark.parametrize(("version", "stored"), [(samples.API_VERSION, True), ("2020-08-27", False), (None, True)])

@@ -17,19 +17,20 @@ from webhooks import loops, signals
 from webhooks.events import StripeEvent
 from webhooks.handlers import on
 from webhooks.models import Failure, WebhookEvent
-from webhooks.process import announcements, failures, inbox, leases, processing
+from webhooks.process import announcements, arm, attempt, claim, failures, lost, processing
+from webhooks.process.attempt import Attempt
 from webhooks.receive import refusals
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 PARTS: list[tuple[Any, str]] = [
     (failures, "write_marks"),
-    (inbox, "renew"),
-    (inbox, "bring_forward"),
-    (inbox, "expire"),
+    (claim, "renew"),
+    (arm, "bring_forward"),
+    (lost, "expire"),
     (failures, "unannounced"),
     (refusals, "flush"),
-    (inbox, "prune"),
+    (arm, "prune"),
 ]
 ERRORS = [ValueError("bad"), OverflowError(), DatabaseError("cannot be done")]
 
@@ -40,7 +41,7 @@ def _everything_is_due(monkeypatch: pytest.MonkeyPatch) -> None:
     back = timedelta(minutes=5)
     monkeypatch.setattr(loops._stepped_back, "since", lambda now: back)
     monkeypatch.setattr(loops._pruner, "step", loops.prune)
-    monkeypatch.setattr(leases.held, "to_renew", lambda lease: ["token"])
+    monkeypatch.setattr(attempt.held, "to_renew", lambda lease: [Attempt(WebhookEvent(pk=0), "token")])
 
 
 def _calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
@@ -79,7 +80,7 @@ def test_a_database_that_is_away_ends_the_tick(monkeypatch: pytest.MonkeyPatch) 
     def breaks(*_: Any) -> Any:
         raise DatabaseError("it is away")
 
-    monkeypatch.setattr(inbox, "expire", breaks)
+    monkeypatch.setattr(lost, "expire", breaks)
     monkeypatch.setattr(parts, "database_answers", lambda: False)
     with pytest.raises(DatabaseError):
         loops.tick()
@@ -126,16 +127,16 @@ def test_a_lease_that_cannot_be_ended_keeps_no_other_from_its_end(
     ended = timezone.now() - timedelta(minutes=10)
     for row in rows:
         WebhookEvent.objects.filter(pk=row.pk).update(state="processing", token=f"token {row.pk}", due_at=ended)
-    monkeypatch.setattr("webhooks.process.inbox.overdue.ages", lambda rows: dict.fromkeys(rows, 1e6))
-    monkeypatch.setattr(inbox, "bring_forward", lambda *_: None)
-    known = inbox._plan_lost
+    monkeypatch.setattr("webhooks.process.lost.overdue.ages", lambda rows: dict.fromkeys(rows, 1e6))
+    monkeypatch.setattr(arm, "bring_forward", lambda *_: None)
+    known = lost._plan_lost
 
     def breaks(row: WebhookEvent, *rest: Any) -> Any:
         if row.pk == rows[0].pk:
             raise error
         return known(row, *rest)
 
-    monkeypatch.setattr(inbox, "_plan_lost", breaks)
+    monkeypatch.setattr(lost, "_plan_lost", breaks)
     monkeypatch.setattr(announcements, "worker_lost", breaks_for_second(rows[1].pk, error))
     loops.tick()
     assert list(WebhookEvent.objects.filter(state="processing").values_list("pk", flat=True)) == [rows[0].pk]

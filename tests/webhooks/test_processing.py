@@ -29,7 +29,8 @@ from webhooks.events import StripeEvent
 from webhooks.exceptions import RejectDelivery
 from webhooks.handlers import on
 from webhooks.models import Failure, Traceback, WebhookEvent
-from webhooks.process import failures, inbox, processing
+from webhooks.process import claim, failures, processing, run, settle
+from webhooks.process.attempt import Attempt
 
 # Real commits: callbacks of on_commit and durable transactions are part of the behaviour.
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -389,7 +390,7 @@ def test_an_event_that_can_no_longer_be_read_fails_and_is_told(connect: Connect)
 def test_a_long_lock_on_sqlite_is_warned_about(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(processing, "LONG_LOCK", 0.01)
+    monkeypatch.setattr(run, "LONG_LOCK", 0.01)
 
     @on("*")
     def slow(event: StripeEvent) -> None:
@@ -613,7 +614,8 @@ def test_post_validate_says_why_a_request_is_invalid(connect: Connect) -> None:
 # --- One after the other ------------------------------------------------------------------------------------------
 
 
-def test_what_ends_well_takes_the_next_in_the_same_commit() -> None:
+def test_a_few_are_claimed_together_and_run_in_their_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processing, "_pace", 0.0)
     states: list[list[str]] = []
 
     @on("*")
@@ -625,7 +627,7 @@ def test_what_ends_well_takes_the_next_in_the_same_commit() -> None:
         received()
     assert work_on()
     assert states == [
-        ["processed", "processing", "pending"],
+        ["processed", "processing", "processing"],
         ["processed", "processed", "processing"],
         ["processed", "processed", "processed"],
     ]
@@ -648,21 +650,23 @@ def test_what_fails_takes_nothing_with_it_and_the_others_follow() -> None:
     assert {row.attempts for row in WebhookEvent.objects.all()} == {1}
 
 
-def test_a_commit_that_fails_gives_the_next_back(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_commit_that_fails_takes_no_other_event_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processing, "_pace", 0.0)
     first, second = received(), received()
-    claim_next = processing._Work.claim_next
+    finish = settle.finish
 
-    def broken(self: processing._Work) -> None:
-        claim_next(self)
-        raise OperationalError("the server went away before the commit")
+    def broken(attempt: Attempt, now: datetime) -> bool:
+        if finish(attempt, now) and attempt.row.pk == first.pk:
+            raise OperationalError("the server went away before the commit")
+        return True
 
-    monkeypatch.setattr(processing._Work, "claim_next", broken)
-    processing.process_due(until=time.monotonic() + 60)
+    monkeypatch.setattr(settle, "finish", broken)
+    assert work_on()
     first.refresh_from_db()
     second.refresh_from_db()
     assert [first.attempts, second.attempts] == [1, 1]
-    assert {first.state, second.state} == {"pending"}
-    assert Failure.objects.count() == 2
+    assert [first.state, second.state] == ["pending", "processed"]
+    assert Failure.objects.count() == 1
 
 
 def test_who_has_no_time_left_takes_nothing() -> None:
@@ -714,9 +718,9 @@ def test_the_loops_are_registered_with_the_worker() -> None:
 
 def test_time_is_the_callers() -> None:
     row = received()
-    assert inbox.claim(row.received_at - timedelta(seconds=1)) is None
+    assert claim.claim(row.received_at - timedelta(seconds=1)) == []
     with time_machine.travel(datetime(2030, 1, 1, tzinfo=UTC)):
-        assert inbox.claim(timezone.now())
+        assert claim.claim(timezone.now())
 
 
 def test_losing_the_lease_in_the_middle_writes_nothing() -> None:

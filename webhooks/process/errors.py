@@ -38,7 +38,7 @@ _stacks: dict[Hashable, str] = {}
 _NOT_OURS = tuple(
     f"{folder}{os.sep}"
     for folder in (
-        Path(__file__).parent,
+        Path(__file__).parents[1],
         *{sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")},
     )
 )

@@ -10,25 +10,27 @@ from alerts_runtime.database.fast_sql import columns, table
 from webhooks.models import WebhookEvent
 
 _HELD = "id = %(pk)s AND state = 'processing' AND token = %(token)s"
-_DUE = "WHERE state = 'pending' AND due_at <= %(now)s ORDER BY due_at LIMIT 1"
+_DUE = "WHERE state = 'pending' AND due_at <= %(now)s"
 
 
 @cache
 def is_any_due() -> str:
-    return f"SELECT id FROM {table(WebhookEvent)} {_DUE}"  # noqa: S608 - the model's own table name
+    return f"SELECT id FROM {table(WebhookEvent)} {_DUE} LIMIT 1"  # noqa: S608 - the model's own table name
 
 
 @cache
 def claim() -> str:
     """One statement, so that two can never claim one row; where rows can be locked, none waits for another."""
     events = table(WebhookEvent)
-    others = (
-        f"EXISTS (SELECT 1 FROM {events} o WHERE o.state = 'pending' AND o.due_at <= %(now)s AND o.id <> {events}.id)"  # noqa: S608 - as above
-    )
-    skip = "FOR UPDATE SKIP LOCKED" if connection.features.has_select_for_update_skip_locked else ""
+    chosen = f"SELECT id FROM {events} {_DUE} ORDER BY due_at LIMIT %(most)s"  # noqa: S608 - as above
+    if connection.features.has_select_for_update_skip_locked:
+        # ARRAY: so that it is asked once. A join could ask again, and would get others.
+        these = f"= ANY(ARRAY({chosen} FOR UPDATE SKIP LOCKED))"
+    else:
+        these = f"IN ({chosen})"
     return (
         f"UPDATE {events} SET state = 'processing', token = %(token)s, due_at = %(until)s, attempts = attempts + 1"  # noqa: S608 - as above
-        f" WHERE id = (SELECT id FROM {events} {_DUE} {skip}) RETURNING {columns(WebhookEvent)}, {others}"
+        f" WHERE id {these} RETURNING {columns(WebhookEvent)}"
     )
 
 

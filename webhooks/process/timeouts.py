@@ -1,35 +1,29 @@
 """Ends attempts whose handlers run for longer than HANDLER_TIMEOUT, in every process that runs handlers.
 
-Python cannot end a thread. So its connections are cut, which undoes what it has not committed and lets it write
-nothing more there; the failure says where it was; and whoever gave it work is told to use another thread.
+The failure says where it was, and whoever gave the thread work is told to use another.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
-import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable
 from functools import partial
 from types import FrameType, TracebackType
 
 import structlog
-from django.db.backends.base.base import BaseDatabaseWrapper
 
 from alerts_runtime.isolation import threads
 from webhooks.conf import config
 from webhooks.exceptions import HandlerTimeout
-from webhooks.process.leases import Attempt, held
+from webhooks.process import cut, failing, run
+from webhooks.process.attempt import Attempt, held
+from webhooks.process.errors import describe
 
 logger = structlog.stdlib.get_logger(__name__)
 LOOK_EVERY = 1.0  # seconds
-_CANCEL_WITHIN = 5.0  # seconds
-_INTERRUPT_FOR = 5.0  # seconds that a statement gets to see that it is interrupted
 _watchers: set[int] = set()  # the processes that have one: a child has no threads of its parent's
-_RETURN_WITHIN = 1.0  # seconds that a thread gets to come back from a statement that was interrupted
 _starting = threading.Lock()
 
 
@@ -44,33 +38,27 @@ def watch() -> None:
 
 def look() -> None:
     """End what has run for too long, each in a thread of its own: its receivers may hang as well."""
-    for attempt in held.write_off(config().handler_timeout):
+    for attempt in held.take_hung(config().handler_timeout):
         threads.daemon("handler-timed-out", partial(_end, attempt)).start()
 
 
-def where_it_is(thread: threading.Thread, within: str) -> HandlerTimeout:
-    """An exception whose traceback is the thread's stack as it is now, inside that module."""
+def where_it_is(thread: threading.Thread) -> HandlerTimeout:
+    """An exception whose traceback is the thread's stack as it is now, from the call of its handlers on."""
     frame = sys._current_frames().get(thread.ident or 0)
     step: TracebackType | None = None
     inside: TracebackType | None = None
     while frame is not None:
         step = TracebackType(step, frame, frame.f_lasti, frame.f_lineno or 0)
-        if _module(frame) == within:
+        if _runs_handlers(frame):
             inside = step  # the outermost is kept: see below
-            if frame.f_back is None or _module(frame.f_back) != within:
+            if frame.f_back is None or not _runs_handlers(frame.f_back):
                 break
         frame = frame.f_back
     return HandlerTimeout().with_traceback(inside or step)
 
 
-def cut(connections: Iterable[BaseDatabaseWrapper], thread: threading.Thread, is_over: Callable[[], bool]) -> None:
-    """Cut the connections of another thread: what waits on one fails, and what is open on one is rolled back."""
-    for connection in connections:
-        with contextlib.suppress(Exception):  # it has just been closed, or nothing can be done about it
-            if connection.vendor == "postgresql":
-                _cut_wire(connection)
-            elif connection.vendor == "sqlite":
-                _close_file(connection, thread, is_over)
+def _runs_handlers(frame: FrameType) -> bool:
+    return frame.f_globals.get("__name__") == run.__name__
 
 
 def _watch() -> None:
@@ -83,47 +71,23 @@ def _watch() -> None:
 
 
 def _end(attempt: Attempt) -> None:
+    thread = attempt.thread or threading.current_thread()
     try:
-        attempt.time_out(attempt.thread)
+        _time_out(attempt, thread)
     except Exception:  # its lease is renewed no more, which is a failure too
-        logger.exception("handler.timeout_not_recorded", thread=attempt.thread.name)
+        logger.exception("handler.timeout_not_recorded", thread=thread.name)
     finally:
-        threads.write_off(attempt.thread)
+        threads.write_off(thread)
         threads.close_connections()
 
 
-def _module(frame: FrameType) -> str:
-    return str(frame.f_globals.get("__name__", ""))
-
-
-def _cut_wire(connection: BaseDatabaseWrapper) -> None:
-    """Cancelled first: a server that is busy with a statement does not look whether anybody still waits for it."""
-    with contextlib.suppress(Exception):  # no connection for it: the cut will be noticed later
-        connection.connection.cancel_safe(timeout=_CANCEL_WITHIN)
-    with socket.socket(fileno=os.dup(connection.connection.fileno())) as wire:
-        wire.shutdown(socket.SHUT_RDWR)
-
-
-def _close_file(connection: BaseDatabaseWrapper, thread: threading.Thread, is_over: Callable[[], bool]) -> None:
-    """Rolled back and closed from here, or the one write lock would be kept for as long as the handler hangs.
-
-    Only while the thread is not in SQLite itself: two threads must not end one session. From there it is brought back
-    by an interrupt, and then closes it. https://www.sqlite.org/c3ref/interrupt.html
-    """
-    session = connection.connection
-    end = time.monotonic() + _INTERRUPT_FOR
-    returns_by = 0.0
-    while time.monotonic() < end and not is_over():
-        if _is_in_sqlite(thread):
-            session.interrupt()
-            returns_by = time.monotonic() + _RETURN_WITHIN
-        elif time.monotonic() >= returns_by:
-            session.rollback()
-            session.close()
-            return
-        time.sleep(0.01)
-
-
-def _is_in_sqlite(thread: threading.Thread) -> bool:
-    frame = sys._current_frames().get(thread.ident or 0)
-    return frame is not None and _module(frame) == "django.db.backends.sqlite3.base"
+def _time_out(attempt: Attempt, thread: threading.Thread) -> None:
+    error = where_it_is(thread)
+    facts = describe(error)
+    error.args = (f"timed out after {attempt.duration_ms() // 1000} s in {facts.where.file}:{facts.where.line}",)
+    attempt.log.critical("event.handler_timed_out", thread=thread.name, error=str(error), stack=facts.stack)
+    cut.take_away(attempt, thread)
+    try:
+        failing.failed(attempt, error)
+    finally:
+        error.__traceback__ = None  # it holds all that the handler has in its variables

@@ -17,7 +17,7 @@ from webhooks import events
 from webhooks.conf import config
 from webhooks.handlers import matching
 from webhooks.models import WebhookEvent
-from webhooks.process import processing, statements, timeouts
+from webhooks.process import cut, run, statements, timeouts
 from webhooks.process.errors import ErrorFacts, describe
 from webhooks.process.leftovers import Sessions, in_its_own_context, sessions
 
@@ -82,18 +82,18 @@ class TrialRun:
         row.state, row.attempts = State.PROCESSING, row.attempts + 1  # in the value alone
         handlers = matching(row.type)
         self.partly = not all(handler.atomic for handler in handlers)
-        processing.run_in_transaction(row, events.parse(row.body, row.endpoint), handlers)
+        run.in_transaction(row, events.parse(row.body, row.endpoint), handlers)
 
     def _time_out(self) -> None:
         with self._ending:
             if self._over:
                 return
-            error = timeouts.where_it_is(self._thread, processing.__name__)
+            error = timeouts.where_it_is(self._thread)
             self.hung = describe(error)
             error.__traceback__ = None  # it holds all that the handler has in its variables
             if watched := self._sessions:
                 watched.refuse()
-                timeouts.cut(watched.connections, self._thread, lambda: watched.over)
+                cut.cut(watched.connections, self._thread, lambda: watched.over)
 
 
 @contextmanager

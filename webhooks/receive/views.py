@@ -18,8 +18,8 @@ from webhooks.conf import Config, Endpoint, config
 from webhooks.events import StripeEvent
 from webhooks.exceptions import NotStored, Refused, RejectDelivery, UnknownEndpoint
 from webhooks.process import processing
+from webhooks.process.attempt import Result
 from webhooks.process.errors import class_path
-from webhooks.process.processing import Result
 from webhooks.receive import body, noticed, refusals, store
 from webhooks.receive.verify import verify
 from webhooks.signals import Delivery

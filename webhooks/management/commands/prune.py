@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from alerts_runtime.management.database import DatabaseCommand
 from webhooks.conf import config
-from webhooks.process import failures, inbox
+from webhooks.process import arm, failures
 from webhooks.receive import refusals
 
 
@@ -33,7 +33,7 @@ class Command(DatabaseCommand):
             raise CommandError("--days must not be negative.")
         before = timezone.now() - timedelta(days=days)
         events = failed = 0
-        while (batch := inbox.prune(before, dead=options["dead"])) != (0, 0):
+        while (batch := arm.prune(before, dead=options["dead"])) != (0, 0):
             events, failed = events + batch[0], failed + batch[1]
         tracebacks = sum(iter(failures.prune_tracebacks, 0))
         refused = sum(iter(partial(refusals.prune, before), 0))

@@ -17,7 +17,7 @@ from django.utils import timezone
 from alerts_runtime.management.database import DatabaseCommand
 from alerts_runtime.wakeups import wake
 from webhooks.models import WebhookEvent
-from webhooks.process import inbox
+from webhooks.process import arm
 from webhooks.process.rehearsal import rehearse
 
 State = WebhookEvent.State
@@ -124,7 +124,7 @@ def _replay(row: WebhookEvent, now: datetime, options: Mapping[str, Any]) -> tup
         return _hurry(row, now, options)
     if options["dry_run"]:
         return f"would be {REPLAYED}", ""
-    if not inbox.rearm(row, now, include_processed=options["include_processed"]):
+    if not arm.rearm(row, now, include_processed=options["include_processed"]):
         return LEFT_ALONE, ": its state has just changed"
     return REPLAYED, ""
 
@@ -134,7 +134,7 @@ def _hurry(row: WebhookEvent, now: datetime, options: Mapping[str, Any]) -> tupl
         return LEFT_ALONE, ": its turn comes without that"
     if options["dry_run"]:
         return f"would be {HURRIED}", ""
-    return (HURRIED, "") if inbox.hurry(row, now) else (LEFT_ALONE, ": its state has just changed")
+    return (HURRIED, "") if arm.hurry(row, now) else (LEFT_ALONE, ": its state has just changed")
 
 
 def _runnable(options: Mapping[str, Any]) -> list[str]:

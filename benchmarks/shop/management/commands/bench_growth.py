@@ -29,7 +29,7 @@ from notifier.outbox import plans
 from notifier.outbox.targets import lease
 from webhooks import events, loops
 from webhooks.models import WebhookEvent
-from webhooks.process import inbox
+from webhooks.process import claim
 from webhooks.receive import store
 
 MANY, FEW = 100, 3
@@ -79,14 +79,14 @@ def _claim() -> float:
     body = a_body(CHEAP)
     with transaction.atomic():
         store.store(events.parse(body, "default"), body, timezone.now())
-        taken = _timed(lambda: inbox.claim(timezone.now()))
+        taken = _timed(lambda: claim.claim(timezone.now()))
         transaction.set_rollback(True)
     return taken
 
 
 def _poll() -> float:
     now = timezone.now()
-    return _timed(lambda: (inbox.claim(now), inbox.next_due(), lease("slack", now)))
+    return _timed(lambda: (claim.claim(now), claim.next_due(), lease("slack", now)))
 
 
 def _tick() -> float:

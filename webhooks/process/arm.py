@@ -1,0 +1,56 @@
+"""Events that are processed again or sooner, and those that go."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from django.db.models import F
+
+from alerts_runtime.database import retention
+from alerts_runtime.leasing.clock import brought_forward
+from webhooks.models import Failure, WebhookEvent
+
+State = WebhookEvent.State
+
+
+def rearm(row: WebhookEvent, now: datetime, *, include_processed: bool = False) -> bool:
+    """Process a dead or incomplete event (or a processed one) again, with all its attempts; False: it is neither."""
+    states = [State.DEAD, State.INCOMPLETE, *([State.PROCESSED] if include_processed else [])]
+    again = WebhookEvent.objects.filter(pk=row.pk, state__in=states)
+    return (
+        again.update(
+            state=State.PENDING,
+            due_at=now,
+            armed_at=now,
+            earlier_attempts=F("attempts"),
+            processed_at=None,
+            how_processed="",
+        )
+        == 1
+    )
+
+
+def hurry(row: WebhookEvent, now: datetime) -> bool:
+    """Make a planned retry due now; it counts as the attempt that it is. False: none is planned for later."""
+    planned = WebhookEvent.objects.filter(
+        pk=row.pk, state=State.PENDING, due_at__gt=now, attempts__gt=F("earlier_attempts")
+    )
+    return planned.update(due_at=now) == 1
+
+
+def bring_forward(by: timedelta, now: datetime) -> int:
+    """The clock was stepped back by so much: what is planned comes as much earlier."""
+    planned = WebhookEvent.objects.filter(state=State.PENDING, due_at__gt=now)
+    return planned.update(due_at=brought_forward("due_at", by, now))
+
+
+def prune(before: datetime, *, dead: bool = False) -> tuple[int, int]:
+    """Delete a batch of the events received before then which are processed or ignored: how many, and their failures.
+
+    With `dead` also those that were given up or are incomplete, which wait for a person.
+    """
+    states = [State.PROCESSED, State.IGNORED, *([State.DEAD, State.INCOMPLETE] if dead else [])]
+    old = WebhookEvent.objects.filter(state__in=states, received_at__lt=before)
+    pks = list(old.order_by("received_at").values_list("pk", flat=True)[: retention.BATCH])
+    deleted = old.filter(pk__in=pks).only("pk").delete()[1] if pks else {}  # without the bodies
+    return deleted.get(WebhookEvent._meta.label, 0), deleted.get(Failure._meta.label, 0)

@@ -1,0 +1,119 @@
+"""One attempt at an event, from its claim to its end, and those that this process holds.
+
+Measured with the monotonic clock: a wall clock that jumps must neither end a living lease nor keep a dead one.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
+from time import monotonic
+from typing import Any
+
+import structlog
+
+from webhooks.models import WebhookEvent
+from webhooks.process.callbacks import Callbacks
+from webhooks.process.leftovers import Sessions
+
+logger = structlog.stdlib.get_logger(__name__)
+
+
+class Result(StrEnum):
+    PROCESSED = "processed"
+    FAILED = "failed"
+    BUSY = "busy"  # somebody else has it
+    UNKNOWN = "unknown"  # nothing could be written: the lease will run out
+
+
+@dataclass(slots=True, eq=False)
+class Attempt:
+    """One event that is ours until the lease ends; every later write asks for the token.
+
+    `row.attempts` counts this attempt already. Those that were claimed together share a token, and their turn comes in
+    the order of their keys.
+    """
+
+    row: WebhookEvent
+    token: str
+    claimed_at: float = field(default_factory=lambda: monotonic())
+    renewed_at: float = field(default_factory=lambda: monotonic())
+    thread: threading.Thread | None = None  # None: its turn has not come
+    began_at: float = 0.0
+    sessions: Sessions | None = None  # while handlers run
+    callbacks: Callbacks = field(default_factory=Callbacks)
+    writes: bool = False  # its transaction has begun to write
+    committed: bool = False
+    taken_away: bool = False  # it timed out: what its thread still says of it counts no more
+    log: Any = None
+
+    def __post_init__(self) -> None:
+        row = self.row
+        self.log = logger.bind(event_id=row.event_id, type=row.type, attempt=row.attempt, endpoint=row.endpoint)
+
+    def duration_ms(self) -> int:
+        return round((monotonic() - self.began_at) * 1000)
+
+    def set_committed(self) -> None:
+        self.committed = True
+
+
+class Held:
+    """The attempts of this process: held from their claim until nothing of them runs any more."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._attempts: dict[Attempt, None] = {}
+
+    def add(self, attempts: Iterable[Attempt]) -> None:
+        with self._lock:
+            self._attempts.update(dict.fromkeys(attempts))
+
+    def begin(self, attempt: Attempt) -> bool:
+        """Its turn has come, in this thread. False: it is held no more."""
+        with self._lock:
+            if attempt not in self._attempts:
+                return False
+            attempt.thread, attempt.began_at = threading.current_thread(), monotonic()
+            return True
+
+    def end(self, attempt: Attempt) -> None:
+        with self._lock:
+            self._attempts.pop(attempt, None)  # not there: it has been taken
+
+    def take(self, which: Callable[[Attempt], bool]) -> list[Attempt]:
+        """Those of which that is so, each once: from now on nobody here holds them."""
+        with self._lock:
+            taken = [one for one in self._attempts if which(one)]
+            for attempt in taken:
+                del self._attempts[attempt]
+        return taken
+
+    def take_waiting(self, seconds: float) -> list[Attempt]:
+        """Those whose turn has not come for so long: what runs before them in their thread takes its time."""
+        before = monotonic() - seconds
+        return self.take(lambda one: one.thread is None and one.claimed_at <= before)
+
+    def take_hung(self, timeout: timedelta) -> list[Attempt]:
+        before = monotonic() - timeout.total_seconds()
+        return self.take(lambda one: one.thread is not None and one.began_at <= before)
+
+    def to_renew(self, lease: timedelta) -> list[Attempt]:
+        """Those whose renewal is due."""
+        now = monotonic()
+        with self._lock:
+            due = [one for one in self._attempts if now - one.renewed_at >= grace(lease) / 2]
+            for attempt in due:
+                attempt.renewed_at = now
+        return due
+
+
+def grace(lease: timedelta) -> float:
+    """The seconds for which a lease must look expired. A living holder renews twice as often as that."""
+    return min(max(lease.total_seconds() / 10, 0.5), 5.0)
+
+
+held = Held()

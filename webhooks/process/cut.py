@@ -1,0 +1,70 @@
+"""Cuts the connections of another thread. Python cannot end a thread; this undoes what it has not committed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable
+
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from webhooks.process.attempt import Attempt
+
+_CANCEL_WITHIN = 5.0  # seconds
+_INTERRUPT_FOR = 5.0  # seconds that a statement gets to see that it is interrupted
+_RETURN_WITHIN = 1.0  # seconds that a thread gets to come back from a statement that was interrupted
+
+
+def take_away(attempt: Attempt, thread: threading.Thread) -> None:
+    """What runs it gets nothing more into a database, and what it has not committed is undone."""
+    attempt.taken_away = True
+    if watched := attempt.sessions:
+        watched.refuse()
+        cut(watched.connections, thread, lambda: watched.over)
+
+
+def cut(connections: Iterable[BaseDatabaseWrapper], thread: threading.Thread, is_over: Callable[[], bool]) -> None:
+    """Cut the connections of another thread: what waits on one fails, and what is open on one is rolled back."""
+    for connection in connections:
+        with contextlib.suppress(Exception):  # it has just been closed, or nothing can be done about it
+            if connection.vendor == "postgresql":
+                _cut_wire(connection)
+            elif connection.vendor == "sqlite":
+                _close_file(connection, thread, is_over)
+
+
+def _cut_wire(connection: BaseDatabaseWrapper) -> None:
+    """Cancelled first: a server that is busy with a statement does not look whether anybody still waits for it."""
+    with contextlib.suppress(Exception):  # no connection for it: the cut will be noticed later
+        connection.connection.cancel_safe(timeout=_CANCEL_WITHIN)
+    with socket.socket(fileno=os.dup(connection.connection.fileno())) as wire:
+        wire.shutdown(socket.SHUT_RDWR)
+
+
+def _close_file(connection: BaseDatabaseWrapper, thread: threading.Thread, is_over: Callable[[], bool]) -> None:
+    """Rolled back and closed from here, or the one write lock would be kept for as long as the handler hangs.
+
+    Only while the thread is not in SQLite itself: two threads must not end one session. From there it is brought back
+    by an interrupt, and then closes it. https://www.sqlite.org/c3ref/interrupt.html
+    """
+    session = connection.connection
+    end = time.monotonic() + _INTERRUPT_FOR
+    returns_by = 0.0
+    while time.monotonic() < end and not is_over():
+        if _is_in_sqlite(thread):
+            session.interrupt()
+            returns_by = time.monotonic() + _RETURN_WITHIN
+        elif time.monotonic() >= returns_by:
+            session.rollback()
+            session.close()
+            return
+        time.sleep(0.01)
+
+
+def _is_in_sqlite(thread: threading.Thread) -> bool:
+    frame = sys._current_frames().get(thread.ident or 0)
+    return frame is not None and frame.f_globals.get("__name__") == "django.db.backends.sqlite3.base"
