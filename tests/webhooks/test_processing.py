@@ -489,6 +489,7 @@ def test_every_signal_has_its_arguments_and_its_transaction_state(connect: Conne
     def record(name: str) -> Any:
         def call(sender: Any, signal: Any, **kwargs: Any) -> None:
             assert sender is WebhookEvent
+            assert kwargs.pop("api_key") is None
             calls.append((name, set(kwargs), connection.in_atomic_block))
 
         return call
