@@ -126,6 +126,9 @@ class Occurrence(models.Model):
                 name="swa_waiting_for_recovery",
             ),
             models.Index(fields=["occurred_at"], name="swa_occurrences_by_time"),
+            # What a customer's mail names is what a person then looks for.
+            models.Index(fields=["customer"], condition=~Q(customer=""), name="swa_occurrences_of_customer"),
+            models.Index(fields=["object_id"], condition=~Q(object_id=""), name="swa_occurrences_of_object"),
         ]
 
     def __str__(self) -> str:

@@ -20,15 +20,17 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.templatetags.static import static
-from django.urls import reverse
+from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 
 from notifier.config.conf import get_policy
 from notifier.pages.groups import ACT, CONFIGURE, PAYLOAD, VIEW
 
+PAGES = {"now": gettext_lazy("Now"), "events": gettext_lazy("Events")}
 ZONE = "alerts_zone"  # the cookie in which the browser names its time zone
 TYPED_MOST = 2000  # characters of what was typed that a session's end does not lose
 Answered = TypeVar("Answered", bound=HttpResponseBase)
@@ -45,6 +47,11 @@ class Viewer:
     may_act: bool
     may_configure: bool
     may_read_payloads: bool
+
+    @property
+    def pages(self) -> list[tuple[str, str]]:
+        """The pages that there are here, for the list at the top."""
+        return [(f"notifier_pages:{name}", str(label)) for name, label in PAGES.items() if _is_here(name)]
 
 
 def page(permission: str = VIEW, *, back: str = "") -> Callable[[View], View]:
@@ -127,6 +134,13 @@ def _log_in(request: HttpRequest, back: str, kwargs: dict[str, Any]) -> HttpResp
     address = reverse(f"notifier_pages:{back}", kwargs=known)
     messages.warning(request, _("You had been logged out. Nothing was done; what you typed is still here."))
     return redirect_to_login(f"{address}?{urlencode(typed)}" if typed else address)
+
+
+def _is_here(name: str) -> bool:
+    try:
+        return bool(reverse(f"notifier_pages:{name}"))
+    except NoReverseMatch:
+        return False
 
 
 def _refuse_what_no_database_holds(request: HttpRequest) -> None:

@@ -1,15 +1,31 @@
-"""What the pages read of `webhooks`' tables: dj-stripe's users have none of it."""
+"""What the pages read of `webhooks`' tables: dj-stripe's users have none of it.
+
+No page counts a table that grows. A filter that no index answers looks through so many events, and says how far.
+"""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 
-from django.db.models import Count, Min, Q
+from django.db.models import Count, Min, Q, QuerySet
 
-from webhooks.models import WebhookEvent
+from alerts_runtime.redaction.redact import redact_value
+from alerts_runtime.wakeups.wake import wake
+from notifier.models import Alert, Occurrence
+from webhooks.handlers import matching
+from webhooks.models import Failure, WebhookEvent
+from webhooks.process import arm
 
 State = WebhookEvent.State
+STATES = [(state.value, state.label) for state in State]
+SIZE = 25
+LOOKED_THROUGH = 20_000  # events, for a filter without an index
+FAILURES = 50
+DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +33,13 @@ class Backlog:
     due: int  # events that should be worked on by now
     oldest: datetime | None
     later: int  # to be tried again
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    events: list[WebhookEvent]
+    more: str  # what the next page's address says after `before`; "": there are no more
+    looked_until: datetime | None  # further back nobody has looked; None: all were looked at
 
 
 def backlog(now: datetime) -> Backlog:
@@ -28,3 +51,127 @@ def backlog(now: datetime) -> Backlog:
         later=Count("pk", filter=Q(due_at__gt=now)),
     )
     return Backlog(**row)
+
+
+def search(asked: Mapping[str, str], since: datetime | None, until: datetime | None, before: datetime | None) -> Found:
+    """The events that were asked for, the newest first. `asked` may name q, type, state, account and mode."""
+    rows = WebhookEvent.objects.defer("body")
+    if word := asked.get("q", ""):
+        return Found(list(_named(rows, word)), "", None)
+    if since:
+        rows = rows.filter(received_at__gte=since)
+    if limit := min(filter(None, (until, before)), default=None):
+        rows = rows.filter(received_at__lt=limit)
+    kind = asked.get("type", "")
+    if kind and not kind.endswith("*"):
+        rows = rows.filter(type=kind)
+    rest = _rest(asked)
+    floor = _floor(rows) if rest else None
+    rows = rows.filter(rest, received_at__gte=floor) if floor else rows.filter(rest)
+    found = list(rows.order_by("-received_at")[: SIZE + 1])
+    if len(found) > SIZE:
+        return Found(found[:SIZE], found[SIZE - 1].received_at.isoformat(), None)
+    return Found(found, floor.isoformat() if floor else "", floor)
+
+
+def _named(rows: QuerySet[WebhookEvent], word: str) -> QuerySet[WebhookEvent]:
+    """By an event's id; or by a customer's or an object's, of which only events that failed are known."""
+    known = Occurrence.objects.filter(Q(customer=word) | Q(object_id=word)).exclude(event_id="")
+    ids = [word, *known.order_by("-pk").values_list("event_id", flat=True)[:200]] if "_" in word else [word]
+    return rows.filter(event_id__in=ids).order_by("-received_at")[: 4 * SIZE]
+
+
+def _rest(asked: Mapping[str, str]) -> Q:
+    """What no index answers."""
+    rest = Q()
+    if asked.get("type", "").endswith("*"):
+        rest &= Q(type__startswith=asked["type"].rstrip("*"))
+    if state := asked.get("state"):
+        rest &= Q(state=state)
+    if account := asked.get("account"):
+        rest &= Q(account=account)
+    if mode := asked.get("mode"):
+        rest &= Q(livemode=mode == "live")
+    return rest
+
+
+def _floor(rows: QuerySet[WebhookEvent]) -> datetime | None:
+    """When the last of so many was received; None: there are fewer."""
+    times = rows.order_by("-received_at").values_list("received_at", flat=True)
+    return next(iter(times[LOOKED_THROUGH : LOOKED_THROUGH + 1]), None)
+
+
+def by_type(now: datetime) -> list[dict[str, Any]]:
+    """How many events of each type came in the last hour and day, and how many of them failed; most first."""
+    failed = Q(attempts__gt=1) | Q(state=State.DEAD) | Q(last_error__gt="")
+    last_hour = Q(received_at__gte=now - HOUR)
+    rows = (
+        WebhookEvent.objects.filter(received_at__gte=now - DAY, received_at__lte=now)
+        .values("type")
+        .annotate(
+            day=Count("pk"),
+            hour=Count("pk", filter=last_hour),
+            day_failed=Count("pk", filter=failed),
+            hour_failed=Count("pk", filter=failed & last_hour),
+        )
+        .order_by("-day_failed", "-day", "type")
+    )
+    return [dict(row) for row in rows]
+
+
+def event(event_id: str) -> WebhookEvent | None:
+    return WebhookEvent.objects.filter(event_id=event_id).first()
+
+
+def failures(row: WebhookEvent) -> list[Failure]:
+    """Its newest failures, the newest first."""
+    return list(Failure.objects.filter(event=row).select_related("traceback").order_by("-pk")[:FAILURES])
+
+
+def alerts_of(found: list[Failure]) -> list[Alert]:
+    """The alerts on which these failures were counted; by the key that the intake gives each."""
+    keys = [f"webhooks.failure:{failure.pk}" for failure in found]
+    ids = Occurrence.objects.filter(key__in=keys).values_list("alert_id", flat=True)
+    return list(Alert.objects.filter(pk__in=set(ids)).defer("traceback", "context").order_by("-pk"))
+
+
+def handlers(kind: str) -> list[tuple[str, bool]]:
+    """The names of today's handlers for a type, and whether each runs inside the transaction."""
+    return [(handler.name, handler.atomic) for handler in matching(kind)]
+
+
+def payload(row: WebhookEvent, *, whole: bool) -> str:
+    """The body, laid out; redacted unless it may be read whole."""
+    try:
+        found = json.loads(row.body)
+    except (ValueError, RecursionError):
+        return row.body[:2000] if whole else ""
+    return json.dumps(found if whole else _hidden(redact_value(found)), indent=2, ensure_ascii=False)
+
+
+# Texts of Stripe's own making. Names, addresses and descriptions are the customers'.
+_SHOWN = frozenset(
+    {"api_version", "billing_reason", "collection_method", "currency", "failure_code", "interval", "mode", "object"}
+    | {"payment_status", "reason", "status", "type", "url"}
+)
+
+
+def _hidden(value: Any, name: str = "") -> Any:
+    """The same shape; of the texts only ids, and what Stripe itself words."""
+    if isinstance(value, dict):
+        return {key: _hidden(item, key) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_hidden(item, name) for item in value]
+    if not isinstance(value, str) or not value or name in _SHOWN:
+        return value
+    kind, mark, rest = value.partition("_")
+    is_id = bool(mark) and kind.isalpha() and kind.islower() and len(rest) >= 8 and rest.replace("_", "").isalnum()
+    return value if is_id else "[hidden]"
+
+
+def process_again(row: WebhookEvent, now: datetime, *, processed_too: bool) -> bool:
+    """Now what waits for its next attempt; anew what was given up, and what is processed when that is wanted."""
+    done = arm.rearm(row, now, include_processed=processed_too) or arm.hurry(row, now)
+    if done:
+        wake("events")
+    return done

@@ -43,7 +43,7 @@ def now(request: HttpRequest, viewer: Viewer) -> HttpResponse:
 
 
 def _backlog(viewer: Viewer) -> object:
-    if not apps.is_installed("webhooks"):
+    if "swa_webhooks" not in apps.app_configs:
         return None
     from notifier.pages import inbox
 

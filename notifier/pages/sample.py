@@ -103,7 +103,7 @@ def _story(now: datetime, by: str, chance: random.Random) -> Iterator[tuple[date
     for number, made in enumerate(plan):
         start = now - 3 * HOUR + number * 11 * MINUTE
         yield start, _receives(made)
-        for attempt, after in enumerate((0, 1, 10), 1):
+        for attempt, after in enumerate((0, 1, 10, 20), 1):
             if start + after * MINUTE < now:
                 yield start + after * MINUTE, _fails(made, _broken("change_plan"), attempt)
     yield now - 40 * MINUTE, _answers(plan[0], by)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.apps import apps
 from django.contrib.auth.views import LogoutView
 from django.urls import path
 
@@ -16,3 +17,12 @@ urlpatterns = [
     path("login/", login.log_in, name="login"),
     path("logout/", LogoutView.as_view(next_page="notifier_pages:login"), name="logout"),
 ]
+
+if "swa_webhooks" in apps.app_configs:  # else the events are dj-stripe's, with pages of its own
+    from notifier.pages import events
+
+    urlpatterns += [
+        path("events/", events.events, name="events"),
+        path("events/<str:event_id>/", events.event, name="event"),
+        path("events/<str:event_id>/again/", events.again, name="again"),
+    ]
