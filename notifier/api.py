@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
-import structlog
 from django.db import connection, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
 from alerts_runtime.isolation import later
+from alerts_runtime.redaction.loggers import get_logger
 from alerts_runtime.redaction.redact import redact
 from notifier.alerts import arguments
 from notifier.alerts.store import Recorded
@@ -23,7 +23,7 @@ from notifier.oncall.present import policy_now
 
 __all__ = ["acknowledge", "alert", "resolve", "silence"]
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 acknowledge = pipeline.acknowledge
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
-import structlog
 from anymail.signals import tracking
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
@@ -18,6 +17,7 @@ from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
+from alerts_runtime.redaction.loggers import get_logger
 from notifier.answers import twilio_signed
 from notifier.channels import mail_backend
 from notifier.judge.bounces import is_soft
@@ -27,7 +27,7 @@ from notifier.outbox import reports
 if TYPE_CHECKING:
     from anymail.signals import AnymailTrackingEvent
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 _lost: ContextVar[list[str] | None] = ContextVar("events of this request that could not be noted", default=None)
 
 

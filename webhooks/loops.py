@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from functools import partial
 from time import monotonic
 
-import structlog
 from django.conf import settings
 from django.utils import timezone
 
@@ -15,13 +14,14 @@ from alerts_runtime.background import Loop
 from alerts_runtime.database.retention import Pruner
 from alerts_runtime.isolation.parts import Parts, on_its_own
 from alerts_runtime.leasing.clock import SteppedBack
+from alerts_runtime.redaction.loggers import get_logger
 from alerts_runtime.wakeups import wake
 from webhooks.conf import config
 from webhooks.process import announcements, arm, claim, failures, lost, processing
 from webhooks.process.attempt import Attempt, grace, held
 from webhooks.receive import refusals
 
-logger = structlog.stdlib.get_logger(__name__)
+logger = get_logger(__name__)
 TICK = 1.0  # seconds
 SLICE = 0.1  # seconds after which a loop sees whether it is to stop
 SOON = 0.01

@@ -8,18 +8,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import structlog
 from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponseBase
 from django.urls import Resolver404, resolve, reverse
 from django.utils import timezone
 from django.utils.deprecation import MiddlewareMixin
 
+from alerts_runtime.redaction.loggers import get_logger
 from webhooks.conf import config
 from webhooks.receive import refusals
 from webhooks.receive.views import UNKNOWN, receive
 
-logger = structlog.stdlib.get_logger(__name__)
+logger = get_logger(__name__)
 _ANY = "any"
 
 

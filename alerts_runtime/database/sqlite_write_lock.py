@@ -14,16 +14,15 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-import structlog
-
 from alerts_runtime.database.private_files import OWNER, mode_beside
+from alerts_runtime.redaction.loggers import get_logger
 
 try:
     import fcntl
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]  # asked for below
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 LOOK_EVERY = 0.0003  # seconds
 PATIENCE = 1.0  # seconds; a holder that was stopped must not stop others
 

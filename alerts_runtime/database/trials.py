@@ -9,13 +9,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-import structlog
 from django.db import connection, transaction
 
 from alerts_runtime.database.reconnect import on_a_good_connection
 from alerts_runtime.database.sqlite import check_file, is_busy, shared_file
+from alerts_runtime.redaction.loggers import get_logger
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 REMEMBER = 1.0  # seconds
 LOCK_WITHIN = 1000  # milliseconds; who writes on SQLite waits for its turn, a probe does not
 ROOM = 65_536  # bytes that must fit on the disk of a SQLite file

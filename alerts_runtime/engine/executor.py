@@ -11,14 +11,13 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-import structlog
-
 from alerts_runtime.background import FIRST_PAUSE, LONGEST_WAIT, Loop, registered
 from alerts_runtime.isolation import threads
 from alerts_runtime.isolation.threads import check_connection, close_connections, daemon
+from alerts_runtime.redaction.loggers import get_logger
 from alerts_runtime.wakeups import wake
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 SLICE = 10.0  # seconds; then other tasks of the engine get their turn, and it may stop in between
 CLOSE_WITHIN = 40.0  # seconds, longer than any call to a provider

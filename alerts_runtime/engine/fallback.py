@@ -10,13 +10,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-import structlog
 from django.utils import timezone
 
 from alerts_runtime.background import LONGEST_WAIT, Loop
 from alerts_runtime.engine import hints
+from alerts_runtime.redaction.loggers import get_logger
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 PATIENCE = timedelta(seconds=3)  # how long something due may wait for the engine
 

@@ -11,12 +11,12 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import structlog
 from django.conf import settings
 
 from alerts_runtime.isolation.threads import daemon
+from alerts_runtime.redaction.loggers import get_logger
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 GAP = 0.02  # seconds; one hint may stand for all that this process commits within them
 SAY_AGAIN = 5.0  # seconds after which a hint that nobody took may have been lost

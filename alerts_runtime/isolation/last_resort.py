@@ -5,12 +5,12 @@ from __future__ import annotations
 import threading
 from functools import partial
 
-import structlog
 from django.core.mail import mail_admins
 
 from alerts_runtime.isolation.threads import daemon
+from alerts_runtime.redaction.loggers import get_logger
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 MAIL_EVERY = 900.0  # seconds, for one cause in one process; the log has each
 
 _lock = threading.Lock()

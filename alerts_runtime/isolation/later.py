@@ -15,13 +15,13 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
-import structlog
 from django.db import connection
 
 from alerts_runtime.isolation import last_resort
 from alerts_runtime.isolation.threads import close_connections
+from alerts_runtime.redaction.loggers import get_logger
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 LONGEST = 3600.0  # seconds; longer than any handler may keep SQLite's write lock
 AT_EXIT = 10.0  # seconds for which a process that ends waits

@@ -9,12 +9,11 @@ from functools import partial
 from time import monotonic
 from typing import TypeVar
 
-import structlog
-
 from alerts_runtime.isolation import last_resort
 from alerts_runtime.isolation.threads import database_answers
+from alerts_runtime.redaction.loggers import get_logger
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 LONGEST_PAUSE = 60.0  # seconds, after what failed
 TELL_AFTER = 5  # failures in a row, after which the last resort hears of it

@@ -9,12 +9,12 @@ import traceback
 import weakref
 from collections.abc import Callable, Iterable
 
-import structlog
 from django.db import close_old_connections, connection, connections
 
 from alerts_runtime.database.sqlite import FileReplaced, check_file
+from alerts_runtime.redaction.loggers import get_logger
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 CHECK_EVERY = 5.0  # seconds
 _this_thread = threading.local()
 _written_off: weakref.WeakSet[threading.Thread] = weakref.WeakSet()

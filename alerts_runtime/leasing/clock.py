@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from time import monotonic
 
-import structlog
 from django.db.models import DateTimeField, ExpressionWrapper, F, Value
 from django.db.models.functions import Greatest
 
-log = structlog.get_logger(__name__)
+from alerts_runtime.redaction.loggers import get_logger
+
+log = get_logger(__name__)
 
 LEAST = timedelta(minutes=1)  # what NTP slews by is less, and what so little makes late does no harm
 

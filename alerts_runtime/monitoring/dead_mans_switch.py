@@ -10,15 +10,15 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 
 import requests
-import structlog
 from django.conf import settings
 from django.utils import timezone
 
 from alerts_runtime.background import Loop
 from alerts_runtime.monitoring import watchdog
 from alerts_runtime.monitoring.watchdog import Verdict
+from alerts_runtime.redaction.loggers import get_logger
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 EVERY = 60.0  # seconds
 _HEADERS = {"User-Agent": "stripe-webhook-alerts"}

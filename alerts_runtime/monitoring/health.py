@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import structlog
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import ImproperlyConfigured
@@ -25,8 +24,9 @@ from alerts_runtime.database.deadline import deadline
 from alerts_runtime.database.trials import trials
 from alerts_runtime.monitoring import heartbeat, metrics, watchdog
 from alerts_runtime.monitoring.watchdog import Verdict
+from alerts_runtime.redaction.loggers import get_logger
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 DATABASE_SILENT = 3.0  # seconds after which it counts as away; a probe waits for no more than ten
 REMEMBER_MIGRATIONS = 60.0  # seconds; to look costs a query and all migrations' files

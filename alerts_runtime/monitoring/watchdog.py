@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-import structlog
 from django.core.mail import mail_admins
 from django.db import connection
 from django.utils import timezone
@@ -17,8 +16,9 @@ from alerts_runtime import background
 from alerts_runtime.isolation.threads import close_connections, daemon
 from alerts_runtime.models import Said
 from alerts_runtime.monitoring import heartbeat
+from alerts_runtime.redaction.loggers import get_logger
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 LOOK_EVERY = 60.0  # seconds, in each process
 SAY_EVERY = timedelta(minutes=15)  # on one site, whichever process notices

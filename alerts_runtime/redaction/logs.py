@@ -16,20 +16,15 @@ from typing import Any
 
 import structlog
 
+from alerts_runtime.redaction.loggers import MADE_READABLE, get_logger
 from alerts_runtime.redaction.redact import redact, redact_processor
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 def logging_config(*, json: bool, level: str) -> dict[str, Any]:
     """Django's LOGGING: structlog's and the standard library's records through one formatter."""
-    shared: list[Any] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.stdlib.add_log_level,
-        structlog.stdlib.add_logger_name,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.format_exc_info,  # before redaction; rich's tracebacks would show local variables
-    ]
+    shared = [*MADE_READABLE, redact_processor]  # also for loggers of the site's own
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
@@ -47,7 +42,6 @@ def logging_config(*, json: bool, level: str) -> dict[str, Any]:
                 "()": structlog.stdlib.ProcessorFormatter,
                 "processors": [
                     structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                    redact_processor,
                     *([] if json else [on_one_line]),
                     _renderer(json=json),
                 ],

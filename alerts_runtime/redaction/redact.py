@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
-from django.conf import settings
+from django.conf import global_settings, settings
 
 from alerts_runtime.redaction import patterns
 from alerts_runtime.redaction.patterns import SECRET, SECRET_NAME
@@ -26,22 +26,15 @@ _REPLACED = dict.fromkeys((0, *range(0xD800, 0xE000)), "\ufffd")
 _REMOVED = dict.fromkeys(code for code in (*range(1, 0x20), *range(0x7F, 0xA0)) if chr(code) not in "\n\t")
 _UNSAFE: dict[int, str | None] = {**_REPLACED, **_REMOVED}
 
-_SETTINGS = (
-    "SECRET_KEY",
-    "SECRET_KEY_FALLBACKS",
-    "STRIPE_API_KEY",
-    "WEBHOOKS",
-    "NOTIFIER",
-    "SLACK_BOT_TOKEN",
-    "SLACK_WEBHOOK_URL",
-    "TWILIO_AUTH_TOKEN",
-    "ANYMAIL",
-    "MAILERS",
-    "EMAIL_HOST_PASSWORD",
-    "DATABASES",
-    "METRICS_TOKEN",
-    "HEARTBEAT_URL",
+# Of Django's own settings these hold secrets; its others have names that sound like it (AUTH_USER_MODEL) and none.
+_OF_DJANGO = frozenset(
+    ["SECRET_KEY", "SECRET_KEY_FALLBACKS", "EMAIL_HOST_PASSWORD", "DATABASES", "CACHES", "MAILERS", "STORAGES", "TASKS"]
 )
+# As Django's error reporter goes by parts of names; with these a value must look like a secret as well.
+# https://docs.djangoproject.com/en/stable/howto/error-reporting/#filtering-error-reports
+_SOUNDS_SECRET = re.compile(r"TOKEN|KEY|SECRET|PASS|SIGNATURE|CREDENTIAL", re.IGNORECASE)
+_DOTTED_PATH = re.compile(r"[a-z_]+(?:\.[a-z_]+)*\.[A-Za-z_]+")
+_DEEPEST = 6
 # What libraries read from there by themselves: boto3, and what the settings build a broker's connection of.
 _ENVIRONMENT = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "BROKER_URL", "REDIS_URL")
 _CUT = re.compile(r"… \[([0-9,]{1,20}) characters cut\]\Z")
@@ -101,8 +94,8 @@ def _secrets_of_settings() -> tuple[str, ...]:
     is_set = settings.is_overridden  # type: ignore[misc] # django-stubs does not know it
     found = {
         literal
-        for name in _SETTINGS
-        if is_set(name)  # Django's own defaults hold no secret, and warn when they are deprecated
+        for name in dir(settings)
+        if name.isupper() and is_set(name) and (name in _OF_DJANGO or not hasattr(global_settings, name))
         for literal in _literals(name, getattr(settings, name))
         if len(literal) >= SHORTEST_LITERAL
     }
@@ -111,24 +104,36 @@ def _secrets_of_settings() -> tuple[str, ...]:
     return tuple(sorted(found, key=len, reverse=True))  # the longer first: one may contain another
 
 
-def _literals(name: str, value: Any) -> Iterator[str]:
-    if isinstance(value, Mapping):
+def _literals(name: str, value: Any, depth: int = 0) -> Iterator[str]:
+    """The secrets in the value of a setting, whatever its name: by the names within it, and passwords of URLs."""
+    if isinstance(value, Mapping) and depth < _DEEPEST:
         for key, item in value.items():
-            yield from _literals(str(key), item)
-    elif isinstance(value, list | tuple):
+            yield from _literals(str(key), item, depth + 1)
+    elif isinstance(value, list | tuple | set | frozenset) and depth < _DEEPEST:
         for item in value:
-            yield from _literals(name, item)
-    elif isinstance(value, str) and SECRET_NAME.search(name):
+            yield from _literals(name, item, depth + 1)
+    elif isinstance(value, str) and (SECRET_NAME.search(name) or _looks_secret(name, value)):
         yield value
+    elif isinstance(value, str) and "://" in value and (password := _password(value)):
+        yield password
+
+
+def _looks_secret(name: str, value: str) -> bool:
+    readable = "://" in value or " " in value or _DOTTED_PATH.fullmatch(value)
+    return bool(_SOUNDS_SECRET.search(name) and not readable and re.search(r"\d", value))
+
+
+def _password(url: str) -> str:
+    try:
+        return unquote(urlsplit(url).password or "")
+    except ValueError:  # no URL
+        return ""
 
 
 def _environment(name: str) -> str:
     """A variable's value; of a URL its password."""
     value = os.environ.get(name, "")
-    try:
-        return unquote(urlsplit(value).password or "") if name.endswith("_URL") else value
-    except ValueError:  # no URL
-        return value
+    return _password(value) if name.endswith("_URL") and "://" in value else value
 
 
 def _settle(text: str) -> str:

@@ -16,13 +16,13 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from weakref import WeakSet
 
-import structlog
 from django.db import connection
 
 from alerts_runtime.database.sqlite import shared_file
+from alerts_runtime.redaction.loggers import get_logger
 from alerts_runtime.wakeups import fifo
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 CHANNEL = "alerts_wake"
 GAP = 0.02  # seconds; one message may stand for all that this process sends to others within them

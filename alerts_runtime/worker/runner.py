@@ -14,7 +14,6 @@ from functools import partial
 from types import FrameType
 from typing import Any
 
-import structlog
 from django.db import close_old_connections
 from django.utils import timezone
 
@@ -23,9 +22,10 @@ from alerts_runtime.engine import hints
 from alerts_runtime.isolation import threads
 from alerts_runtime.isolation.threads import alive, check_connection, close_connections, daemon, where
 from alerts_runtime.monitoring import heartbeat
+from alerts_runtime.redaction.loggers import get_logger
 from alerts_runtime.wakeups import wake
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 BEAT_EVERY = 5.0  # each beat is a commit
 RESTART = 75  # the exit code that asks a supervisor for another worker; EX_TEMPFAIL of sysexits.h

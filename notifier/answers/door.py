@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
-import structlog
 from django.db import transaction
 
+from alerts_runtime.redaction.loggers import get_logger
 from notifier.answers import effects, log
 from notifier.answers.commands import Answer, Asker, Command, Verb
 from notifier.config.conf import get_policy
@@ -19,7 +19,7 @@ from notifier.models import Alert
 
 __all__ = ["Answer", "answer"]
 
-logger = structlog.get_logger(__name__)
+logger = get_logger(__name__)
 
 
 def answer(command: Command, asker: Asker, now: datetime) -> Answer:

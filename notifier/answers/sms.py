@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-import structlog
 from django.db import transaction
 
+from alerts_runtime.redaction.loggers import get_logger
 from notifier.answers import who
 from notifier.answers.commands import Asker, Command
 from notifier.answers.door import answer
@@ -24,7 +24,7 @@ from notifier.messages.wording import shorten
 from notifier.models import Alert, Notification
 from notifier.outbox import codes, opted_out
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 ERRORS, WITHIN = 5, timedelta(hours=1)  # so often a number hears that it was not understood: it may be a machine
 LENGTH = 300  # septets: two segments

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from xml.sax.saxutils import escape
 
-import structlog
 from django.contrib.auth.decorators import login_not_required
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
@@ -12,9 +11,10 @@ from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
+from alerts_runtime.redaction.loggers import get_logger
 from notifier.answers import sms, twilio_signed
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 @csrf_exempt

@@ -12,9 +12,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-import structlog
 from django.utils import timezone
 
+from alerts_runtime.redaction.loggers import get_logger
 from alerts_runtime.wakeups.wake import wake_here
 from notifier.channels import load
 from notifier.channels.base import Channel as Provider
@@ -28,7 +28,7 @@ from notifier.models import Attempt, Digest, Notification, Target
 from notifier.oncall.present import policy_now
 from notifier.outbox import attempts, batches, codes, digest_trouble, plans, recipients, targets
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 SLOTS = 32  # calls under way at once on one channel
 TOGETHER = 8  # messages written down in one commit before they are sent

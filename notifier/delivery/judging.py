@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-import structlog
 from django.db import transaction
 
+from alerts_runtime.redaction.loggers import get_logger
 from alerts_runtime.wakeups.wake import wake
 from notifier.alerts.store import state_of
 from notifier.channels import load
@@ -23,7 +23,7 @@ from notifier.judge.policy import Channel, Policy
 from notifier.models import Notification, Target
 from notifier.outbox import attempts, budget, last_resort, plans, recipients, targets
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 Cleared = tuple[Notification, Reason]
 Then = Callable[[], None]

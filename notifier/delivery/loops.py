@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 
-import structlog
 from django.db.models import Case, Min, Q, When
 from django.db.models.functions import Coalesce, Greatest
 from django.utils import timezone
@@ -15,6 +14,7 @@ from alerts_runtime.background import Loop
 from alerts_runtime.database.retention import Pruner
 from alerts_runtime.isolation.parts import Parts, on_its_own
 from alerts_runtime.leasing.clock import SteppedBack
+from alerts_runtime.redaction.loggers import get_logger
 from alerts_runtime.redaction.masking import masked
 from alerts_runtime.wakeups.wake import wake
 from notifier import api
@@ -31,7 +31,7 @@ from notifier.oncall import handovers, overrides
 from notifier.oncall.present import policy_now
 from notifier.outbox import attempts, plans, recipients, reports, settle, targets
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 NOT_BY_ITSELF = timedelta(days=366)
 

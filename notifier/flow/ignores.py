@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
-import structlog
 from django.db import IntegrityError, transaction
 
+from alerts_runtime.redaction.loggers import get_logger
 from alerts_runtime.redaction.redact import redact
 from notifier.alerts import store
 from notifier.alerts.store import Recorded
@@ -20,7 +20,7 @@ from notifier.flow.own_code import code_of
 from notifier.models import Alert, Ignored
 from notifier.outbox import plans
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 def ignore(alert: Alert, *, author: str, now: datetime, comment: str = "") -> tuple[Ignored, bool]:

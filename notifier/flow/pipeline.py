@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-import structlog
 from django.db import IntegrityError, transaction
 from django.db.models import Q
 
+from alerts_runtime.redaction.loggers import get_logger
 from alerts_runtime.wakeups.wake import wake
 from notifier.alerts import store
 from notifier.alerts.store import Recorded
@@ -25,7 +25,7 @@ from notifier.models import Alert
 from notifier.oncall.present import policy_now
 from notifier.outbox import plans
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 def failed(failure: Failure, now: datetime) -> Recorded | None:

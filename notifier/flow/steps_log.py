@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-import structlog
-
+from alerts_runtime.redaction.loggers import get_logger
 from notifier.alerts.log import append
 from notifier.facts import Verb
 from notifier.judge.escalation import Level, Taken, place
 from notifier.judge.policy import Route
 from notifier.models import Alert
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 def taken(alert: Alert, one: Taken, route: Route, now: datetime, *, asks_each: bool = False) -> None:

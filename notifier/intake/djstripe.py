@@ -12,7 +12,6 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-import structlog
 from django.db import transaction
 from django.db.models import Q
 from django.dispatch import Signal
@@ -22,6 +21,7 @@ from djstripe.signals import webhook_post_process, webhook_processing_error
 
 from alerts_runtime import background
 from alerts_runtime.isolation.parts import on_its_own
+from alerts_runtime.redaction.loggers import get_logger
 from notifier.facts import EventCounts
 from notifier.flow import pipeline, replays
 from notifier.flow.replays import Replayed
@@ -33,7 +33,7 @@ from notifier.judge.watch import Seen
 from notifier.models import Occurrence
 from webhooks.process.errors import class_path
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 _OURS = Q(key__startswith=DJSTRIPE_KEYS)
 _CHUNK = 500
 _FORGOTTEN = timedelta(days=1)  # a failure that was not told for so long is not told any more

@@ -6,13 +6,13 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-import structlog
 from django.db import transaction
 from django.db.models import F, Max, Q
 from django.utils import timezone
 from djstripe.models import Event, WebhookEventTrigger
 
 from alerts_runtime.background import LONGEST_WAIT, Loop
+from alerts_runtime.redaction.loggers import get_logger
 from alerts_runtime.wakeups.wake import wake
 from notifier.flow import pipeline
 from notifier.flow.replays import Replayed
@@ -21,7 +21,7 @@ from notifier.intake import djstripe_rows as rows
 from notifier.intake.source import DJSTRIPE_KEYS
 from notifier.models import Occurrence, ReplayOrder
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 TOPIC = "djstripe-replay"
 _MOST_TRIES = 3  # of an event that ends its worker each time
 _OURS = Q(key__startswith=DJSTRIPE_KEYS)

@@ -6,13 +6,12 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-import structlog
-
+from alerts_runtime.redaction.loggers import get_logger
 from webhooks.events import StripeEvent, parse
 from webhooks.exceptions import MalformedEvent
 from webhooks.process.errors import class_path
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 def with_event(receiver: Callable[..., object]) -> Callable[..., None]:

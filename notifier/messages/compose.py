@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
 
-import structlog
 from django.conf import settings
 from django.db import DatabaseError
 from django.utils.html import escape
 
 from alerts_runtime.redaction import masking
+from alerts_runtime.redaction.loggers import get_logger
 from notifier.facts import Message, Reason
 from notifier.intake import source
 from notifier.judge.builtin import while_it_holds
@@ -25,7 +25,7 @@ from notifier.models import Alert, Attempt, Digest, Notification
 from notifier.outbox import budget
 from notifier.outbox.attempts import Part
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 def alert_messages(

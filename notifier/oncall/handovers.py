@@ -6,17 +6,16 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from functools import partial
 
-import structlog
-
 from alerts_runtime.database.retention import delete_some
 from alerts_runtime.isolation.parts import on_its_own
+from alerts_runtime.redaction.loggers import get_logger
 from notifier.judge.oncall.rota import Shift, shifts
 from notifier.judge.oncall.rotation import Rotation
 from notifier.judge.policy import Policy
 from notifier.models import Handover
 from notifier.oncall.overrides import in_force
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 LOOKED = timedelta(minutes=1)  # so exact is the time from which on edited settings count
 _INSTANT = timedelta(microseconds=1)

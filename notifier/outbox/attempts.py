@@ -13,7 +13,6 @@ from functools import cache
 from itertools import takewhile
 from typing import Any
 
-import structlog
 from django.db import connection, transaction
 from django.db.models import Count, Exists, F, Max, Min, OuterRef, Q, Sum
 
@@ -21,6 +20,7 @@ from alerts_runtime.database import fast_sql
 from alerts_runtime.database.fast_sql import columns, select
 from alerts_runtime.database.retention import delete_some
 from alerts_runtime.isolation import backoff
+from alerts_runtime.redaction.loggers import get_logger
 from alerts_runtime.redaction.redact import redact
 from notifier.alerts.store import state_of
 from notifier.facts import DeliveryError, Reason, Receipt, Result, Severity
@@ -31,7 +31,7 @@ from notifier.models import Alert, Attempt, AttemptPart, Digest, Notification, T
 from notifier.outbox import digest_trouble, targets, unwritten
 from notifier.outbox.plans import DIVERTED, has_plan_for_news, next_for, revive, told_of, unplanned, urgency
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 # By age alone: as many tries as fit into three days, five minutes apart. So late is a message at most when its provider
 # is back. How often one that is away is tried, its target's pause decides.

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-import structlog
 from django.db import transaction
 
 from alerts_runtime.isolation import last_resort
+from alerts_runtime.redaction.loggers import get_logger
 from alerts_runtime.redaction.masking import masked
 from alerts_runtime.redaction.redact import redact
 from notifier.models import Digest
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=10), timedelta(minutes=30)  # doubles with each failure
 GIVE_UP_AFTER = timedelta(days=3)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import structlog
-
 from alerts_runtime.isolation import last_resort
+from alerts_runtime.redaction.loggers import get_logger
 from alerts_runtime.redaction.masking import masked
 from notifier.facts import Severity
 from notifier.judge.builtin import while_it_holds
 from notifier.models import Alert, Notification
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 def cry(alert: Alert, why: str, of: Notification | None = None) -> None:

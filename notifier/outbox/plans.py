@@ -11,7 +11,6 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from functools import cache, partial
 
-import structlog
 from django.db import connection, transaction
 from django.db.models import F, Q
 
@@ -19,6 +18,7 @@ from alerts_runtime.database.fast_sql import columns, create, select, update
 from alerts_runtime.isolation.parts import on_its_own
 from alerts_runtime.leasing.clock import brought_forward
 from alerts_runtime.redaction import masking
+from alerts_runtime.redaction.loggers import get_logger
 from alerts_runtime.redaction.redact import redact
 from notifier.alerts.store import state_of
 from notifier.facts import AlertState, Due, Reason, Severity, Told
@@ -30,7 +30,7 @@ from notifier.judge.route import Routed
 from notifier.models import Alert, Digest, Notification, Target
 from notifier.outbox import last_resort, targets
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 DIVERTED = "diverted"  # how `held_by` begins while others stand in for a target
 # Between two looks whether a target can be told itself again; grows with the time that it could not.

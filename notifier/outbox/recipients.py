@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-import structlog
 from django.db import transaction
 from django.db.models import Q
 
+from alerts_runtime.redaction.loggers import get_logger
 from alerts_runtime.wakeups.wake import wake
 from notifier.alerts.store import state_of
 from notifier.facts import Target as To
@@ -20,7 +20,7 @@ from notifier.judge.route import targets_of, try_routes
 from notifier.models import Digest, Notification, Target
 from notifier.outbox import attempts, last_resort, plans, targets
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 LEFT = "no longer a recipient"
 NOT_ON_CALL = "no longer on call"

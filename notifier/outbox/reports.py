@@ -9,11 +9,11 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from functools import partial
 
-import structlog
 from django.db import transaction
 from django.db.models import Min
 
 from alerts_runtime.isolation.parts import on_its_own
+from alerts_runtime.redaction.loggers import get_logger
 from alerts_runtime.wakeups.wake import wake
 from notifier.alerts.store import state_of
 from notifier.config.conf import get_policy
@@ -24,7 +24,7 @@ from notifier.models import Alert, Attempt, AttemptPart, Digest, Notification
 from notifier.outbox import digest_trouble, targets
 from notifier.outbox.plans import DIVERTED, revive, told_of, urgency
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 RETRY_AFTER = timedelta(minutes=2)  # a telephone without reception may have moved; a full queue may have drained
 

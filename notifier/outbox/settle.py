@@ -5,15 +5,14 @@ from __future__ import annotations
 from datetime import datetime
 from functools import partial
 
-import structlog
-
 from alerts_runtime.isolation.parts import on_its_own
+from alerts_runtime.redaction.loggers import get_logger
 from alerts_runtime.wakeups.wake import wake
 from notifier.config.conf import get_policy
 from notifier.facts import DeliveryError, Result
 from notifier.outbox import attempts, targets
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 def settle_lost(now: datetime) -> int:

@@ -13,20 +13,20 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
-import structlog
 from django.db import connection
 from django.db.models import Exists, OuterRef, Q
 
 from alerts_runtime.database.fast_sql import columns, select
 from alerts_runtime.leasing.clock import brought_forward
 from alerts_runtime.leasing.leases import Seen
+from alerts_runtime.redaction.loggers import get_logger
 from alerts_runtime.redaction.redact import redact
 from notifier.facts import DeliveryError, Result
 from notifier.facts import Target as To
 from notifier.judge.receipts import NOT_SENT, UNWANTED
 from notifier.models import Attempt, Target
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 LEASE = timedelta(seconds=45)  # longer than any channel's deadline; renewed while it is held
 # Seconds for which a lease that is over by the wall clock must have been seen unchanged: a clock that jumps ahead ends

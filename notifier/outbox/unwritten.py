@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-import structlog
 from django.db import transaction
 from django.db.models import F
 
+from alerts_runtime.redaction.loggers import get_logger
 from notifier.facts import DeliveryError, Reason, Receipt, Result
 from notifier.models import Alert, Attempt, AttemptPart, Digest, Notification
 from notifier.outbox import last_resort
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 FIRST_PAUSE = timedelta(seconds=10)  # doubles with each try
 LONGEST_PAUSE = timedelta(minutes=30)

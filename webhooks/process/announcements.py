@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-import structlog
 from django.db import Error as AnyDatabaseError
 from django.utils import timezone
 
 from alerts_runtime.isolation import last_resort
+from alerts_runtime.redaction.loggers import get_logger
 from webhooks import events, signals
 from webhooks.events import StripeEvent
 from webhooks.exceptions import RecordedError, WorkerLost
@@ -16,7 +16,7 @@ from webhooks.models import Failure, WebhookEvent
 from webhooks.process import failures
 from webhooks.process.errors import class_path
 
-logger = structlog.stdlib.get_logger(__name__)
+logger = get_logger(__name__)
 
 
 def announce(failure: Failure, error: BaseException, event: StripeEvent | None = None) -> None:

@@ -13,13 +13,12 @@ from enum import StrEnum
 from time import monotonic
 from typing import Any
 
-import structlog
-
+from alerts_runtime.redaction.loggers import get_logger
 from webhooks.models import WebhookEvent
 from webhooks.process.callbacks import Callbacks
 from webhooks.process.leftovers import Sessions
 
-logger = structlog.stdlib.get_logger(__name__)
+logger = get_logger(__name__)
 
 
 class Result(StrEnum):

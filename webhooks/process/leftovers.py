@@ -17,12 +17,13 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from typing import Any, TypeVar
 
-import structlog
 from django.db import InterfaceError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 
-logger = structlog.stdlib.get_logger(__name__)
+from alerts_runtime.redaction.loggers import get_logger
+
+logger = get_logger(__name__)
 T = TypeVar("T")
 # What outlives a transaction. Not SET LOCAL and the like, which end with it.
 _CHANGES_THE_SESSION = re.compile(

@@ -12,16 +12,15 @@ import time
 from functools import partial
 from types import FrameType, TracebackType
 
-import structlog
-
 from alerts_runtime.isolation import threads
+from alerts_runtime.redaction.loggers import get_logger
 from webhooks.conf import config
 from webhooks.exceptions import HandlerTimeout
 from webhooks.process import cut, failing, run
 from webhooks.process.attempt import Attempt, held
 from webhooks.process.errors import describe
 
-logger = structlog.stdlib.get_logger(__name__)
+logger = get_logger(__name__)
 LOOK_EVERY = 1.0  # seconds
 _watchers: set[int] = set()  # the processes that have one: a child has no threads of its parent's
 _starting = threading.Lock()

@@ -11,18 +11,18 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 
-import structlog
 from django.core.mail import mail_admins
 from django.db import connection
 from django.utils import timezone
 
 from alerts_runtime.monitoring import watchdog
+from alerts_runtime.redaction.loggers import get_logger
 from webhooks.conf import Endpoint, config
 from webhooks.events import StripeEvent
 from webhooks.handlers import matching
 from webhooks.models import SecretUse
 
-logger = structlog.stdlib.get_logger(__name__)
+logger = get_logger(__name__)
 WRITE_AFTER = 60.0  # seconds
 IDLE_FOR = timedelta(hours=24)
 _VERSION = "api version "

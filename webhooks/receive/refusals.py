@@ -10,14 +10,14 @@ import threading
 from collections import Counter
 from datetime import datetime
 
-import structlog
 from django.db import connection
 
 from alerts_runtime.database.retention import delete_some
+from alerts_runtime.redaction.loggers import get_logger
 from webhooks.models import Refusal
 
 FLUSH_AFTER = 1.0  # seconds
-logger = structlog.stdlib.get_logger(__name__)
+logger = get_logger(__name__)
 
 _Key = tuple[str, str, datetime]  # endpoint, reason, minute
 _lock = threading.Lock()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime
 
-import structlog
 from django.contrib.auth.decorators import login_not_required
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
@@ -12,6 +11,7 @@ from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 
 from alerts_runtime.monitoring import watchdog
+from alerts_runtime.redaction.loggers import get_logger
 from alerts_runtime.wakeups import wake
 from webhooks import events, signals
 from webhooks.conf import Config, Endpoint, config
@@ -24,7 +24,7 @@ from webhooks.receive import body, noticed, refusals, store
 from webhooks.receive.verify import verify
 from webhooks.signals import Delivery
 
-logger = structlog.stdlib.get_logger(__name__)
+logger = get_logger(__name__)
 RETRY_AFTER = "10"  # seconds; for people and proxies, since Stripe keeps to its own schedule
 UNKNOWN = "(unknown)"  # counts requests to endpoints that are not configured, so that nobody can fill the table
 _INLINE_ANSWERS = {

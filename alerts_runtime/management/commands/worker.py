@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-import structlog
 from django.core.management.base import CommandError, CommandParser
 from django.db import connection
 from django.utils import timezone
@@ -15,9 +14,10 @@ from alerts_runtime.engine import hints
 from alerts_runtime.engine.fallback import supervised
 from alerts_runtime.management.database import DatabaseCommand, missing_migrations, not_migrated
 from alerts_runtime.monitoring import heartbeat
+from alerts_runtime.redaction.loggers import get_logger
 from alerts_runtime.worker.runner import Worker
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 class Command(DatabaseCommand):
