@@ -102,6 +102,8 @@ def _answer(row: Notification, look: Look) -> Reason | Callable[[], Then | None]
     if due is None or due.at > look.now:
         return lambda: plans.postpone(row, due, row.alert)
     reason = due.reason
+    if reason is Reason.ESCALATED and recipients.is_off_duty(row, look.policy):
+        return lambda: escalations.pass_on(row, look.policy, look.now)
     gate = guards.judge(_case(row, alert, reason, look))
     if gate.action is guards.Action.SEND:
         return reason

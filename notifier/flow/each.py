@@ -19,7 +19,7 @@ def left(alert: Alert, asked: Iterable[To], policy: Policy, now: datetime) -> li
     taken_back = said.filter(verb=Verb.TAKE_BACK).order_by("-pk").values_list("pk", flat=True).first() or 0
     answers = said.filter(verb=Verb.ACKNOWLEDGE, until__gt=now, pk__gt=taken_back)
     known = set(answers.values_list("who", flat=True)) | set(answers.values_list("address", flat=True))
-    return [one for one in asked if not names(one.address, policy) & known]
+    return [one for one in asked if not names(one, policy) & known]
 
 
 def is_uninvited(alert: Alert, who: str, address: str, policy: Policy) -> bool:
@@ -27,17 +27,24 @@ def is_uninvited(alert: Alert, who: str, address: str, policy: Policy) -> bool:
 
     Of what was told to a channel that many read nobody can say who was told.
     """
-    told = Notification.objects.filter(alert=alert, told_at__isnull=False)
-    paged = [one for one in told.values_list("target__address", flat=True) if _person(one, policy)]
+    told = Notification.objects.filter(alert=alert, told_at__isnull=False).select_related("target")
+    paged = [one for row in told if _person(one := _recipient(row, policy), policy)]
     return bool(paged) and not any(names(one, policy) & {who, masked(address)} for one in paged)
 
 
-def names(address: str, policy: Policy) -> set[str]:
+def names(target: To, policy: Policy) -> set[str]:
     """What somebody who answers may be called who is told there."""
-    person = _person(address, policy)
+    person = _person(target, policy)
     own = {person.key, person.name, person.user} if person else set[str]()
-    return (own | {masked(address)}) - {""}
+    return (own | {masked(target.address)}) - {""}
 
 
-def _person(address: str, policy: Policy) -> Person | None:
-    return by_address(policy.people.values(), address)
+def _recipient(row: Notification, policy: Policy) -> To:
+    """Of somebody who was on call, too, who that was."""
+    channel = policy.channels.get(row.target.channel)
+    known = channel.people.get(row.target.key) if channel else None
+    return known or To(row.target.channel, "", row.target.address)
+
+
+def _person(target: To, policy: Policy) -> Person | None:
+    return policy.people.get(target.person) or by_address(policy.people.values(), target.address)

@@ -26,7 +26,7 @@ from notifier.judge import escalation, guards
 from notifier.judge.escalation import Acknowledged, Level, Next, Reached, Taken, Why
 from notifier.judge.policy import Channel, Policy, Route
 from notifier.judge.route import try_routes
-from notifier.models import Alert, Escalation
+from notifier.models import Alert, Escalation, Notification
 from notifier.outbox import last_resort, plans, reachable
 
 AT_ONCE = 200
@@ -78,7 +78,7 @@ def asks(alert: Alert, person: str, address: str, policy: Policy, now: datetime)
     for row in Escalation.objects.filter(alert=alert, asks_each=True):
         route = policy.route(row.route)
         left = _left(row, alert, route, policy, now) if route else []
-        if any(each.names(one.address, policy) & {person, masked(address)} for one in left):
+        if any(each.names(one, policy) & {person, masked(address)} for one in left):
             return True
     return False
 
@@ -144,6 +144,18 @@ def coming(alert: Alert, policy: Policy, now: datetime) -> list[Coming]:
             if after is not None and not nobody:
                 at = max(at, now) + (after.at - level.at)
     return sorted(found, key=lambda one: one.at)
+
+
+def pass_on(row: Notification, policy: Policy, now: datetime) -> None:
+    """Whoever was to be paged is not on call any more: who is now is paged in their place.
+
+    They go on to hear of the alert if they have heard of it before. The caller holds the alert's lock.
+    """
+    channel = policy.channels[row.target.channel]
+    for target in channel.targets:
+        plans.page(row.alert, target, row.route, row.level, policy, now)
+    plans.needs_no_page(row, policy, now)
+    transaction.on_commit(partial(wake, f"deliver-{channel.alias}"))
 
 
 def bring_forward(by: timedelta, now: datetime) -> None:

@@ -120,14 +120,14 @@ def acknowledge(alert: Alert, by: str, now: datetime, until: datetime | None = N
         done = store.acknowledge(alert, by, now, until or now + get_policy().acknowledge_for)
         if done:
             plans.release_held(guards.ACKNOWLEDGED, now, alert)  # until another moment than the one before
-            escalations.changed(Alert.objects.get(pk=alert.pk), get_policy(), now)
+            escalations.changed(Alert.objects.get(pk=alert.pk), policy_now(now), now)
     return done
 
 
 def take_back(alert: Alert, now: datetime) -> None:
     """Nobody has it any more: what waited for that is judged again."""
     with transaction.atomic():
-        escalations.taken_back(alert, get_policy(), now)
+        escalations.taken_back(alert, policy_now(now), now)
         store.take_back(alert)
         plans.release_held(guards.ACKNOWLEDGED, now, alert)
 
@@ -145,12 +145,12 @@ def escalate(alert: Alert, now: datetime) -> Level | None:
 
 def asks(alert: Alert, person: str, address: str, now: datetime) -> bool:
     """Whether a step of its escalation waits for this person's answer, whoever else has answered."""
-    return escalations.asks(alert, person, address, get_policy(), now)
+    return escalations.asks(alert, person, address, policy_now(now), now)
 
 
 def reconsider(alert: Alert, now: datetime) -> None:
     """Judge its steps again: who has answered may be all whom they ask."""
-    escalations.changed(Alert.objects.get(pk=alert.pk), get_policy(), now)
+    escalations.changed(Alert.objects.get(pk=alert.pk), policy_now(now), now)
 
 
 def answered(alert: Alert, entry: int, address: str, now: datetime) -> None:

@@ -106,6 +106,12 @@ def page(alert: Alert, to: To, route: str, level: int, policy: Policy, now: date
     replan(row, alert, policy, now)
 
 
+def needs_no_page(row: Notification, policy: Policy, now: datetime) -> None:
+    """Others are paged for the level in its place. It is judged again for what else it is to hear."""
+    _update(row, level=row.told_level)
+    postpone(row, next_for(row, state_of(row.alert), policy, now), row.alert)
+
+
 def has_plan_for_news(row: Notification) -> bool:
     """Whether the next failure needs no plan: a reminder is none, for news does not wait that long."""
     if row.sending_id is not None or not row.route:

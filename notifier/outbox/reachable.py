@@ -29,7 +29,7 @@ def _why_not(alias: str, policy: Policy) -> str:
     if channel is None:
         return "there is no such channel any more"
     if not channel.targets:
-        return "it has no recipients"
+        return f"nobody is on call in {', '.join(channel.rotations)}" if channel.rotations else "it has no recipients"
     if channel.failover and not _why_not_itself(policy.channels[channel.failover]):
         return ""
     return _why_not_itself(channel)

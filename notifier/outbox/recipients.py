@@ -57,6 +57,12 @@ def is_present(row: Notification, policy: Policy) -> bool:
     return told or any(target.key == row.target.key for target in channel.targets)
 
 
+def is_off_duty(row: Notification, policy: Policy) -> bool:
+    """Whether it is a recipient only since it was told while on call: it hears news, and pages go to who is now."""
+    channel = policy.channels.get(row.target.channel)
+    return channel is not None and all(target.key != row.target.key for target in channel.targets)
+
+
 def is_moved(target: Target, policy: Policy, now: datetime) -> bool:
     """Whether a person's address is another than it was when they were last sent something; then it is written down."""
     channel = policy.channels.get(target.channel)
