@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from functools import partial
-from time import monotonic
+from time import monotonic, sleep
 
 from django.conf import settings
 from django.utils import timezone
@@ -13,11 +13,12 @@ from django.utils import timezone
 from alerts_runtime.background import Loop
 from alerts_runtime.database.retention import Pruner
 from alerts_runtime.isolation.parts import Parts, on_its_own
+from alerts_runtime.isolation.threads import daemon
 from alerts_runtime.leasing.clock import SteppedBack
 from alerts_runtime.redaction.loggers import get_logger
 from alerts_runtime.wakeups import wake
 from webhooks.conf import config
-from webhooks.process import announcements, arm, claim, failures, lost, processing
+from webhooks.process import announcements, arm, claim, cut, failures, lost, processing
 from webhooks.process.attempt import Attempt, grace, held
 from webhooks.receive import refusals
 
@@ -127,11 +128,19 @@ def oldest_due(now: datetime) -> datetime | None:
     return due_at if due_at and due_at <= now else None
 
 
-def hand_back(_seconds: float) -> None:
-    """When the worker must stop: what its handlers have not finished goes to others at once."""
-    if attempts := held.take(lambda _: True):
-        count = claim.hand_back(attempts, timezone.now())
-        logger.warning("events.handed_back", count=count, running=len(attempts))
+def hand_back(seconds: float) -> None:
+    """When the worker must stop: what its handlers have not finished is undone, and goes to others at once."""
+    end = monotonic() + seconds
+    if not (attempts := held.take(lambda one: not one.committed)):
+        return
+    for attempt in attempts:
+        if attempt.thread:
+            daemon("handler-cut-off", partial(cut.take_away, attempt, attempt.thread)).start()
+    count = 0
+    while claim.are_ours(attempts) and monotonic() < end:
+        count += claim.hand_back(attempts, timezone.now())
+        sleep(SOON)  # a database may take a moment to see that a connection was cut
+    logger.warning("events.handed_back", count=count, running=len(attempts))
 
 
 _pruner = Pruner(prune)

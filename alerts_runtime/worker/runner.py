@@ -29,7 +29,7 @@ log = get_logger(__name__)
 
 BEAT_EVERY = 5.0  # each beat is a commit
 RESTART = 75  # the exit code that asks a supervisor for another worker; EX_TEMPFAIL of sysexits.h
-CLOSE_WITHIN = 1.0  # seconds that handing back gets even when running steps used up the time to stop
+CLOSE_WITHIN = 5.0  # seconds that handing back gets even when running steps used up the time to stop
 
 
 class Worker:

@@ -66,10 +66,9 @@ def _held(attempts: list[Attempt]) -> list[Attempt]:
     return attempts
 
 
-def is_ours(attempt: Attempt) -> bool:
-    """Before what runs outside the transaction."""
-    row = WebhookEvent.objects.filter(pk=attempt.row.pk, state=State.PROCESSING, token=attempt.token)
-    return row.exists()
+def are_ours(attempts: Sequence[Attempt]) -> bool:
+    """Whether any of these still is, as far as has been committed."""
+    return _rows(attempts).exists()
 
 
 def confirm(attempt: Attempt) -> bool:
@@ -103,14 +102,18 @@ def renew(attempts: Sequence[Attempt], now: datetime) -> int:
 @contextmanager
 def _free_rows(attempts: Sequence[Attempt]) -> Iterator[QuerySet[WebhookEvent]]:
     """The rows of these, without those whose handlers' transaction holds them locked."""
-    rows = WebhookEvent.objects.filter(
+    rows = _rows(attempts)
+    with _row_locks():
+        yield rows.filter(pk__in=[row.pk for row in rows.select_for_update(skip_locked=True).only("pk")])
+
+
+def _rows(attempts: Sequence[Attempt]) -> QuerySet[WebhookEvent]:
+    return WebhookEvent.objects.filter(
         state=State.PROCESSING,
         due_at__isnull=False,
         pk__in=[one.row.pk for one in attempts],
         token__in={one.token for one in attempts},
     )
-    with _row_locks():
-        yield rows.filter(pk__in=[row.pk for row in rows.select_for_update(skip_locked=True).only("pk")])
 
 
 def _row_locks() -> AbstractContextManager[Any]:

@@ -22,7 +22,8 @@ _RETURN_WITHIN = 1.0  # seconds that a thread gets to come back from a statement
 def take_away(attempt: Attempt, thread: threading.Thread) -> None:
     """What runs it gets nothing more into a database, and what it has not committed is undone."""
     attempt.taken_away = True
-    if watched := attempt.sessions:
+    watched = attempt.sessions
+    if watched and not watched.over:  # else its outcome is being written
         watched.refuse()
         cut(watched.connections, thread, lambda: watched.over)
 

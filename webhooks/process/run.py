@@ -28,7 +28,7 @@ LONG_LOCK = 1.0  # seconds for which a handler may keep everybody else from SQLi
 def outside(attempt: Attempt, event: StripeEvent, handlers: tuple[Handler, ...]) -> None:
     """At least once: when a later handler fails, the next attempt runs these again. Raises LeaseLost."""
     alone = [handler for handler in handlers if not handler.atomic]
-    if alone and not claim.is_ours(attempt):
+    if alone and not claim.are_ours([attempt]):
         raise LeaseLost
     for handler in alone:
         run(handler, _own(event, attempt.row, handlers))

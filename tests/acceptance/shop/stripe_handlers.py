@@ -57,7 +57,7 @@ def record(event: StripeEvent) -> None:
     elif behaviour == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
     elif behaviour.startswith("sleep-locked:"):
-        time.sleep(float(behaviour.partition(":")[2]))
+        _sleep(behaviour)
 
 
 @on("*", atomic=False)
@@ -65,4 +65,9 @@ def call_out(event: StripeEvent) -> None:
     """A handler that calls somebody else: outside the transaction, and as slow as they are."""
     behaviour = _behaviour(event)
     if behaviour.startswith("sleep:"):
-        time.sleep(float(behaviour.partition(":")[2]))
+        _sleep(behaviour)
+
+
+def _sleep(behaviour: str) -> None:
+    Path(os.environ["SHOP_MENDED"]).with_name("asleep").touch()
+    time.sleep(float(behaviour.partition(":")[2]))
