@@ -4,6 +4,8 @@ from collections.abc import Generator
 from typing import Any
 
 import pytest
+from django.apps import apps
+from django.db.models.signals import post_migrate
 
 _ON_A_DATABASE = {"db", "transactional_db", "django_db_setup"}
 
@@ -13,6 +15,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    # Each flush would make the pages' groups anew: rows that other tests would find among their own.
+    post_migrate.disconnect(dispatch_uid="notifier.groups", sender=apps.get_app_config("swa_notifier"))
     if config.getoption("--database-only"):
         others = [item for item in items if not _uses_a_database(item)]
         config.hook.pytest_deselected(items=others)

@@ -24,8 +24,12 @@ def make(using: str = "default", **_: Any) -> None:
     """A group that is there keeps what it was given: the site may have chosen otherwise."""
     if not apps.is_installed("django.contrib.auth"):
         return
+    from django.contrib.auth.management import create_permissions
     from django.contrib.auth.models import Group, Permission
 
+    for label in ("swa_notifier", "swa_webhooks"):  # whose own turn may come after this one
+        if label in apps.app_configs:
+            create_permissions(apps.get_app_config(label), verbosity=0, using=using)
     for name, wanted in GROUPS.items():
         group, new = Group.objects.using(using).get_or_create(name=name)
         if new:

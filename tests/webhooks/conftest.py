@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from django.conf import settings
-from django.contrib.auth.models import Group
 from django.dispatch import Signal
 from django.test import override_settings
 
@@ -40,13 +39,6 @@ def _fresh_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     refusals._counts.clear()
     refusals._last_at.clear()
     handlers._matching.cache_clear()
-
-
-@pytest.fixture(autouse=True)
-def _no_groups(request: pytest.FixtureRequest, _django_db_marker: None) -> None:
-    """Handlers write groups here, and `migrate` makes those of the operators."""
-    if request.node.get_closest_marker("django_db"):
-        Group.objects.all().delete()
 
 
 @pytest.fixture

@@ -428,7 +428,10 @@ def _size() -> int:
 
 
 def test_a_storm_of_failures_stays_small() -> None:
-    """Less than 1 kB a failure with its indexes, though each stack is 30 frames deep."""
+    """Less than 1.2 kB a failure with its indexes, though each stack is 30 frames deep.
+
+    Some 80 bytes of it are the two indexes by which the pages find a customer's and an object's failures.
+    """
 
     def deep(depth: int, event: StripeEvent) -> None:
         if depth:
@@ -450,7 +453,7 @@ def test_a_storm_of_failures_stays_small() -> None:
     storm(100)
     assert row.failures.count() == 120
     assert Traceback.objects.count() == 1
-    assert (_size() - before) / 100 < 1000
+    assert (_size() - before) / 100 < 1200
 
 
 def test_a_traceback_that_was_pruned_behind_our_back_is_stored_again() -> None:

@@ -10,6 +10,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from notifier.models import Alert
+from notifier.pages.groups import make as make_groups
 from tests.notifier.conftest import _empty_outbox, configure, scene
 from tests.notifier.rows import a_notification, an_alert, failures
 
@@ -17,6 +18,7 @@ __all__ = ["_empty_outbox", "configure", "scene"]
 
 
 def a_client(*groups: str, name: str = "") -> Client:
+    make_groups()
     name = name or "-".join(groups) or "stranger"
     user = User.objects.create_user(name.replace("Alerts: ", ""))
     user.groups.set(Group.objects.filter(name__in=groups))

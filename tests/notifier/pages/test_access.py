@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import pytest
 from django.contrib.auth.models import Group, User
-from django.core.management import call_command
 from django.test import Client
 from django.urls import reverse
 
 from notifier.models import Alert, LogEntry
-from notifier.pages.groups import GROUPS
+from notifier.pages.groups import GROUPS, make
 from tests.notifier.pages.conftest import a_client
 
 pytestmark = pytest.mark.django_db
@@ -106,12 +105,13 @@ def test_numbers_that_no_alert_has(looker: Client) -> None:
 
 
 def test_the_groups_hold_three_different_rights_and_are_left_alone_once_made(db: None) -> None:
+    make()
     groups = {group.name: group for group in Group.objects.filter(name__in=GROUPS)}
     assert len(groups) == 3
     rights = [groups[name].permissions.count() for name in GROUPS]
     assert rights[0] < rights[1] < rights[2]
     groups["Alerts: act"].permissions.clear()
-    call_command("migrate", verbosity=0)
+    make()
     assert groups["Alerts: act"].permissions.count() == 0
 
 
