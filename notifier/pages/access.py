@@ -30,7 +30,16 @@ from django.views.decorators.cache import never_cache
 from notifier.config.conf import get_policy
 from notifier.pages.groups import ACT, CONFIGURE, PAYLOAD, VIEW
 
-PAGES = {"now": gettext_lazy("Now"), "events": gettext_lazy("Events")}
+PAGES = {
+    "now": gettext_lazy("Now"),
+    "events": gettext_lazy("Events"),
+    "silences": gettext_lazy("Silences"),
+    "oncall": gettext_lazy("On call"),
+    "log": gettext_lazy("Log"),
+    "routing": gettext_lazy("Routing"),
+    "digests": gettext_lazy("Digests"),
+}
+_ABOUT_ONE = {"alert": "number", "event": "event_id"}  # the pages that are of one thing, and how it is named
 ZONE = "alerts_zone"  # the cookie in which the browser names its time zone
 TYPED_MOST = 2000  # characters of what was typed that a session's end does not lose
 Answered = TypeVar("Answered", bound=HttpResponseBase)
@@ -130,7 +139,7 @@ def _log_in(request: HttpRequest, back: str, kwargs: dict[str, Any]) -> HttpResp
     typed = {name: value for name, value in request.POST.items() if name != "csrfmiddlewaretoken" and value}
     if sum(map(len, typed.values())) > TYPED_MOST:
         typed = {}
-    known = {name: value for name, value in kwargs.items() if name in ("number", "event_id")}
+    known = {name: kwargs[name]} if (name := _ABOUT_ONE.get(back, "")) else {}
     address = reverse(f"notifier_pages:{back}", kwargs=known)
     messages.warning(request, _("You had been logged out. Nothing was done; what you typed is still here."))
     return redirect_to_login(f"{address}?{urlencode(typed)}" if typed else address)

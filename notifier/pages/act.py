@@ -16,10 +16,18 @@ from notifier.judge.durations import parse_duration
 from notifier.pages.access import Viewer, next_page, page, say
 from notifier.pages.groups import ACT
 
-# What the page offers. The rest of the verbs have pages of their own, or none.
-VERBS = {
-    verb.name.lower(): verb for verb in (Verb.ACKNOWLEDGE, Verb.TAKE_BACK, Verb.RESOLVE, Verb.REPLAY, Verb.COMMENT)
-}
+# What the page has buttons for.
+_OFFERED = (
+    Verb.ACKNOWLEDGE,
+    Verb.TAKE_BACK,
+    Verb.RESOLVE,
+    Verb.REPLAY,
+    Verb.REHEARSE,
+    Verb.ESCALATE,
+    Verb.IGNORE,
+    Verb.COMMENT,
+)
+VERBS = {verb.name.lower(): verb for verb in _OFFERED}
 
 
 @require_POST

@@ -13,11 +13,13 @@ from django.views.decorators.http import require_safe
 
 from notifier.config.conf import get_policy
 from notifier.facts import Money
+from notifier.flow import escalations
 from notifier.judge.money import format_money
 from notifier.messages import phrases
 from notifier.messages.story import event_url
 from notifier.messages.telling import Story
 from notifier.models import Alert, Notification, Occurrence
+from notifier.oncall.present import policy_now
 from notifier.pages import stack, stories, timeline
 from notifier.pages.access import Viewer, guarded, page, show
 
@@ -55,7 +57,7 @@ def export(request: HttpRequest, viewer: Viewer, number: int) -> HttpResponse:
 
 
 def found(number: int) -> Alert:
-    row = Alert.objects.filter(pk=number).first() if number < 2**63 else None
+    row = Alert.objects.select_related("ignored").filter(pk=number).first() if number < 2**63 else None
     if row is None:
         raise Http404(_("There is no alert %(number)s. It may have been deleted by age.") % {"number": number})
     return row
@@ -68,6 +70,7 @@ def context(request: HttpRequest, viewer: Viewer, row: Alert) -> dict[str, Any]:
     frames = stack.frames(row.traceback)
     rows, more = events(row, request.GET.get("find", "").strip(), request.GET.get("from", ""))
     until = row.acknowledged_until
+    steps = escalations.coming(row, policy_now(viewer.now), viewer.now)
     return {
         "alert": row,
         "story": told,
@@ -79,6 +82,9 @@ def context(request: HttpRequest, viewer: Viewer, row: Alert) -> dict[str, Any]:
         "with_it": phrases.held_with_it(told),
         "acknowledge_for": get_policy().acknowledge_for,
         "waiting": told.totals.events - told.totals.recovered_events,
+        "escalates": row.resolved_at is None and bool(steps),
+        "steps": steps,
+        "ignored": row.ignored,
         "typed": request.GET.get("text", ""),
         "acknowledged": until is not None and until > viewer.now and row.resolved_at is None,
         "own": [frame for frame in frames if frame.own],

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from django.core.cache import cache
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
-from django.utils import timezone
-from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
@@ -17,6 +13,7 @@ from notifier.messages.story import event_url
 from notifier.pages import inbox
 from notifier.pages.access import Viewer, page, say, show
 from notifier.pages.groups import ACT
+from notifier.pages.times import moment
 from webhooks.models import WebhookEvent
 
 ASKED = ("q", "type", "state", "account", "mode", "since", "until")
@@ -84,20 +81,6 @@ def _why_not(row: WebhookEvent) -> str:
     if row.state == WebhookEvent.State.IGNORED:
         return _("It is of the mode that its endpoint does not handle, and is kept unprocessed.")
     return _("It is being processed, or its turn comes at once.")
-
-
-def moment(text: str) -> datetime | None:
-    """A time as an address or a form's field has it: with its zone, or in the viewer's."""
-    try:
-        found = parse_datetime(text.replace(" ", "+") if "T" in text else text)
-    except ValueError:
-        return None
-    if found is None:
-        return None
-    try:
-        return found if found.tzinfo else timezone.make_aware(found)
-    except (OverflowError, ValueError):
-        return None
 
 
 def _found(event_id: str) -> WebhookEvent:

@@ -7,11 +7,11 @@ from datetime import datetime
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import QueryDict
-from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext_lazy as _
 
 from notifier.facts import Category, Severity
 from notifier.models import Alert, Occurrence
+from notifier.pages.times import moment
 
 SIZE = 25
 LONG = ("traceback", "context", "planned_for")  # no list shows them
@@ -52,7 +52,7 @@ def page(asked: QueryDict) -> Page:
     """A page of them: the open ones worst first, as a message lists them; the resolved ones newest first."""
     rows, start = chosen(asked), asked.get("from", "")
     if asked.get("state") == "resolved":
-        return _newest_first(rows, _moment(start))
+        return _newest_first(rows, moment(start))
     begin = min(int(start), 100_000) if start.isdecimal() and len(start) < 7 else 0
     found = list(rows.order_by("-severity", "-livemode", "-count", "pk")[begin : begin + SIZE + 1])
     return Page(found[:SIZE], str(begin + SIZE) if len(found) > SIZE else "")
@@ -64,14 +64,6 @@ def _newest_first(rows: QuerySet[Alert], before: datetime | None) -> Page:
     found = list(rows.order_by("-resolved_at")[: SIZE + 1])
     last = found[SIZE - 1].resolved_at if len(found) > SIZE else None
     return Page(found[:SIZE], last.isoformat() if last else "")
-
-
-def _moment(text: str) -> datetime | None:
-    try:
-        found = parse_datetime(text.replace(" ", "+"))
-    except ValueError:
-        return None
-    return found if found and found.tzinfo else None
 
 
 def _has(**asked: str) -> Q:

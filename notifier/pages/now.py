@@ -7,9 +7,10 @@ from django.db.models import Count, Max
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 
+from notifier.config.conf import get_policy
 from notifier.facts import Severity
 from notifier.models import Alert
-from notifier.pages import chart, filters, standing, stories
+from notifier.pages import chart, filters, oncall, standing, stories
 from notifier.pages.access import Viewer, page, show
 
 
@@ -35,6 +36,7 @@ def now(request: HttpRequest, viewer: Viewer) -> HttpResponse:
             "choices": filters.choices(),
             "resolved": request.GET.get("state") == "resolved",
             "workers": standing.workers(viewer.now),
+            "turns": oncall.on_call_now(get_policy(), viewer.now),
             "backlog": _backlog(viewer),
             "channels": standing.channels(viewer.now),
             "charts": chart.charts(viewer.now, viewer.zone),

@@ -6,7 +6,7 @@ from django.apps import apps
 from django.contrib.auth.views import LogoutView
 from django.urls import path
 
-from notifier.pages import act, alert, login, now
+from notifier.pages import act, alert, digests, log, login, now, oncall, routing, silences
 
 app_name = "notifier_pages"
 urlpatterns = [
@@ -14,6 +14,19 @@ urlpatterns = [
     path("<int:number>/", alert.alert, name="alert"),
     path("<int:number>/alert.md", alert.export, name="export"),
     path("<int:number>/<slug:verb>/", act.act, name="act"),
+    path("silences/", silences.all_silences, name="silences"),
+    path("silences/new/", silences.silence, name="silence"),
+    path("silences/<int:number>/end/", silences.end, name="end_silence"),
+    path("ignored/<int:number>/end/", silences.tell_again, name="tell_again"),
+    path("oncall/", oncall.oncall, name="oncall"),
+    path("oncall/take/", oncall.take, name="take"),
+    path("oncall/<int:number>/undo/", oncall.undo, name="undo"),
+    path("log/", log.log, name="log"),
+    path("routing/", routing.routing, name="routing"),
+    path("routing/try/", routing.dry_run, name="dry_run"),
+    path("routing/test/", routing.test, name="test"),
+    path("digests/", digests.digests, name="digests"),
+    path("digests/<int:number>/", digests.digest, name="digest"),
     path("login/", login.log_in, name="login"),
     path("logout/", LogoutView.as_view(next_page="notifier_pages:login"), name="logout"),
 ]

@@ -1,0 +1,154 @@
+"""The routing table as what it is, a dry run in the browser, and a test message to each recipient."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from threading import Thread
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext as _
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_POST, require_safe
+
+from alerts_runtime.isolation.threads import close_connections, daemon
+from notifier.delivery import probe
+from notifier.delivery.dryrun import Explanation, explain
+from notifier.facts import Target
+from notifier.intake.as_if import failure_like
+from notifier.judge.policy import Channel, Policy, Route
+from notifier.models import Alert
+from notifier.oncall.present import policy_now
+from notifier.pages import words
+from notifier.pages.access import Viewer, page, show
+from notifier.pages.groups import CONFIGURE
+from notifier.pages.times import moment
+
+TEST_WITHIN = 15.0  # seconds; each channel gives up before that
+ASKED = ("event", "exception", "message", "attempt", "last", "mode", "at")
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """A route in words."""
+
+    route: Route
+    conditions: list[tuple[str, str]]
+    cadence: str
+    steps: list[str]
+
+
+@dataclass
+class Tested:
+    """What became of a test message to one recipient."""
+
+    channel: Channel
+    target: Target
+    outcome: probe.Outcome | None = None  # None: no answer yet
+
+
+@require_safe
+@page()
+def routing(request: HttpRequest, viewer: Viewer) -> HttpResponse:
+    asked = {name: request.GET.get(name, "") for name in ASKED}
+    number = request.GET.get("alert", "")
+    if number.isdecimal() and len(number) < 18 and (row := Alert.objects.filter(pk=int(number)).first()):
+        asked |= {
+            "event": row.event_type,
+            "exception": row.exceptions[0] if row.exceptions else "",
+            "message": row.message,
+            "mode": "live" if row.livemode else "test",
+        }
+    return show(request, viewer, "routing", _drawn(viewer) | {"asked": asked})
+
+
+@require_POST
+@page(back="routing")
+def dry_run(request: HttpRequest, viewer: Viewer) -> HttpResponse:
+    """What would become of a failure. Nothing is sent, and all that is written is rolled back."""
+    asked = {name: request.POST.get(name, "").strip() for name in ASKED}
+    context: dict[str, Any] = {"asked": asked}
+    try:
+        at = (moment(asked["at"]) if asked["at"] else None) or viewer.now
+        context |= {"explanation": _explain(asked, at), "at": at}
+    except ValueError as error:
+        context["wrong"] = str(error)
+    return show(request, viewer, "routing", _drawn(viewer) | context, status=400 if "wrong" in context else 200)
+
+
+@sensitive_post_parameters()
+@require_POST
+@page(CONFIGURE, back="routing")
+def test(request: HttpRequest, viewer: Viewer) -> HttpResponse:
+    """One message to each recipient of a channel, or of all, with what its provider answers.
+
+    The one request of the pages that waits for the network: a person has asked for it, and waits for the answer.
+    """
+    policy = policy_now(viewer.now)
+    wanted = request.POST.get("channel", "")
+    channels = [policy.channels[wanted]] if wanted in policy.channels else list(policy.channels.values())
+    tested = [Tested(channel, target) for channel in channels for target in channel.targets]
+    threads = [_start(one, policy.tz) for one in tested]
+    for thread in threads:
+        thread.join(TEST_WITHIN / max(len(threads), 1) + 1)
+    return show(request, viewer, "routing", _drawn(viewer) | {"asked": {}, "tested": tested})
+
+
+def _start(one: Tested, tz: str) -> Thread:
+    def send() -> None:
+        try:
+            one.outcome = probe.send_test(one.channel, one.target, tz, site=str(getattr(settings, "SITE_URL", "")))
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is this recipient's outcome
+            one.outcome = probe.Outcome(False, type(error).__name__)
+        finally:
+            close_connections()
+
+    thread = daemon("test message", send)
+    thread.start()
+    return thread
+
+
+def _explain(asked: dict[str, str], at: datetime) -> Explanation:
+    if not asked["event"] or not asked["exception"]:
+        raise ValueError(_("Name an event type and an exception, such as invoice.paid and builtins.KeyError."))
+    attempt = asked["attempt"] or "1"
+    if not attempt.isdecimal() or len(attempt) > 4:
+        raise ValueError(_("The attempt is a number from 1 on."))
+    failure = failure_like(
+        asked["event"],
+        asked["exception"],
+        message=asked["message"][:500],
+        attempt=max(int(attempt), 1),
+        will_retry=not asked["last"],
+        livemode=asked["mode"] != "test",
+        now=at,
+    )
+    return explain(failure, policy_now(at), at)
+
+
+def _drawn(viewer: Viewer) -> dict[str, Any]:
+    policy = policy_now(viewer.now)
+    return {
+        "routes": [_route(route) for route in policy.routes],
+        "channels": [(channel, words.limits(channel), _quiet(channel)) for channel in policy.channels.values()],
+        "inhibitions": [
+            (one.name, words.conditions(one.parent), words.conditions(one.child)) for one in policy.inhibitions
+        ],
+        "unheard": _unheard(policy),
+    }
+
+
+def _route(route: Route) -> Drawn:
+    steps = [words.level(one) for one in route.levels[1:]] if route.escalate else []
+    return Drawn(route, words.conditions(route.matcher), words.cadence(route.timing), steps)
+
+
+def _quiet(channel: Channel) -> list[str]:
+    return [words.quiet(one) for one in channel.quiet]
+
+
+def _unheard(policy: Policy) -> bool:
+    """Whether what no route takes is told to nobody."""
+    return not policy.routes or bool(words.conditions(policy.routes[-1].matcher))
