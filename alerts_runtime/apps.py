@@ -8,6 +8,9 @@ class RuntimeConfig(AppConfig):
     label = "swa_runtime"  # tables and permissions hang on it
 
     def ready(self) -> None:
+        from alerts_runtime import installed
+
+        installed.check(self.name)
         from alerts_runtime import background, checks  # noqa: F401 - importing checks registers them
         from alerts_runtime.engine import hints
         from alerts_runtime.monitoring import dead_mans_switch

@@ -4,12 +4,8 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-from alerts_runtime.monitoring import health
-
 urlpatterns = [
-    path("healthz", health.healthz, name="healthz"),
-    path("readyz", health.readyz, name="readyz"),
-    path("metrics", health.metrics_page, name="metrics"),
+    path("", include("alerts_runtime.urls")),
     path("", include("webhooks.urls")),
     path("", include("notifier.urls")),
     path("", RedirectView.as_view(pattern_name="notifier_pages:now")),

@@ -7,6 +7,9 @@ class NotifierConfig(AppConfig):
     verbose_name = "Alerts"
 
     def ready(self) -> None:
+        from alerts_runtime import installed
+
+        installed.check(self.name)
         from django.db.models.signals import post_migrate
 
         from alerts_runtime import background

@@ -7,6 +7,9 @@ class WebhooksConfig(AppConfig):
     verbose_name = "Stripe webhooks"
 
     def ready(self) -> None:
+        from alerts_runtime import installed
+
+        installed.check(self.name)
         from alerts_runtime import background
         from alerts_runtime.database import trials
         from alerts_runtime.monitoring import metrics

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from notifier.channels.base import Channel
@@ -33,6 +35,9 @@ class Console(Channel):
         return _short(message) if self.option("as") == "sms" else message.text
 
     def send(self, address: str, message: Message) -> Receipt:
+        if find_spec("rich") is None:
+            sys.stdout.write(f"--- {self.option('as', 'slack')} to {address}\n{self.words(message)}\n---\n")
+            return Receipt(provider_id="console", thread=message.thread or "console")
         from rich.console import Console as Terminal
         from rich.panel import Panel
 

@@ -18,9 +18,9 @@ from django.core.exceptions import BadRequest
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from django.shortcuts import render
+from django.shortcuts import render, resolve_url
 from django.templatetags.static import static
-from django.urls import NoReverseMatch, reverse
+from django.urls import NoReverseMatch, Resolver404, resolve, reverse
 from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
@@ -135,14 +135,26 @@ def next_page(request: HttpRequest, otherwise: str) -> str:
 
 def _log_in(request: HttpRequest, back: str, kwargs: dict[str, Any]) -> HttpResponse:
     if request.method != "POST" or not back:
-        return redirect_to_login(request.get_full_path())
+        return redirect_to_login(request.get_full_path(), _login_url())
     typed = {name: value for name, value in request.POST.items() if name != "csrfmiddlewaretoken" and value}
     if sum(map(len, typed.values())) > TYPED_MOST:
         typed = {}
     known = {name: kwargs[name]} if (name := _ABOUT_ONE.get(back, "")) else {}
     address = reverse(f"notifier_pages:{back}", kwargs=known)
     messages.warning(request, _("You had been logged out. Nothing was done; what you typed is still here."))
-    return redirect_to_login(f"{address}?{urlencode(typed)}" if typed else address)
+    return redirect_to_login(f"{address}?{urlencode(typed)}" if typed else address, _login_url())
+
+
+def _login_url() -> str:
+    """The site's own; ours where LOGIN_URL is as Django comes with it, and leads nowhere."""
+    url = resolve_url(settings.LOGIN_URL)
+    parts = urlsplit(url)
+    try:
+        if not parts.netloc:
+            resolve(parts.path)
+    except Resolver404:
+        return reverse("notifier_pages:login")
+    return url
 
 
 def _is_here(name: str) -> bool:
