@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
 LONGEST_WAIT = 1.0  # seconds; what polling costs at most when every wake-up is lost
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0  # seconds after a step that failed
+
+
+def pause_after(failures: int) -> float:
+    """Seconds until a step that has failed so often in a row is tried again."""
+    return float(min(FIRST_PAUSE * 2 ** min(failures - 1, 10), LONGEST_PAUSE))
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Threads that many loops share, since each thread has a database connection of its own.
+
+    `ready` names those of its loops that have something due, by one question; it may name too many, never too few.
+    Where `busy` of a loop says so, it is asked without being named.
+    """
+
+    name: str
+    threads: int
+    ready: Callable[[], Collection[str]]
 
 
 @dataclass(frozen=True)
@@ -17,7 +35,8 @@ class Loop:
     `step` does one unit of work and returns the seconds until it must look again at the latest; 0 means that there
     is more. A step that finds nothing must write nothing. `topic` names the wake-ups that concern it, its own name by
     default; None: no wake-up does. `oldest_due` says since when something waits for this loop.
-    `close` hands back what is in flight, within so many seconds.
+    `close` hands back what is in flight, within so many seconds; 0: what can be handed back at this moment. A loop with
+    a `pool` has no threads of its own in a worker.
 
     An engine needs to know more: whether something is `busy` whose end the next step writes down, and how to `tend`
     what running steps hold, which returns the seconds until it must be done again.
@@ -31,6 +50,7 @@ class Loop:
     close: Callable[[float], None] | None = None
     busy: Callable[[], bool] | None = None
     tend: Callable[[], float] | None = None
+    pool: Pool | None = None
 
 
 Factory = Callable[[], Iterable[Loop]]

@@ -85,10 +85,10 @@ def wake_here(topic: str, *, only_idle: bool = False) -> None:
     """
     with _lock:
         wakers = list(_wakers.get(topic, ()))
-        # Without one that waits, all: any of them may have looked just before there was something to see.
-        idle = [waker for waker in wakers if waker.is_idle]
-        for waker in idle[:1] or ([] if only_idle else wakers):
-            waker.set()
+    # Without one that waits, all: any of them may have looked just before there was something to see.
+    idle = [waker for waker in wakers if waker.is_idle]
+    for waker in idle[:1] or ([] if only_idle else wakers):
+        waker.set()
 
 
 def listen(stop: threading.Event) -> None:
@@ -141,8 +141,9 @@ def _notifications() -> Iterator[Hear]:
 
 def _wake_all_here() -> None:
     with _lock:
-        for waker in {waker for concerned in _wakers.values() for waker in concerned}:
-            waker.set()
+        wakers = {waker for concerned in _wakers.values() for waker in concerned}
+    for waker in wakers:
+        waker.set()
 
 
 def _wake_now(topic: str) -> None:

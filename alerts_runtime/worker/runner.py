@@ -11,19 +11,21 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from math import inf
 from types import FrameType
 from typing import Any
 
-from django.db import close_old_connections
+from django.db import close_old_connections, connection
 from django.utils import timezone
 
-from alerts_runtime.background import FIRST_PAUSE, LONGEST_PAUSE, LONGEST_WAIT, Loop
+from alerts_runtime.background import LONGEST_WAIT, Loop, pause_after
 from alerts_runtime.engine import hints
 from alerts_runtime.isolation import threads
 from alerts_runtime.isolation.threads import alive, check_connection, close_connections, daemon, where
 from alerts_runtime.monitoring import heartbeat
 from alerts_runtime.redaction.loggers import get_logger
 from alerts_runtime.wakeups import wake
+from alerts_runtime.worker.turns import together
 
 log = get_logger(__name__)
 
@@ -37,11 +39,12 @@ class Worker:
 
     def __init__(self, loops: Iterable[Loop], *, stop_timeout: float = 20) -> None:
         self.id = str(uuid.uuid4())
-        self.loops = tuple(loops)
-        self.stop_timeout = stop_timeout
-        names = [loop.name for loop in self.loops]
+        loops = tuple(loops)
+        names = [loop.name for loop in loops]
         if len(set(names)) < len(names):
             raise ValueError(f"Two loops have the same name: {', '.join(sorted(names))}.")
+        self.loops, self._pools = together(loops)
+        self.stop_timeout = stop_timeout
         self._started_at = timezone.now()
         self._signals: queue.SimpleQueue[int] = queue.SimpleQueue()  # its put() may interrupt anything, as signals do
         self._stopping = threading.Event()
@@ -49,6 +52,7 @@ class Worker:
         self._progress: dict[tuple[str, int], float] = {}
         self._threads: list[threading.Thread] = []
         self._slots: dict[threading.Thread, tuple[Loop, int, wake.Waker]] = {}
+        self._lost: dict[threading.Thread, str] = {}  # those that hang, and the name of their loop
         self._replacing = threading.Lock()
         self._code = 0
 
@@ -67,6 +71,12 @@ class Worker:
             threads.forget(self._replace)
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+    @property
+    def connections(self) -> int:
+        """How many it has to the database when all of its threads are at work."""
+        listens = connection.vendor == "postgresql" and not hints.in_use()
+        return sum(loop.threads for loop in self.loops) + 1 + listens  # one for the heartbeat
 
     def stop(self) -> None:
         """What SIGTERM does; from any thread."""
@@ -108,7 +118,8 @@ class Worker:
             if self._stopping.is_set() or (slot := self._slots.pop(hung, None)) is None:
                 return
             loop = slot[0]
-            lost = [thread for thread in threads.hung() if thread.name.startswith(loop.name)]
+            self._lost[hung] = loop.name
+            lost = [thread for thread in threads.hung() if self._lost.get(thread) == loop.name]
             log.error("a thread hangs and is replaced", thread=hung.name, at=where(hung), hung=len(lost))
             if len(lost) > loop.threads:
                 log.critical("worker restarts itself: more threads hang than work", loop=loop.name, hung=len(lost))
@@ -126,7 +137,7 @@ class Worker:
                 failures = 0
             except BaseException:  # SystemExit in a handler must not end the thread either
                 failures += 1
-                wait = min(FIRST_PAUSE * 2 ** min(failures - 1, 10), LONGEST_PAUSE)
+                wait = pause_after(failures)
                 log.exception("a loop failed and goes on", loop=loop.name, retry_in=wait)
                 close_connections()
                 self._stopping.wait(wait)  # not the waker: wake-ups must not hurry a loop that fails
@@ -142,7 +153,10 @@ class Worker:
         now = time.monotonic()
         silent: dict[str, float] = {}
         for (name, _), at in list(self._progress.items()):
-            silent[name] = max(silent.get(name, 0.0), round(now - at, 1))
+            silent[name] = min(silent.get(name, inf), round(now - at, 1))
+        for pool in self._pools:
+            del silent[pool.pool.name]
+            silent |= pool.silent()
         heartbeat.beat(
             self.id,
             timezone.now(),

@@ -52,6 +52,11 @@ def _start_thread(name: str, run: Callable[[], None]) -> None:
     threading.Thread(target=run, name=name, daemon=True).start()
 
 
+def topic_of(alias: str) -> str:
+    """Of the wake-ups for a channel's courier."""
+    return f"deliver-{alias}"
+
+
 class Courier:
     """Sends what is due on one channel."""
 
@@ -63,7 +68,7 @@ class Courier:
     ) -> None:
         self.alias = alias
         self._start = start
-        self.topic = f"deliver-{alias}"
+        self.topic = topic_of(alias)
         self._now = now
         self._held: dict[int, str] = {}  # target -> the token of our lease
         self._calls: list[Call] = []
@@ -87,18 +92,20 @@ class Courier:
         return 0.0 if busy and len(self._calls) < SLOTS else IDLE
 
     def busy(self) -> bool:
-        """Whether calls are under way."""
-        return bool(self._calls)
+        """Whether calls are under way, or a target is still ours."""
+        return bool(self._calls or self._held)
 
     def close(self, timeout: float) -> None:
         """Wait for the calls under way, write down what became of them and give the leases back."""
         end = time.monotonic() + timeout
+        self._finish(get_policy(), self._now())
         while self._calls and time.monotonic() < end:
-            self._finish(get_policy(), self._now())
             time.sleep(0.02)
-        for target_id, token in self._held.items():
+            self._finish(get_policy(), self._now())
+        for target_id, token in list(self._held.items()):
             if not self._under_way(target_id):  # else the lease runs out and the try is settled as uncertain
                 targets.release(target_id, token)
+                del self._held[target_id]
 
     def _finish(self, policy: Policy, now: datetime) -> None:
         ended = []

@@ -10,7 +10,7 @@ from django.db.models import Case, Min, Q, When
 from django.db.models.functions import Coalesce, Greatest
 from django.utils import timezone
 
-from alerts_runtime.background import Loop
+from alerts_runtime.background import Loop, Pool
 from alerts_runtime.database.retention import Pruner
 from alerts_runtime.isolation.parts import Parts, on_its_own
 from alerts_runtime.leasing.clock import SteppedBack
@@ -20,7 +20,7 @@ from alerts_runtime.wakeups.wake import wake
 from notifier import api
 from notifier.alerts import store
 from notifier.config.conf import get_policy
-from notifier.delivery.courier import Courier
+from notifier.delivery.courier import Courier, topic_of
 from notifier.facts import Target as To
 from notifier.flow import escalations, heard, ignores, inhibit, pipeline, silences
 from notifier.intake import source
@@ -36,8 +36,12 @@ log = get_logger(__name__)
 NOT_BY_ITSELF = timedelta(days=366)
 
 
+COURIERS = 4  # threads, which decide and write: what waits for a provider has others, without a connection
+
+
 def loops() -> Iterator[Loop]:
-    """A thread for each channel, so that a hung one delays no other, and one for tick."""
+    """A courier for each channel, which share threads, and a thread for tick."""
+    pool = Pool("couriers", COURIERS, ready)
     for alias in get_policy().channels:
         courier = Courier(alias)
         yield Loop(
@@ -47,8 +51,16 @@ def loops() -> Iterator[Loop]:
             oldest_due=oldest_due(alias),
             close=courier.close,
             busy=courier.busy,
+            pool=pool,
         )
     yield Loop("notifier-tick", Tick().step)
+
+
+def ready() -> set[str]:
+    """The couriers that have something to do."""
+    channels = get_policy().channels
+    after = min((channel.failover_after for channel in channels.values()), default=timedelta.max)
+    return {topic_of(alias) for alias in targets.ready_channels(timezone.now(), after) if alias in channels}
 
 
 def oldest_due(alias: str) -> Callable[[datetime], datetime | None]:

@@ -94,6 +94,13 @@ _READY = f"""
 _IS_ANY_READY = f"SELECT 1 FROM swa_notifier_target WHERE {_READY} LIMIT 1"  # noqa: S608 - the texts above
 
 
+_READY_CHANNELS = f"""
+    SELECT DISTINCT channel FROM swa_notifier_target
+    WHERE lease_until IS NULL AND (next_at IS NULL OR next_at <= %(now)s OR {_ANY_OVERDUE})
+        AND ({_ALERTS_DUE} OR {_DIGEST_DUE})
+"""  # noqa: S608 - the texts above
+
+
 @cache
 def _lease() -> str:
     return f"""
@@ -119,6 +126,12 @@ def lease(channel: str, now: datetime, failover_after: timedelta = timedelta.max
     if connection.vendor == "sqlite" and not select([], _IS_ANY_READY, asked):
         return []  # to claim nothing would still take SQLite's one write lock
     return _all_held(_lease(), token=secrets.token_hex(16), until=_at(now + LEASE), **asked)
+
+
+def ready_channels(now: datetime, failover_after: timedelta) -> set[str]:
+    """The channels on which `lease` finds something, by one statement; with the shortest `failover_after` of all."""
+    asked = {"now": _at(now), "overdue": _at(before(now, failover_after))}
+    return {channel for (channel,) in select([], _READY_CHANNELS, asked)}
 
 
 def end_leases(now: datetime) -> int:

@@ -45,6 +45,7 @@ class Command(DatabaseCommand):
             worker=worker.id,
             loops={loop.name: loop.threads for loop in worker.loops},
             threads=sum(loop.threads for loop in worker.loops),
+            connections=worker.connections,
             database=connection.vendor,
             engine=hints.in_use(),
         )
