@@ -83,6 +83,11 @@ class Alert(models.Model):
         ]
         indexes = [
             models.Index(fields=["last_at"], condition=Q(resolved_at__isnull=True), name="swa_open_alerts"),
+            models.Index(
+                fields=["account", "livemode", "category"],
+                condition=Q(resolved_at__isnull=True),
+                name="swa_open_alerts_by_kind",
+            ),
             models.Index(fields=["resolved_at"], name="swa_resolved_alerts"),
             models.Index(fields=["fingerprint", "resolved_at"], name="swa_alerts_of_fingerprint"),
         ]

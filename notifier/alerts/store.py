@@ -112,6 +112,11 @@ def inhibit(alert: Alert, parent_id: int | None) -> None:
     alert.inhibited_by_id = parent_id
 
 
+def inhibit_all(alert_ids: list[int], parent_id: int) -> None:
+    for start in range(0, len(alert_ids), retention.BATCH):
+        Alert.objects.filter(pk__in=alert_ids[start : start + retention.BATCH]).update(inhibited_by=parent_id)
+
+
 def set_ignored(fingerprint: str, ignored_id: int) -> int:
     """Nobody is told of these alerts any more; how many of them are open."""
     alerts = Alert.objects.filter(fingerprint=fingerprint)
@@ -154,24 +159,36 @@ def prune(before: datetime) -> int:
         return delete_some(Occurrence.objects.filter(alert__in=ids)) or delete_some(Alert.objects.filter(pk__in=ids))
 
 
+# The columns of which a subject is made.
+SUBJECT = (
+    *("severity", "category", "source", "event_type", "exceptions", "livemode", "endpoint", "account"),
+    *("amount", "currency", "amounts", "attempt", "context"),
+)
+
+
+def subject_of(alert: Alert) -> Subject:
+    """What matchers see of an alert."""
+    return Subject(
+        severity=Severity(alert.severity),
+        category=Category(alert.category),
+        source=alert.source,
+        event_type=alert.event_type,
+        exceptions=tuple(alert.exceptions),
+        livemode=alert.livemode,
+        endpoint=alert.endpoint,
+        account=alert.account,
+        money=Money(alert.amount, alert.currency) if alert.amount is not None else None,
+        amounts=({} if alert.amount is None else {alert.currency: alert.amount}) | alert.amounts,
+        attempt=alert.attempt,
+        context=alert.context,
+    )
+
+
 def state_of(alert: Alert) -> AlertState:
     """What the pure stages need to know of an alert."""
     return AlertState(
         id=alert.pk,
-        subject=Subject(
-            severity=Severity(alert.severity),
-            category=Category(alert.category),
-            source=alert.source,
-            event_type=alert.event_type,
-            exceptions=tuple(alert.exceptions),
-            livemode=alert.livemode,
-            endpoint=alert.endpoint,
-            account=alert.account,
-            money=Money(alert.amount, alert.currency) if alert.amount is not None else None,
-            amounts=({} if alert.amount is None else {alert.currency: alert.amount}) | alert.amounts,
-            attempt=alert.attempt,
-            context=alert.context,
-        ),
+        subject=subject_of(alert),
         title=alert.title,
         count=alert.count,
         opened_at=alert.opened_at,

@@ -2,41 +2,64 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from datetime import datetime
 
+from django.db.models import Q
+
 from notifier.alerts import store
-from notifier.alerts.store import state_of
-from notifier.judge.match import matches
-from notifier.judge.policy import Inhibition, Policy
+from notifier.alerts.store import SUBJECT, subject_of
+from notifier.judge.match import Matcher, matches
+from notifier.judge.policy import Policy
 from notifier.models import Alert
 from notifier.outbox import plans
 
-
-def is_parent(parent: Alert, child: Alert, inhibitions: tuple[Inhibition, ...]) -> bool:
-    """Whether one alert explains the other: another alert, of the same account and mode, by a rule."""
-    if parent.pk == child.pk or parent.inhibited_by_id is not None:
-        return False
-    if (parent.account, parent.livemode) != (child.account, child.livemode):
-        return False
-    above, below = state_of(parent).subject, state_of(child).subject
-    return any(matches(rule.parent, above) and matches(rule.child, below) for rule in inhibitions)
+_GLOB = re.compile(r"[*?\[]")
 
 
 def look(alert: Alert, policy: Policy) -> None:
-    """An alert that is new, open again or worse than it was may have a parent, or be one."""
-    subject = state_of(alert).subject
-    concerned = any(matches(rule.parent, subject) or matches(rule.child, subject) for rule in policy.inhibitions)
-    if not concerned or alert.inhibited_by_id is not None:
+    """An alert that is new, open again or worse than it was may have a parent, or be one: of its account and mode."""
+    if alert.inhibited_by_id is not None:
         return
-    same = {"account": alert.account, "livemode": alert.livemode, "inhibited_by__isnull": True}
-    others = list(Alert.objects.filter(resolved_at__isnull=True, **same).exclude(pk=alert.pk))
-    parent = next((other for other in others if is_parent(other, alert, policy.inhibitions)), None)
+    subject = subject_of(alert)
+    parents = [rule.parent for rule in policy.inhibitions if matches(rule.child, subject)]
+    parent = next(_open_like(alert, parents), None)
     if parent is not None:
         store.inhibit(alert, parent.pk)
         return
-    for other in others:
-        if is_parent(alert, other, policy.inhibitions):
-            store.inhibit(other, alert.pk)
+    children = [rule.child for rule in policy.inhibitions if matches(rule.parent, subject)]
+    store.inhibit_all([child.pk for child in _open_like(alert, children)], alert.pk)
+
+
+def _open_like(alert: Alert, matchers: list[Matcher]) -> Iterator[Alert]:
+    """The other open alerts that one of these matches and nothing inhibits. Thousands may be open, so few are read."""
+    if not matchers:
+        return
+    candidates = Q()
+    for matcher in matchers:
+        candidates |= _can_match(matcher)
+    same = Alert.objects.filter(account=alert.account, livemode=alert.livemode, resolved_at__isnull=True)
+    others = same.filter(candidates, inhibited_by__isnull=True).exclude(pk=alert.pk).order_by("pk")
+    for other in others.only(*SUBJECT):
+        found = subject_of(other)
+        if any(matches(matcher, found) for matcher in matchers):
+            yield other
+
+
+def _can_match(matcher: Matcher) -> Q:
+    """What the database can tell of it: whatever does not fulfil this does not match."""
+    asked = Q(pk__isnull=False)
+    if matcher.categories:
+        asked &= Q(category__in=matcher.categories)
+    if matcher.severities:
+        asked &= Q(severity__in=matcher.severities)
+    if matcher.min_severity is not None:
+        asked &= Q(severity__gte=matcher.min_severity)
+    for column, globs in (("source", matcher.sources), ("event_type", matcher.events), ("endpoint", matcher.endpoints)):
+        if globs and not any(_GLOB.search(glob) for glob in globs):
+            asked &= Q((f"{column}__in", globs))
+    return asked
 
 
 def release_orphans(now: datetime) -> int:
