@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 import time_machine
 from django.db import transaction
-from structlog.testing import capture_logs
 
 from alerts_runtime.background import Loop
 from alerts_runtime.engine import executor, hints
 from alerts_runtime.engine.executor import Rounds
 from alerts_runtime.engine.fallback import PATIENCE, Supervisor, supervised
 from alerts_runtime.wakeups import wake
+from tests.logged import capture_logs
 from tests.runtime.recorder import Recorder
 from tests.runtime.waiting import until
 

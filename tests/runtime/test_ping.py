@@ -10,13 +10,13 @@ import pytest
 from django.utils import timezone
 from pytest_django import Settings
 from pytest_httpserver import HTTPServer
-from structlog.testing import capture_logs
 from werkzeug import Response
 
 from alerts_runtime import background
 from alerts_runtime.background import Loop
 from alerts_runtime.monitoring import dead_mans_switch, heartbeat
 from alerts_runtime.monitoring.dead_mans_switch import EVERY, Ping
+from tests.logged import capture_logs
 
 pytestmark = pytest.mark.django_db
 PATH = "/ping/only-we-know-this-part"

@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 from django.db import connection
-from structlog.testing import capture_logs
 
 from alerts_runtime.background import Loop, Pool
 from alerts_runtime.models import WorkerHeartbeat
 from alerts_runtime.wakeups import wake
 from alerts_runtime.worker import turns
 from alerts_runtime.worker.turns import Turns, together
+from tests.logged import capture_logs
 from tests.runtime.test_worker import Running, Steps
 from tests.runtime.waiting import until
 

@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from structlog.testing import capture_logs
 
 from alerts_runtime.database import sqlite_write_lock
+from tests.logged import capture_logs
 
 HOLDS = """
 import pathlib, sys

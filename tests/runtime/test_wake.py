@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 from django.db import connection, transaction
-from structlog.testing import capture_logs
 
 from alerts_runtime.wakeups import fifo, wake
 from alerts_runtime.wakeups.wake import Waker
+from tests.logged import capture_logs
 from tests.runtime.waiting import until
 
 IS_POSTGRESQL = connection.vendor == "postgresql"

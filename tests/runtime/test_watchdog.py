@@ -10,11 +10,11 @@ import django
 import pytest
 import time_machine
 from django.core import mail
-from structlog.testing import capture_logs
 
 from alerts_runtime import background
 from alerts_runtime.monitoring import heartbeat, watchdog
 from alerts_runtime.monitoring.watchdog import Finding, Verdict, Watchdog, describe, judge
+from tests.logged import capture_logs
 
 NOW = datetime(2026, 11, 22, 14, 2, tzinfo=UTC)
 

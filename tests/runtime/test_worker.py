@@ -18,13 +18,13 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
-from structlog.testing import capture_logs
 
 from alerts_runtime import background
 from alerts_runtime.background import Loop
 from alerts_runtime.models import WorkerHeartbeat
 from alerts_runtime.wakeups import wake
 from alerts_runtime.worker.runner import Worker
+from tests.logged import capture_logs
 from tests.runtime.waiting import until
 
 pytestmark = pytest.mark.django_db(transaction=True)
