@@ -46,6 +46,7 @@ class Machine(Site):
             **providers.environment(),
             DJANGO_SETTINGS_MODULE="tests.chaos.settings",
             CHAOS_FOLDER=str(folder),
+            TWILIO_INBOUND="https://shop.example/notifier/twilio/answers/",
             **environment,
         )
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tests.acceptance.site import event, eventually
+from tests.chaos.answering import acknowledge, answers
 from tests.chaos.audit import Count, audit, digests
 from tests.chaos.machine import Machine
 from tests.chaos.providers import everything_told
@@ -40,6 +41,7 @@ class Row:
     repeats: int = 0  # the provider had answered and cannot be asked
     recovers: bool = False  # the kill comes when a failed event is processed after all
     digest: bool = False
+    answer: bool = False  # the kill comes when somebody answers by SMS
 
 
 ROWS = (
@@ -61,6 +63,8 @@ ROWS = (
     Row("after the mail provider's 200", "mail was taken", route="email", repeats=1),
     Row("in a step of escalation, before its commit", "step taken", TICK, route="steps"),
     Row("after a step's commit", "step committed", TICK, route="steps"),
+    Row("in an answer by SMS, before its commit", "answer logged", WEB, route="sms", answer=True),
+    Row("after an answer's commit, before Twilio hears", "answer committed", WEB, route="sms", answer=True),
     Row("in the digest", "digest composed", digest=True),
     Row("after the mail provider's 200 for a digest", "mail was taken", digest=True, repeats=1),
     Row("in tick, when an event's lease has ended", "tick ended a lease", TICK, first="event claimed"),
@@ -123,6 +127,8 @@ class _Run:
                 self._recover()
             elif row.digest:
                 self._digest()
+            elif row.answer:
+                self._answer()
             else:
                 self._deliver()
             left = machine.settle()
@@ -135,6 +141,8 @@ class _Run:
             machine.mended.unlink(missing_ok=True)
         told = everything_told(machine.providers)
         count = audit(machine, self._accepted, told, channels_of)
+        if row.answer:
+            count = _together(count, answers(machine, self._type))
         if row.digest:
             count = _together(count, digests(machine, told, self._digests_before))
         return Cell(row, self._stack, self._kills, round(seconds, 1), count, fault)
@@ -162,6 +170,16 @@ class _Run:
         assert not left, f"before the digest: {left}"
         self._arm(self._row.point, WORK)
         self._machine.manage("digest", "daily")
+        self._await_death()
+
+    def _answer(self) -> None:
+        """Whoever was paged takes it; Twilio posts that until it is answered."""
+        machine = self._machine
+        self._post("fine", "bug")
+        left = machine.settle()
+        assert not left, f"before the answer: {left}"
+        self._arm(self._row.point, WEB)
+        acknowledge(machine, self._type)
         self._await_death()
 
     def _post(self, *behaviours: str) -> None:

@@ -60,6 +60,8 @@ POINTS: dict[str, Point] = {
     "mail was taken": Point("after", "notifier.channels.email.Email.send"),
     "step taken": Point("after", "notifier.outbox.plans.page"),
     "step committed": Point("after", "notifier.flow.escalations._take_due", _found),
+    "answer logged": Point("after", "notifier.answers.log.write"),
+    "answer committed": Point("after", "notifier.answers.sms.hear"),
     "digest composed": Point("after", "notifier.messages.compose.digest_message", _found),
     "tick ended a lease": Point("after", "webhooks.process.lost._lose", _found),
     "tick settles a try": Point("before", "notifier.outbox.attempts.finish", _lost_try),
