@@ -68,6 +68,14 @@ class Verb(StrEnum):
 FORGOTTEN = "forgotten"
 
 
+class Note(StrEnum):
+    """What a rotation has to say to a person, apart from alerts."""
+
+    HANDOVER = "handover"  # they are on call from now on, and what is open
+    DAY_BEFORE = "day-before"
+    OVERRIDE = "override"  # somebody takes over, or does not any more
+
+
 class Result(StrEnum):
     """What became of one try to send."""
 

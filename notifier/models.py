@@ -232,9 +232,11 @@ class Escalation(models.Model):
 
 
 class Digest(models.Model):
-    """One period's summary for one target: one row, whatever runs."""
+    """One period's summary for one target: one row, whatever runs. A note of the rotation is one of a moment."""
 
     name = models.CharField(max_length=100)
+    kind = models.CharField(max_length=20, blank=True, db_default="")  # a Note; "" is a digest
+    about = models.BigIntegerField(default=0, db_default=0)  # of a note: the handover or override
     target = models.ForeignKey(Target, on_delete=models.CASCADE, related_name="digests")
     starts_at = models.DateTimeField()
     ends_at = models.DateTimeField()
@@ -391,6 +393,7 @@ class Override(models.Model):
     created_at = models.DateTimeField()
     undone_at = models.DateTimeField(null=True, blank=True)  # from then on it counts no more
     undone_by = models.CharField(max_length=150, blank=True)
+    announced = models.BooleanField(default=False, db_default=False)  # both know of it, or that it is undone
 
     class Meta:
         constraints = [
@@ -411,6 +414,7 @@ class Handover(models.Model):
     why = models.CharField(max_length=20)
     layer = models.CharField(max_length=100, blank=True)
     override = models.ForeignKey(Override, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    announced = models.BooleanField(default=False, db_default=False)  # who is on call from then on knows
     seen_at = models.DateTimeField()  # until then it was so at least; a worker looks again and again
 
     class Meta:

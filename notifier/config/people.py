@@ -40,7 +40,13 @@ def rotations_of(written: Written, tz: str) -> dict[str, Rotation]:
     for name, entry in written.oncall.items():
         zone = entry.tz or tz
         layers = entry.layers if isinstance(entry, LayersEntry) else (entry,)
-        found[name] = Rotation(name, zone, tuple(_layer(one, index, zone) for index, one in enumerate(layers)))
+        found[name] = Rotation(
+            name=name,
+            tz=zone,
+            layers=tuple(_layer(one, index, zone) for index, one in enumerate(layers)),
+            handover_message=entry.handover_message,
+            day_before=entry.day_before,
+        )
     return found
 
 

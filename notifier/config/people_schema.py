@@ -123,11 +123,18 @@ class NamedLayerEntry(LayerEntry):
     name: Name | None = None
 
 
-class OneLayerEntry(LayerEntry):
+class Notes(Upper):
+    """What a rotation says to its people by itself."""
+
+    handover_message: bool = True
+    day_before: bool = False
+
+
+class OneLayerEntry(LayerEntry, Notes):
     """A rotation of one layer, without a name for it."""
 
 
-class LayersEntry(Upper):
+class LayersEntry(Notes):
     layers: Some[NamedLayerEntry]
     tz: Tz | None = None
 

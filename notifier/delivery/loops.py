@@ -22,7 +22,7 @@ from notifier.alerts import store
 from notifier.config.conf import get_policy
 from notifier.delivery.courier import Courier, topic_of
 from notifier.facts import Target as To
-from notifier.flow import escalations, heard, ignores, inhibit, pipeline, silences
+from notifier.flow import escalations, heard, ignores, inhibit, on_call, pipeline, silences
 from notifier.intake import source
 from notifier.judge import calendar, watch
 from notifier.judge.policy import DigestPlan
@@ -186,8 +186,11 @@ def hand_over(now: datetime) -> None:
 
 
 def record_handovers(now: datetime) -> None:
-    """Who is on call is written down when it changes."""
-    handovers.record(get_policy(), now)
+    """Who is on call is written down when it changes, hears how what is open goes on, and is sent word."""
+    policy = policy_now(now)
+    handovers.record(policy, now)
+    on_call.join_open(policy, now)
+    on_call.announce(policy, now)
 
 
 def plan_forgotten(now: datetime) -> None:

@@ -17,7 +17,7 @@ from notifier.facts import Message, Reason
 from notifier.intake import source
 from notifier.judge.builtin import while_it_holds
 from notifier.judge.policy import Policy
-from notifier.messages import digest, render, story
+from notifier.messages import digest, notes, render, story
 from notifier.messages.sms_text import Rest
 from notifier.messages.telling import Story
 from notifier.messages.wording import listed
@@ -117,7 +117,12 @@ def _rest(rows: Sequence[Notification], named: Sequence[Story]) -> Rest:
 
 
 def digest_message(row: Digest, policy: Policy, now: datetime, *, before: Attempt | None = None) -> Message | None:
-    """A period's digest; None when nothing happened and the plan wants no word of that."""
+    """A period's digest, or a note; None when nothing happened and the plan wants no word of that."""
+    if row.kind:
+        reference = before.reference if before else new_reference()
+        return notes.compose(
+            row, policy, now, site_url=_site_url(), reference=reference, possible_repeat=before is not None
+        )
     return digest.compose(
         row,
         policy,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -18,6 +19,7 @@ from notifier.oncall.overrides import in_force
 log = get_logger(__name__)
 
 LOOKED = timedelta(minutes=1)  # so exact is the time from which on edited settings count
+NEWS = timedelta(hours=1)
 _INSTANT = timedelta(microseconds=1)
 
 
@@ -47,7 +49,7 @@ def _new(found: list[Shift], last: Handover) -> Iterator[Shift]:
     """What began after the last look; and, when the settings were edited since, who is on call by them from then on."""
     first, *later = found
     if (first.person or "", first.override) != (last.person, last.override_id) or first.layer != last.layer:
-        yield first
+        yield replace(first, start=max(first.start, last.at + _INSTANT))  # each has a moment of its own
     yield from later
 
 
@@ -67,6 +69,24 @@ def _write(row: Handover) -> bool:
     values = {name: getattr(row, name) for name in ("person", "why", "layer", "override_id", "seen_at")}
     _, written = Handover.objects.get_or_create(rotation=row.rotation, at=row.at, defaults=values)
     return written
+
+
+def unannounced(now: datetime) -> list[Handover]:
+    """The latest of each rotation, as long as it is news to whoever is on call since."""
+    rows = Handover.objects.filter(announced=False, at__gt=now - NEWS).order_by("at")
+    return list({row.rotation: row for row in rows}.values())
+
+
+def announced(row: Handover) -> bool:
+    """Mark it as told, and those before it; False when another worker has."""
+    told = Handover.objects.filter(pk=row.pk, announced=False).update(announced=True)
+    Handover.objects.filter(rotation=row.rotation, at__lt=row.at, announced=False).update(announced=True)
+    return bool(told)
+
+
+def before(row: Handover) -> Handover | None:
+    """The handover before it."""
+    return Handover.objects.filter(rotation=row.rotation, at__lt=row.at).order_by("at").last()
 
 
 def prune(before: datetime) -> int:

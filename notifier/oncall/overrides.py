@@ -62,7 +62,7 @@ def mistakes(start: datetime | None, end: datetime | None, now: datetime) -> dic
 def undo(row: Override, by: str, now: datetime) -> Override:
     """Let it count no more from now on, whoever asks. Raises ValueError, in a sentence, when it is over or undone."""
     changed = Override.objects.filter(pk=row.pk, undone_at__isnull=True, ends_at__gt=now).update(
-        undone_at=now, undone_by=storable(by, 150)
+        undone_at=now, undone_by=storable(by, 150), announced=False
     )
     row.refresh_from_db()
     if not changed:
@@ -83,6 +83,17 @@ def in_force(rotation: str, since: datetime) -> list[Period]:
 def _period(row: Override) -> Period | None:
     end = min(row.ends_at, row.undone_at) if row.undone_at else row.ends_at
     return Period(row.pk, row.rotation, row.person, row.starts_at, end) if row.starts_at < end else None
+
+
+def unannounced(now: datetime) -> list[Override]:
+    """Those that are to be told to both, or that they are undone; what is over is no news."""
+    return list(Override.objects.filter(announced=False, ends_at__gt=now).order_by("pk")[:100])
+
+
+def announced(row: Override) -> bool:
+    """Mark it as told; False when another worker has, or it has been undone since it was read."""
+    same = Override.objects.filter(pk=row.pk, announced=False, undone_at=row.undone_at)
+    return bool(same.update(announced=True))
 
 
 def of_unknown(people: Mapping[str, Person], now: datetime) -> list[Override]:

@@ -48,6 +48,13 @@ def _targets(channel: Channel, on_call: dict[str, str | None]) -> tuple[Target, 
     return (*channel.targets, *found)
 
 
+def reach(person: str, rotation: str, policy: Policy) -> Target | None:
+    """Where to send somebody a note of a rotation: by the first channel that names it, else any that names one."""
+    channels = sorted(policy.channels.values(), key=lambda channel: rotation not in channel.rotations)
+    found = (person_on(channel, person) for channel in channels)
+    return next((target for target in found if target is not None), None)
+
+
 def person_on(channel: Channel, person: str | None) -> Target | None:
     """Where a channel reaches somebody, if it does."""
     return next((target for target in channel.people.values() if person and target.person == person), None)

@@ -21,7 +21,7 @@ from alerts_runtime.redaction import masking
 from alerts_runtime.redaction.loggers import get_logger
 from alerts_runtime.redaction.redact import redact
 from notifier.alerts.store import state_of
-from notifier.facts import AlertState, Due, Reason, Severity, Told
+from notifier.facts import AlertState, Due, Note, Reason, Severity, Told
 from notifier.facts import Target as To
 from notifier.judge import timing
 from notifier.judge.guards import UNREACHED, Gate
@@ -110,6 +110,39 @@ def needs_no_page(row: Notification, policy: Policy, now: datetime) -> None:
     """Others are paged for the level in its place. It is judged again for what else it is to hear."""
     _update(row, level=row.told_level)
     postpone(row, next_for(row, state_of(row.alert), policy, now), row.alert)
+
+
+def join(alert: Alert, to: To, route: str, policy: Policy, now: datetime) -> None:
+    """Somebody comes to an alert that is under way: they hear how it goes on, as if told of all that has been so far.
+
+    The caller holds the alert's lock.
+    """
+    told = {
+        "told_seq": alert.count,
+        "told_severity": alert.severity,
+        "told_at": now,
+        "told_answer": alert.last_answer,
+    }
+    row, created = Notification.objects.get_or_create(
+        alert=alert, target=targets.row_of(to), defaults={"route": route, "reason": Reason.UPDATE, **told}
+    )
+    if not created:
+        if row.route or row.sending_id is not None:
+            return
+        _update(row, route=route, held_by="", **told)
+    replan(row, alert, policy, now)
+    unplanned([alert.pk])
+
+
+def note(kind: Note, rotation: str, to: To, moment: datetime, now: datetime, about: int = 0) -> bool:
+    """A note of a rotation for a person, due now; False when there is one of that kind and moment."""
+    _, created = Digest.objects.get_or_create(
+        name=f"{kind} of {rotation}",
+        target=targets.row_of(to),
+        ends_at=moment,
+        defaults={"kind": kind, "about": about, "starts_at": moment, "due_at": now},
+    )
+    return created
 
 
 def has_plan_for_news(row: Notification) -> bool:

@@ -30,7 +30,8 @@ AT_ONCE = 200
 def hand_over(policy: Policy, now: datetime) -> int:
     """Look for what is open or due for recipients that NOTIFIER does not name any more; how many rows there were."""
     present = [target.key for channel in policy.channels.values() for target in channel.targets]
-    told = Q(told_seq__gt=0, target__key__in=[key for channel in policy.channels.values() for key in channel.people])
+    people = [key for channel in policy.channels.values() for key in channel.people]
+    told = Q(told_seq__gt=0, target__key__in=people)
     open_or_due = Q(alert__resolved_at__isnull=True) | Q(due_at__isnull=False)
     left = Notification.objects.filter(open_or_due, sending__isnull=True).exclude(route="")
     gone = left.exclude(Q(target__key__in=present) | told)
@@ -40,7 +41,7 @@ def hand_over(policy: Policy, now: datetime) -> int:
             hand_over_row(pk, policy, now)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is this row's trouble and no other's
             plans.trouble(pk, error, now)
-    for digest in Digest.objects.filter(due_at__isnull=False).exclude(target__key__in=present)[:AT_ONCE]:
+    for digest in Digest.objects.filter(due_at__isnull=False).exclude(target__key__in=[*present, *people])[:AT_ONCE]:
         attempts.skip_digest(digest, LEFT)
     if pks:
         log.warning(

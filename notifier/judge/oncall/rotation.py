@@ -58,6 +58,8 @@ class Rotation:
     name: str
     tz: str  # in which its times are shown
     layers: tuple[Layer, ...]
+    handover_message: bool = True  # who comes on call is told, and what is open
+    day_before: bool = False  # and of the shift to come, a day before
 
     @property
     def people(self) -> tuple[str, ...]:

@@ -62,6 +62,14 @@ def test_an_override_is_two_handovers(site: Policy, payments: Rotation) -> None:
     assert rows()[1:] == [("2026-01-06 17:00", "carol"), ("2026-01-06 21:00", "alice")]
 
 
+def test_an_override_from_the_moment_of_the_last_look_on_is_written_down_too(site: Policy, payments: Rotation) -> None:
+    look("2026-01-06 12:00")
+    at = utc("2026-01-06 12:00")
+    overrides.take(payments, site.people["carol"], start=at, end=at + 60 * MINUTE, author="carol", now=at)
+    look("2026-01-06 12:00:05", "2026-01-06 12:00:10", "2026-01-06 12:02")
+    assert rows() == [("2026-01-06 12:00", "alice"), ("2026-01-06 12:00", "carol")]
+
+
 @pytest.mark.usefixtures("site")
 def test_settings_edited_later_leave_what_was(configure: Configure) -> None:
     look("2026-01-06 12:00", "2026-01-12 08:00", "2026-01-14 12:00")
