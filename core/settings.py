@@ -7,17 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import django
-import environ
-from django.core.exceptions import ImproperlyConfigured
 
 from alerts_runtime.database.private_files import make_file, make_folder
 from alerts_runtime.redaction.logs import logging_config
+from core.environment import Environment, end
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = BASE_DIR / "var"
 make_folder(VAR_DIR)
 
-env = environ.Env()
+env = Environment()
 env.read_env(os.environ.get("DJANGO_ENV_FILE", str(BASE_DIR / ".env")))
 env.ENVIRON = {name: value for name, value in os.environ.items() if value}  # empty means default
 
@@ -25,9 +24,11 @@ env.ENVIRON = {name: value for name, value in os.environ.items() if value}  # em
 
 DEBUG = env.bool("DEBUG", False)
 DEMO = env.bool("DEMO", False)
-SECRET_KEY = env.str("SECRET_KEY", "")  # empty: Django refuses to start and says so
+SECRET_KEY = env.str("SECRET_KEY", "")
+if not SECRET_KEY:
+    end("SECRET_KEY is not set: `make setup` writes one into .env, or set it to fifty random characters.")
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
-TIME_ZONE = env.str("TIME_ZONE", "UTC")
+TIME_ZONE = env.zone("TIME_ZONE", "UTC")
 USE_TZ = True
 LANGUAGE_CODE = "en"
 ROOT_URLCONF = "core.urls"
@@ -44,7 +45,7 @@ INSTALLED_APPS = [
     "alerts_runtime",
     "webhooks",
     "notifier",
-    *env.list("SITE_APPS", default=[]),  # the site's own apps: their stripe_handlers.py are found by themselves
+    *env.apps("SITE_APPS"),  # the site's own apps: their stripe_handlers.py are found by themselves
 ]
 MIDDLEWARE = [
     "webhooks.middleware.CountRefusedBefore",
@@ -110,7 +111,7 @@ if env.bool("BEHIND_PROXY", False):
 
 # --- Database -----------------------------------------------------------------------------------------------------
 
-DATABASES: dict[str, dict[str, Any]] = {"default": env.db_url("DATABASE_URL", f"sqlite:///{VAR_DIR / 'db.sqlite3'}")}
+DATABASES: dict[str, dict[str, Any]] = {"default": env.database("DATABASE_URL", f"sqlite:///{VAR_DIR / 'db.sqlite3'}")}
 _database = DATABASES["default"]
 if _database["ENGINE"] == "django.db.backends.sqlite3":
     if _database["NAME"] != ":memory:":
@@ -171,18 +172,18 @@ WEBHOOKS: dict[str, Any] = {
         "default": _endpoint(""),
         **{_name: _endpoint(f"_{_name.upper()}") for _name in env.list("STRIPE_WEBHOOK_ENDPOINTS", default=[])},
     },
-    "TOLERANCE": env.int("WEBHOOK_TOLERANCE", 300),
-    "MAX_BODY": env.int("WEBHOOK_MAX_BODY", 1_048_576),
+    "TOLERANCE": env.int("WEBHOOK_TOLERANCE", 300, least=1),
+    "MAX_BODY": env.int("WEBHOOK_MAX_BODY", 1_048_576, least=1),
     "MODE": env.str("WEBHOOK_MODE", "worker"),
     "MESSAGES": env.str("WEBHOOK_MESSAGES", "full"),
-    "LEASE": env.int("WEBHOOK_LEASE", 60),
-    "HANDLER_TIMEOUT": env.int("WEBHOOK_HANDLER_TIMEOUT", 900),
-    "RETENTION_DAYS": env.int("WEBHOOK_RETENTION_DAYS", 90),
+    "LEASE": env.int("WEBHOOK_LEASE", 60, least=1),
+    "HANDLER_TIMEOUT": env.int("WEBHOOK_HANDLER_TIMEOUT", 900, least=1),
+    "RETENTION_DAYS": env.int("WEBHOOK_RETENTION_DAYS", 90, least=1),
 }
 
 # --- Worker -------------------------------------------------------------------------------------------------------
 
-WORKER_THREADS = env.int("WORKER_THREADS", 4)
+WORKER_THREADS = env.int("WORKER_THREADS", 4, least=1)
 
 # --- Engine -------------------------------------------------------------------------------------------------------
 
@@ -195,9 +196,9 @@ _engines = {
     "huey": "huey.contrib.djhuey.tasks_backend.HueyBackend",
 }
 if _engine not in _engines and "." not in _engine:
-    raise ImproperlyConfigured(f"TASKS={_engine} is no engine. There are {', '.join(_engines)}, or a backend's path.")
+    end(f"TASKS={_engine} is no engine. There are {', '.join(_engines)}, or a backend's path.")
 if _engine in ("celery", "huey") and not find_spec(_engines[_engine].partition(".")[0]):
-    raise ImproperlyConfigured(f"TASKS={_engine} needs its packages: pip install -r requirements-{_engine}.txt")
+    end(f"TASKS={_engine} needs its packages: pip install -r requirements-{_engine}.txt")
 TASKS_QUEUE = env.str("TASKS_QUEUE", "alerts")  # a name of its own: brokers are shared
 TASKS = {"default": {"BACKEND": _engines.get(_engine, _engine), "QUEUES": [TASKS_QUEUE]}}
 if _engine == "celery":
@@ -216,7 +217,7 @@ if _engine == "celery":
         }
     }
     CELERY_WORKER_POOL = "threads"  # the work waits for databases and providers, and prefork costs memory
-    CELERY_WORKER_CONCURRENCY = env.int("ENGINE_THREADS", 10)
+    CELERY_WORKER_CONCURRENCY = env.int("ENGINE_THREADS", 10, least=1)
     CELERY_WORKER_PREFETCH_MULTIPLIER = 1
     CELERY_DB_REUSE_MAX = 1_000_000  # else every task opens a connection: nearly 20 ms of an alert's way (measured)
     # It waits for the broker's answer in the thread of a task, beside the consumer's own reading: after a reconnect the
@@ -230,7 +231,7 @@ elif _engine == "huey":
     from redis import ConnectionPool
 
     if not SECRET_KEY:
-        raise ImproperlyConfigured("TASKS=huey needs SECRET_KEY: hints are signed with it.")
+        end("TASKS=huey needs SECRET_KEY: hints are signed with it.")
 
     HUEY = {
         "name": TASKS_QUEUE,
@@ -244,7 +245,7 @@ elif _engine == "huey":
         },
         # Unsigned, what lies in Redis is unpickled: whoever can write there could run any code here.
         "serializer": SignedSerializer(secret=SECRET_KEY, salt="stripe-webhook-alerts"),
-        "consumer": {"workers": env.int("ENGINE_THREADS", 10), "worker_type": "thread", "periodic": False},
+        "consumer": {"workers": env.int("ENGINE_THREADS", 10, least=1), "worker_type": "thread", "periodic": False},
     }
     INSTALLED_APPS.append("huey.contrib.djhuey")
 
@@ -270,7 +271,7 @@ ADMINS: list[Any] = _admins if django.VERSION >= (6, 0) else [("", address) for 
 EMAIL_TIMEOUT_SECONDS = 10
 _smtp = {
     "host": env.str("EMAIL_HOST", "localhost"),
-    "port": env.int("EMAIL_PORT", 25),
+    "port": env.int("EMAIL_PORT", 25, least=1, most=65_535),
     "username": env.str("EMAIL_HOST_USER", ""),
     "password": env.str("EMAIL_HOST_PASSWORD", ""),
     "use_tls": env.bool("EMAIL_USE_TLS", False),
@@ -310,7 +311,7 @@ else:
 
 # --- Alerts: who is told what, when -------------------------------------------------------------------------------
 
-SITE_URL = env.str("SITE_URL", "")  # e.g. https://shop.example: makes "Open alert" links
+SITE_URL = env.web_address("SITE_URL")  # e.g. https://shop.example: makes "Open alert" links
 _slack_kind = "slack_webhook" if SLACK_WEBHOOK_URL and not SLACK_BOT_TOKEN else "slack"
 _all: dict[str, dict[str, Any]] = {
     "slack": {"BACKEND": _slack_kind, "TO": SLACK_CHANNEL},
@@ -344,7 +345,7 @@ NOTIFIER: dict[str, Any] = {
 # --- Observability ------------------------------------------------------------------------------------------------
 
 METRICS_TOKEN = env.str("METRICS_TOKEN", "")
-HEARTBEAT_URL = env.str("HEARTBEAT_URL", "")
+HEARTBEAT_URL = env.web_address("HEARTBEAT_URL")
 # Probes and scrapers speak plain HTTP to the process, past the proxy that knows HTTPS.
 SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
 # Delivery receipts: Twilio posts to this URL what became of an SMS; Anymail's tracking needs "user:password".
@@ -355,4 +356,4 @@ if env.str("ANYMAIL_WEBHOOK_SECRET", ""):
 
 # --- Logs ---------------------------------------------------------------------------------------------------------
 
-LOGGING = logging_config(json=env.bool("LOG_JSON", not DEBUG and not DEMO), level=env.str("LOG_LEVEL", "INFO"))
+LOGGING = logging_config(json=env.bool("LOG_JSON", not DEBUG and not DEMO), level=env.level("LOG_LEVEL", "INFO"))

@@ -71,3 +71,81 @@ def test_an_engine_that_cannot_be_used_says_what_to_do(engine: str, absent: str,
         [sys.executable, "-c", program], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
     )
     assert said in ended.stderr
+
+
+def said_of(**variables: str) -> tuple[int, str]:
+    """What the settings make of these variables: exit code and standard error."""
+    known = {"PATH": os.environ["PATH"], "DJANGO_ENV_FILE": os.devnull, "SECRET_KEY": "x" * 50, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", "import core.settings"]
+    ended = subprocess.run(command, cwd=ROOT, env=known | variables, capture_output=True, text=True, check=False)
+    return ended.returncode, ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "wanted"),
+    [
+        ("DEBUG", "maybe", "DEBUG=maybe cannot be used: it must be true or false."),
+        ("EMAIL_PORT", "smtp", "EMAIL_PORT=smtp cannot be used: it must be a whole number from 1 to 65535."),
+        ("EMAIL_PORT", "70000", "EMAIL_PORT=70000 cannot be used: it must be a whole number from 1 to 65535."),
+        ("WORKER_THREADS", "0", "WORKER_THREADS=0 cannot be used: it must be a whole number, at least 1."),
+        ("WEBHOOK_LEASE", "1m", "WEBHOOK_LEASE=1m cannot be used: it must be a whole number, at least 1."),
+        (
+            "WEBHOOK_RETENTION_DAYS",
+            "²",
+            "RETENTION_DAYS=² cannot be used: it must be a whole number, at least 1.",
+        ),
+        (
+            "TIME_ZONE",
+            "berlin",
+            "TIME_ZONE=berlin cannot be used: it must be the name of a time zone, such as Europe/Berlin.",
+        ),
+        ("TIME_ZONE", "../etc", "it must be the name of a time zone, such as Europe/Berlin."),
+        (
+            "SITE_APPS",
+            "shop,demoo.shop",
+            "SITE_APPS=shop cannot be used: it must be an app that Python finds, by its dotted name",
+        ),
+        (
+            "LOG_LEVEL",
+            "loud",
+            "LOG_LEVEL=LOUD cannot be used: it must be one of DEBUG, INFO,",
+        ),
+        (
+            "SITE_URL",
+            "shop.example",
+            "SITE_URL=shop.example cannot be used: it must be an address",
+        ),
+        ("HEARTBEAT_URL", "https://h:p/", "HEARTBEAT_URL=https://h:p/ cannot be used: it must be an address such as"),
+        (
+            "DATABASE_URL",
+            "mysql://shop:canary@db/shop",
+            "DATABASE_URL=mysql:... cannot be used: it must be postgres://user:password@host:5432/name or "
+            "sqlite:///path/to/file.",
+        ),
+        ("DATABASE_URL", "postgres://shop:canary@db:port/shop", "DATABASE_URL=postgres:... cannot be used"),
+        ("DATABASE_URL", "canary", "DATABASE_URL=a value without a scheme cannot be used"),
+        ("STRIPE_WEBHOOK_LIVEMODE", "live", "STRIPE_WEBHOOK_LIVEMODE=live cannot be used: it must be true or false."),
+        ("SECRET_KEY", "", "SECRET_KEY is not set: `make setup` writes one into .env"),
+    ],
+)
+def test_a_wrong_value_is_one_line(name: str, value: str, wanted: str) -> None:
+    code, said = said_of(**{name: value})
+    assert code == 3  # gunicorn's for what a new try does not mend
+    assert wanted in said
+    assert said.count("\n") == 1
+    assert "canary" not in said
+
+
+def test_right_values_are_read() -> None:
+    values = {"DEBUG": "Yes", "EMAIL_PORT": " 2525 ", "TIME_ZONE": "America/New_York", "SITE_APPS": "demo.shop"}
+    values |= {"LOG_LEVEL": "debug", "SITE_URL": "https://shop.example:8443/x", "LOGIN_LIMIT": "0"}
+    assert said_of(**values, DATABASE_URL="postgresql://shop:secret@db:5433/shop") == (0, "")
+
+
+def test_manage_py_says_the_same_line() -> None:
+    environment = os.environ | {"EMAIL_PORT": "smtp", "DJANGO_ENV_FILE": os.devnull}
+    environment.pop("DJANGO_SETTINGS_MODULE", None)
+    ended = subprocess.run(
+        [sys.executable, "manage.py", "check"], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+    assert ended.stderr == "EMAIL_PORT=smtp cannot be used: it must be a whole number from 1 to 65535.\n"
