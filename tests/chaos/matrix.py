@@ -10,6 +10,7 @@ from typing import Any
 from tests.acceptance.site import event, eventually
 from tests.chaos.answering import acknowledge, answers
 from tests.chaos.audit import Count, audit, digests
+from tests.chaos.handing_over import handed_over, take_over
 from tests.chaos.machine import Machine
 from tests.chaos.providers import everything_told
 
@@ -21,6 +22,7 @@ CHANNELS: dict[str, tuple[str, ...]] = {
     "sms": ("oncall",),
     "email": ("team",),
     "steps": ("slack", "team"),
+    "duty": ("duty",),
     "all": ("slack", "mute", "oncall", "team"),
 }
 DEATH_WITHIN = 20.0
@@ -42,6 +44,7 @@ class Row:
     recovers: bool = False  # the kill comes when a failed event is processed after all
     digest: bool = False
     answer: bool = False  # the kill comes when somebody answers by SMS
+    handover: bool = False  # the kill comes when somebody takes a rotation over
 
 
 ROWS = (
@@ -65,6 +68,7 @@ ROWS = (
     Row("after a step's commit", "step committed", TICK, route="steps"),
     Row("in an answer by SMS, before its commit", "answer logged", WEB, route="sms", answer=True),
     Row("after an answer's commit, before Twilio hears", "answer committed", WEB, route="sms", answer=True),
+    Row("in a handover", "handover written", TICK, route="duty", handover=True),
     Row("in the digest", "digest composed", digest=True),
     Row("after the mail provider's 200 for a digest", "mail was taken", digest=True, repeats=1),
     Row("in tick, when an event's lease has ended", "tick ended a lease", TICK, first="event claimed"),
@@ -129,6 +133,8 @@ class _Run:
                 self._digest()
             elif row.answer:
                 self._answer()
+            elif row.handover:
+                self._handover()
             else:
                 self._deliver()
             left = machine.settle()
@@ -143,6 +149,8 @@ class _Run:
         count = audit(machine, self._accepted, told, channels_of)
         if row.answer:
             count = _together(count, answers(machine, self._type))
+        if row.handover:
+            count = _together(count, handed_over(machine, self._type))
         if row.digest:
             count = _together(count, digests(machine, told, self._digests_before))
         return Cell(row, self._stack, self._kills, round(seconds, 1), count, fault)
@@ -181,6 +189,14 @@ class _Run:
         self._arm(self._row.point, WEB)
         acknowledge(machine, self._type)
         self._await_death()
+
+    def _handover(self) -> None:
+        """Somebody takes the rotation over, and then something fails."""
+        self._arm(self._row.point, self._row.kind)
+        take_over(self._machine)
+        self._await_death()
+        self._machine.revive()
+        self._post("fine", "bug")
 
     def _post(self, *behaviours: str) -> None:
         for behaviour in behaviours:

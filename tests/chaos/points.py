@@ -62,6 +62,7 @@ POINTS: dict[str, Point] = {
     "step committed": Point("after", "notifier.flow.escalations._take_due", _found),
     "answer logged": Point("after", "notifier.answers.log.write"),
     "answer committed": Point("after", "notifier.answers.sms.hear"),
+    "handover written": Point("after", "notifier.oncall.handovers._write", _found),
     "digest composed": Point("after", "notifier.messages.compose.digest_message", _found),
     "tick ended a lease": Point("after", "webhooks.process.lost._lose", _found),
     "tick settles a try": Point("before", "notifier.outbox.attempts.finish", _lost_try),

@@ -1,7 +1,7 @@
 """The project's own settings with the faults, short waits, and a channel for each way to ask a provider."""
 
 from core.settings import *  # noqa: F403 - Django's way to extend settings
-from tests.chaos import READABLE, UNREADABLE
+from tests.chaos import AFTER, BEFORE, READABLE, UNREADABLE
 
 INSTALLED_APPS += ["tests.chaos.faults"]  # noqa: F405 - from the star import
 WEBHOOKS["RETRY"] = {"FIRST_DELAY": 1, "ATTEMPTS": 2}  # noqa: F405 - as above
@@ -11,8 +11,11 @@ NOTIFIER = {
         "slack": {"BACKEND": "slack", "TO": READABLE},
         "mute": {"BACKEND": "slack", "TO": UNREADABLE},
         "oncall": {"BACKEND": "sms", "TO": env.list("ONCALL_NUMBERS")},  # noqa: F405 - as above
+        "duty": {"BACKEND": "sms", "TO": {"oncall": "payments"}},
         "team": {"BACKEND": "email", "TO": env.list("ALERT_EMAIL_TO")},  # noqa: F405 - as above
     },
+    "PEOPLE": {"ana": {"ADDRESSES": {"sms": BEFORE}}, "ben": {"ADDRESSES": {"sms": AFTER}}},
+    "ONCALL": {"payments": {"HANDOVER": "Mon 09:00", "START": "2026-01-05", "MEMBERS": ["ana"]}},
     # By the event's type: who is told of what is the matrix's choice.
     "ROUTES": [
         {"name": "mute", "match": {"event": "mute.*"}, "to": ["mute"]},
@@ -25,11 +28,12 @@ NOTIFIER = {
             "to": ["slack"],
             "escalate": [{"after": "1s", "to": ["team"]}, {"after": "2s", "last_resort": True}],
         },
+        {"name": "duty", "match": {"event": "duty.*"}, "to": ["duty"]},
         {"name": "slack", "to": ["slack"]},
     ],
     "DEFAULTS": {"interval": env.str("CHAOS_INTERVAL", "5m")},  # noqa: F405 - as above
     # An SMS a minute, or five mails in a quarter of an hour, would take the test's time.
-    "LIMITS": {"oncall": {"RATES": []}, "team": {"RATES": []}},
+    "LIMITS": {"oncall": {"RATES": []}, "duty": {"RATES": []}, "team": {"RATES": []}},
     "DIGESTS": {"daily": {"AT": "08:00", "TO": ["team"]}},
     "INHIBIT": [],  # each row's alerts are told, whatever other rows left open
 }
