@@ -39,6 +39,13 @@ def last_beat() -> datetime | None:
     return WorkerHeartbeat.objects.order_by("-beat_at").values_list("beat_at", flat=True).first()
 
 
+def silent(loop: str, now: datetime, within: timedelta) -> timedelta | None:
+    """Since when no thread of a loop made progress in any worker that lives; None: none of them has said so."""
+    rows = WorkerHeartbeat.objects.filter(beat_at__gte=now - within).values_list("loops", "beat_at")
+    found = [timedelta(seconds=float(loops[loop])) + (now - at) for loops, at in rows if loop in loops]
+    return min(found, default=None)
+
+
 def hung(now: datetime, within: timedelta) -> int:
     """How many threads hang in the workers that have said within this time that they live."""
     return WorkerHeartbeat.objects.filter(beat_at__gte=now - within).aggregate(sum=Sum("hung"))["sum"] or 0

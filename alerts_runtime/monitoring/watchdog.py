@@ -25,6 +25,7 @@ SAY_EVERY = timedelta(minutes=15)  # on one site, whichever process notices
 BEAT_WITHIN = timedelta(seconds=60)
 LATE_AFTER = timedelta(seconds=60)
 STUCK_AFTER = timedelta(minutes=5)
+SILENT_AFTER = timedelta(minutes=2)  # of every thread of a loop while work waits for it: none is left
 
 
 class Verdict(StrEnum):
@@ -45,14 +46,17 @@ class Finding:
     loop: str  # the one that it waits for
 
 
-def judge(last_beat: datetime | None, oldest_due: datetime | None, now: datetime) -> Verdict:
-    """Whether anybody works. Pure."""
+def judge(
+    last_beat: datetime | None, oldest_due: datetime | None, now: datetime, silent: timedelta | None = None
+) -> Verdict:
+    """Whether anybody works. `silent`: since when no thread of what it waits for made progress; None: unknown. Pure."""
     alive = last_beat is not None and now - last_beat <= BEAT_WITHIN
     if oldest_due is None or now - oldest_due <= LATE_AFTER:
         return Verdict.OK if alive else Verdict.IDLE
     if not alive:
         return Verdict.DEAD
-    return Verdict.STUCK if now - oldest_due > STUCK_AFTER else Verdict.LATE
+    left = silent is None or silent <= SILENT_AFTER
+    return Verdict.STUCK if now - oldest_due > STUCK_AFTER or not left else Verdict.LATE
 
 
 def inspect(now: datetime) -> Finding:
@@ -64,7 +68,8 @@ def inspect(now: datetime) -> Finding:
     ]
     due, name = min(waiting, default=(None, ""))
     beat = heartbeat.last_beat()
-    return Finding(judge(beat, due, now), beat, due, name)
+    silent = heartbeat.silent(name, now, BEAT_WITHIN) if due else None
+    return Finding(judge(beat, due, now, silent), beat, due, name)
 
 
 def may_say(now: datetime, what: str = "nobody works", every: timedelta | None = SAY_EVERY) -> bool:

@@ -121,12 +121,18 @@ class Worker:
             self._lost[hung] = loop.name
             lost = [thread for thread in threads.hung() if self._lost.get(thread) == loop.name]
             log.error("a thread hangs and is replaced", thread=hung.name, at=where(hung), hung=len(lost))
-            if len(lost) > loop.threads:
+            if len(lost) > loop.threads or not self._starts(self._new_thread(*slot)):
                 log.critical("worker restarts itself: more threads hang than work", loop=loop.name, hung=len(lost))
                 self._code = RESTART
                 self.stop()
-                return
-            self._new_thread(*slot).start()
+
+    def _starts(self, thread: threading.Thread) -> bool:
+        try:
+            thread.start()
+        except RuntimeError:  # the process may have no more
+            self._threads.remove(thread)
+            return False
+        return True
 
     def _work(self, loop: Loop, number: int, waker: wake.Waker) -> None:
         failures = 0

@@ -49,6 +49,37 @@ def test_verdict(last_beat: datetime | None, oldest_due: datetime | None, verdic
 
 
 @pytest.mark.parametrize(
+    ("waits", "silent", "verdict"),
+    [
+        (60, 3600, Verdict.OK),
+        (61, 120, Verdict.LATE),
+        (61, 121, Verdict.STUCK),  # every thread has been at work for so long: none is left
+        (61, None, Verdict.LATE),  # a worker of before says nothing of it
+        (301, 1, Verdict.STUCK),
+    ],
+)
+def test_verdict_when_no_thread_gets_on(waits: float, silent: float | None, verdict: Verdict) -> None:
+    known = None if silent is None else timedelta(seconds=silent)
+    assert judge(ago(1), ago(waits), NOW, known) is verdict
+
+
+@pytest.mark.django_db
+def test_of_several_workers_the_one_that_gets_on_counts() -> None:
+    def beat(name: str, age: float, **loops: float) -> None:
+        heartbeat.beat(name, ago(age), host="web1", pid=7, started_at=NOW, loops=loops)
+
+    within = timedelta(seconds=60)
+    assert heartbeat.silent("events", NOW, within) is None
+    beat("dead", 3600, events=1.0)
+    beat("other", 1, deliver=1.0)
+    assert heartbeat.silent("events", NOW, within) is None
+    beat("hangs", 5, events=200.0)
+    assert heartbeat.silent("events", NOW, within) == timedelta(seconds=205)
+    beat("works", 4, events=0.5)
+    assert heartbeat.silent("events", NOW, within) == timedelta(seconds=4.5)
+
+
+@pytest.mark.parametrize(
     ("found", "headline", "action"),
     [
         (
@@ -114,6 +145,16 @@ def look(watch: Watchdog, clock: float) -> list[Any]:
         thread.join(10)
         assert not thread.is_alive()
     return logs
+
+
+@pytest.mark.django_db
+def test_a_loop_of_which_no_thread_is_left_is_stuck_long_before_its_work_is_old(waiting: Waiting) -> None:
+    waiting.events = timedelta(seconds=90)
+    heartbeat.beat("a", NOW, host="web1", pid=7, started_at=NOW, loops={"events": 200.0, "alerts": 0.1})
+    found = watchdog.inspect(NOW)
+    assert (found.verdict, found.loop) == (Verdict.STUCK, "events")
+    waiting.alerts, waiting.events = waiting.events, None
+    assert watchdog.inspect(NOW).verdict is Verdict.LATE
 
 
 @pytest.mark.django_db(transaction=True)
