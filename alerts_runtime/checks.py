@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from typing import Any
 from urllib.parse import urlsplit
 
+from django.apps import apps
 from django.conf import settings
 from django.core import checks
 from django.core.checks import CheckMessage, Error, Tags, register
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
+from django.db import DEFAULT_DB_ALIAS, connection, router
+
+from alerts_runtime.engine import hints
 
 NEEDED_FOR_SQLITE = ("transaction_mode", "IMMEDIATE")
 
@@ -34,7 +39,7 @@ def sqlite_waits_for_its_turn(**_kwargs: Any) -> list[CheckMessage]:
 @register(Tags.security)
 def hueys_hints_are_signed(**_kwargs: Any) -> list[CheckMessage]:
     """Huey pickles: whoever can write to its Redis could run any code in its workers."""
-    if "huey" not in getattr(settings, "TASKS", {}).get("default", {}).get("BACKEND", ""):
+    if "huey" not in hints.backend():
         return []
     huey = getattr(settings, "HUEY", None)
     serializer = huey.get("serializer") if isinstance(huey, dict) else getattr(huey, "serializer", None)
@@ -47,6 +52,55 @@ def hueys_hints_are_signed(**_kwargs: Any) -> list[CheckMessage]:
             id="alerts_runtime.E002",
         )
     ]
+
+
+@register()
+def the_engine_is_one(**_kwargs: Any) -> list[CheckMessage]:
+    """ALERTS_ENGINE names a key of TASKS; a site's own TASKS["default"] never becomes the engine by itself."""
+    alias, tasks = hints.alias(), getattr(settings, "TASKS", {})
+    if not alias:
+        return []
+    if alias not in tasks:
+        near = get_close_matches(alias, tasks, n=1)
+        problem = f"ALERTS_ENGINE is {alias!r}, which is no key of TASKS, so `manage.py worker` does all the work."
+        hint = f"Did you mean {near[0]!r}?" if near else "Leave it empty for no engine."
+    elif hints.runs_nothing(hints.backend()):
+        problem = f"ALERTS_ENGINE is {alias!r}, whose backend runs nothing in the background."
+        hint = "Leave it empty: `manage.py worker` does all the work."
+    else:
+        return []
+    return [Error(problem, hint=hint, id="alerts_runtime.E005")]
+
+
+@register(Tags.database)
+def the_database_is_known(**_kwargs: Any) -> list[CheckMessage]:
+    """SQLite and PostgreSQL are tested; the claims of rows and the one statement for a duplicate need them."""
+    if connection.vendor in ("sqlite", "postgresql"):
+        return []
+    return [
+        Error(
+            f"DATABASES['default'] is {connection.display_name}: events can be kept in SQLite and PostgreSQL alone.",
+            hint="Make one of these the default, and route your own apps to the other by DATABASE_ROUTERS.",
+            id="alerts_runtime.E006",
+        )
+    ]
+
+
+@register(Tags.database)
+def our_tables_are_in_the_default_database(**_kwargs: Any) -> list[CheckMessage]:
+    """The hot statements are SQL on `django.db.connection`, past DATABASE_ROUTERS."""
+    found = []
+    for app in filter(lambda app: app.label.startswith("swa_"), apps.get_app_configs()):
+        aliases = {ask(model) for model in app.get_models() for ask in (router.db_for_read, router.db_for_write)}
+        if other := sorted(aliases - {DEFAULT_DB_ALIAS}):
+            found.append(
+                Error(
+                    f"DATABASE_ROUTERS send the tables of {app.name} to {other[0]!r}: they can only be in 'default'.",
+                    hint=f"Let your routers return None for the app label {app.label!r}.",
+                    id="alerts_runtime.E007",
+                )
+            )
+    return found
 
 
 @register()

@@ -201,6 +201,7 @@ if _engine in ("celery", "huey") and not find_spec(_engines[_engine].partition("
     end(f"TASKS={_engine} needs its packages: pip install -r requirements-{_engine}.txt")
 TASKS_QUEUE = env.str("TASKS_QUEUE", "alerts")  # a name of its own: brokers are shared
 TASKS = {"default": {"BACKEND": _engines.get(_engine, _engine), "QUEUES": [TASKS_QUEUE]}}
+ALERTS_ENGINE = "" if _engine == "worker" else "default"  # the key of TASKS whose engine works here
 if _engine == "celery":
     CELERY_BROKER_URL = env.str("BROKER_URL", "amqp://guest:guest@127.0.0.1:5672//")
     CELERY_BROKER_CONNECTION_TIMEOUT = 2  # seconds

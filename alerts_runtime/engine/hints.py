@@ -25,10 +25,24 @@ _NONE = ("immediate", "dummy")  # Django's own backends run nothing in the backg
 
 
 def in_use() -> bool:
-    """Whether TASKS names an engine. If not, `manage.py worker` does all the work itself."""
-    backend: str = getattr(settings, "TASKS", {}).get("default", {}).get("BACKEND", "")
-    module = backend.rpartition(".")[0]
-    return bool(backend) and module.rpartition(".")[2] not in _NONE
+    """Whether ALERTS_ENGINE names an engine of TASKS. If not, `manage.py worker` does all the work itself."""
+    path = backend()
+    return bool(path) and not runs_nothing(path)
+
+
+def alias() -> str:
+    """The key of TASKS that the site has given to this. Empty: none, whatever else its TASKS are for."""
+    return str(getattr(settings, "ALERTS_ENGINE", "") or "")
+
+
+def backend() -> str:
+    """The dotted path of that engine's Tasks backend; empty: there is none of that alias."""
+    return str(getattr(settings, "TASKS", {}).get(alias(), {}).get("BACKEND", ""))
+
+
+def runs_nothing(path: str) -> bool:
+    """Whether this backend does nothing in the background, as Django's own."""
+    return path.rpartition(".")[0].rpartition(".")[2] in _NONE
 
 
 def carried_by(look: Callable[[], Any]) -> None:

@@ -15,7 +15,7 @@ else:
     from django_tasks import task
 
 
-@task(queue_name=getattr(settings, "TASKS_QUEUE", "default"))
+@task(backend=hints.alias() or "default", queue_name=getattr(settings, "TASKS_QUEUE", "default"))
 def look(loop: str) -> None:
     """Do what is due in a loop. Any number may run at once; one that finds nothing costs a query."""
     if executor.run(loop):

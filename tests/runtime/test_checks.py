@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.db import connections
+from django.db.models import Model
 from huey import MemoryHuey  # type: ignore[import-untyped]  # Huey ships no types
 from huey.serializer import SignedSerializer  # type: ignore[import-untyped]  # as above
 
@@ -51,7 +53,7 @@ SIGNED = SignedSerializer(secret="s" * 50)
     ],
 )
 def test_unsigned_hints_of_huey_are_an_error(backend: str, huey: Any, found: list[str], settings: Any) -> None:
-    settings.TASKS = {"default": {"BACKEND": backend}}
+    settings.TASKS, settings.ALERTS_ENGINE = {"alerts": {"BACKEND": backend}}, "alerts"
     settings.HUEY = huey
     assert [message.id for message in checks.hueys_hints_are_signed()] == found
 
@@ -77,3 +79,41 @@ def test_addresses_that_cannot_be_used_are_errors(given: dict[str, Any], found: 
     messages = checks.addresses_can_be_used()
     assert len(messages) == len(found)
     assert all(message.msg.startswith(words) for message, words in zip(messages, found, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("alias", "backend", "says"),
+    [
+        ("", "django_tasks_fennel.CeleryBackend", ""),
+        ("alerts", "django_tasks_fennel.CeleryBackend", ""),
+        ("alert", "django_tasks_fennel.CeleryBackend", "Did you mean 'alerts'?"),
+        ("alerts", "django.tasks.backends.immediate.ImmediateBackend", "Leave it empty"),
+    ],
+)
+def test_an_engine_that_is_none_is_an_error(alias: str, backend: str, says: str, settings: Any) -> None:
+    settings.TASKS, settings.ALERTS_ENGINE = {"alerts": {"BACKEND": backend}}, alias
+    found = checks.the_engine_is_one()
+    assert [message.id for message in found] == (["alerts_runtime.E005"] if says else [])
+    assert all(says in str(message.hint) for message in found)
+
+
+@pytest.mark.parametrize(("vendor", "found"), [("sqlite", []), ("postgresql", []), ("mysql", ["alerts_runtime.E006"])])
+def test_another_database_is_an_error(vendor: str, found: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(type(connections["default"]), "vendor", vendor)
+    assert [message.id for message in checks.the_database_is_known()] == found
+
+
+class Elsewhere:
+    """A site's router that sends the events to a database of their own."""
+
+    def db_for_write(self, model: type[Model], **_: object) -> str | None:
+        return "events" if model._meta.app_label == "swa_webhooks" else None
+
+
+def test_a_router_for_our_tables_is_an_error(settings: Any) -> None:
+    assert checks.our_tables_are_in_the_default_database() == []
+    settings.DATABASE_ROUTERS = [f"{__name__}.Elsewhere"]
+    (message,) = checks.our_tables_are_in_the_default_database()
+    assert message.id == "alerts_runtime.E007"
+    assert "'events'" in message.msg
+    assert "'swa_webhooks'" in str(message.hint)

@@ -27,6 +27,7 @@ NOW = datetime(2026, 11, 2, 2, 0, tzinfo=UTC)
 def recorder(settings: Any, monkeypatch: pytest.MonkeyPatch) -> type[Recorder]:
     """An engine is in use, and this is what reaches it; late hints of an earlier test may be among them."""
     settings.TASKS = {"default": {"BACKEND": "tests.runtime.recorder.Recorder", "QUEUES": []}}
+    settings.ALERTS_ENGINE = "default"
     monkeypatch.setattr(hints, "_hints", hints.Hints())
     for name, value in {"hints": [], "away": False, "taken": True}.items():
         monkeypatch.setattr(Recorder, name, value)
@@ -44,9 +45,17 @@ def recorder(settings: Any, monkeypatch: pytest.MonkeyPatch) -> type[Recorder]:
         ("celry", True),  # a mistake: the hint fails and is logged, the webhook is stored
     ],
 )
-def test_tasks_says_whether_an_engine_works(settings: Any, backend: str, expected: bool) -> None:
-    settings.TASKS = {"default": {"BACKEND": backend}} if backend else {}
+def test_the_engine_that_is_chosen_works(settings: Any, backend: str, expected: bool) -> None:
+    settings.TASKS = {"alerts": {"BACKEND": backend}} if backend else {}
+    settings.ALERTS_ENGINE = "alerts"
     assert hints.in_use() is expected
+
+
+@pytest.mark.parametrize("alias", [None, "", "alerts"])
+def test_a_sites_own_tasks_do_not_become_the_engine(settings: Any, alias: str | None) -> None:
+    settings.TASKS = {"default": {"BACKEND": "django_tasks_fennel.CeleryBackend"}}
+    settings.ALERTS_ENGINE = alias
+    assert hints.in_use() is False
 
 
 @pytest.mark.django_db(transaction=True)
