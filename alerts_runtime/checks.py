@@ -89,7 +89,7 @@ def the_database_is_known(**_kwargs: Any) -> list[CheckMessage]:
 @register(Tags.database)
 def our_tables_are_in_the_default_database(**_kwargs: Any) -> list[CheckMessage]:
     """The hot statements are SQL on `django.db.connection`, past DATABASE_ROUTERS."""
-    found = []
+    found: list[CheckMessage] = []
     for app in filter(lambda app: app.label.startswith("swa_"), apps.get_app_configs()):
         aliases = {ask(model) for model in app.get_models() for ask in (router.db_for_read, router.db_for_write)}
         if other := sorted(aliases - {DEFAULT_DB_ALIAS}):
