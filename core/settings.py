@@ -258,6 +258,8 @@ if os.environ.get("SLACK_CHANNEL") == "":  # set, and empty: a team without Slac
     SLACK_CHANNEL = ""
 SLACK_WEBHOOK_URL = env.str("SLACK_WEBHOOK_URL", "")
 SLACK_API_URL = env.str("SLACK_API_URL", "https://slack.com/api/")
+SLACK_SIGNING_SECRET = env.str("SLACK_SIGNING_SECRET", "")  # lets people answer by buttons and /alerts, over HTTP
+SLACK_APP_TOKEN = env.str("SLACK_APP_TOKEN", "")  # the same without a public address: manage.py slackbot
 
 TWILIO_ACCOUNT_SID = env.str("TWILIO_ACCOUNT_SID", "")
 TWILIO_AUTH_TOKEN = env.str("TWILIO_AUTH_TOKEN", "")

@@ -15,6 +15,7 @@ class NotifierConfig(AppConfig):
         from alerts_runtime import background
         from alerts_runtime.monitoring import metrics
         from notifier import checks  # noqa: F401 - importing registers checks
+        from notifier.answers import slack_work
         from notifier.delivery import loops
         from notifier.intake import source
         from notifier.metrics import collect
@@ -22,5 +23,6 @@ class NotifierConfig(AppConfig):
 
         source.connect()
         background.register(loops.loops)
+        background.register(slack_work.loops)
         metrics.register(collect)
         post_migrate.connect(groups.make, sender=self, dispatch_uid="notifier.groups")

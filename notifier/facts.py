@@ -47,6 +47,21 @@ class Reason(StrEnum):
     TEST = "test"
 
 
+# How `resolved_how` begins of an alert that nobody heard of for so long that it is no longer followed: it may still be
+# broken.
+FORGOTTEN = "forgotten"
+
+
+class Result(StrEnum):
+    """What became of one try to send."""
+
+    SENDING = "sending"  # the call is under way, or the worker died during it
+    DELIVERED = "delivered"  # the provider took it
+    RETRY = "retry"  # not taken; trying again may help
+    REJECTED = "rejected"  # not taken, and never will be
+    UNCERTAIN = "uncertain"  # it may or may not have been taken
+
+
 class Verb(StrEnum):
     """What somebody can say of an alert."""
 
@@ -63,27 +78,12 @@ class Verb(StrEnum):
     STEP = "step"  # nobody says it: a step of escalation was taken, waits or did not happen
 
 
-# How `resolved_how` begins of an alert that nobody heard of for so long that it is no longer followed: it may still be
-# broken.
-FORGOTTEN = "forgotten"
-
-
 class Note(StrEnum):
     """What a rotation has to say to a person, apart from alerts."""
 
     HANDOVER = "handover"  # they are on call from now on, and what is open
     DAY_BEFORE = "day-before"
     OVERRIDE = "override"  # somebody takes over, or does not any more
-
-
-class Result(StrEnum):
-    """What became of one try to send."""
-
-    SENDING = "sending"  # the call is under way, or the worker died during it
-    DELIVERED = "delivered"  # the provider took it
-    RETRY = "retry"  # not taken; trying again may help
-    REJECTED = "rejected"  # not taken, and never will be
-    UNCERTAIN = "uncertain"  # it may or may not have been taken
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,6 +253,21 @@ class Link:
 
 
 @dataclass(frozen=True, slots=True)
+class Button:
+    """What somebody can answer where a message has buttons. `lasting` is a duration, or "tomorrow"."""
+
+    text: str
+    verb: Verb
+    alerts: tuple[int, ...]
+    lasting: str = ""
+
+    @property
+    def value(self) -> str:
+        """As it comes back when it is pressed: "118,119:acknowledge:" """
+        return f"{','.join(map(str, self.alerts))}:{self.verb}:{self.lasting}"
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """What a channel is asked to deliver: plain text in named places; each channel escapes and lays out its own way.
 
@@ -268,6 +283,7 @@ class Message:
     news: str = ""  # what changed since the last message, for a thread or a reminder
     footer: tuple[str, ...] = ()  # why this was sent, what was held
     links: tuple[Link, ...] = ()
+    buttons: tuple[Button, ...] = ()
     short: str = ""  # for SMS: everything in one sentence
     subject: str = ""  # for email
     html: str = ""  # for email: the whole page; plain text is made of the fields above

@@ -18,7 +18,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
 from alerts_runtime.redaction.loggers import get_logger
-from notifier.answers import twilio_signed
+from notifier.answers import set_up, twilio_signed
 from notifier.channels import mail_backend
 from notifier.judge.bounces import is_soft
 from notifier.judge.receipts import SOFT, report_of
@@ -90,9 +90,7 @@ def email_tracking(request: HttpRequest, provider: str) -> HttpResponseBase:
 
 def _mail_providers() -> set[str]:
     """As Anymail names them in its URLs: by the module of the backend that some channel sends with."""
-    backends = {
-        str(channel.options.get("backend", "")) for channel in twilio_signed.channels() if channel.kind == "email"
-    }
+    backends = {str(channel.options.get("backend", "")) for channel in set_up.channels() if channel.kind == "email"}
     mailers = getattr(settings, "MAILERS", {}).values()  # Django 6.1
     backends |= {str(mailer.get("BACKEND", "")) for mailer in mailers}
     backends.add(mail_backend.backend())

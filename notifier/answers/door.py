@@ -5,6 +5,7 @@ An effect, its entry in the alert's log and the plan that lets everybody see it 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from django.db import transaction
@@ -20,6 +21,14 @@ from notifier.models import Alert
 __all__ = ["Answer", "answer"]
 
 logger = get_logger(__name__)
+
+
+def lock(alerts: Iterable[int]) -> None:
+    """Lock several alerts in one order for everybody: two who answer several must not wait for each other.
+
+    Within a transaction, before their answers.
+    """
+    list(Alert.objects.select_for_update(of=("self",)).filter(pk__in=set(alerts)).order_by("pk").only("pk"))
 
 
 def answer(command: Command, asker: Asker, now: datetime) -> Answer:

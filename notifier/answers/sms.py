@@ -11,7 +11,7 @@ from django.db import transaction
 from alerts_runtime.redaction.loggers import get_logger
 from notifier.answers import who
 from notifier.answers.commands import Asker, Command
-from notifier.answers.door import answer
+from notifier.answers.door import answer, lock
 from notifier.answers.duty import on_call
 from notifier.answers.sms_words import Kind, Statement, read
 from notifier.channels.gsm7 import gsm7
@@ -21,7 +21,7 @@ from notifier.messages.answered import how_it_stands
 from notifier.messages.phrases import TITLE
 from notifier.messages.sms_text import clip
 from notifier.messages.wording import shorten
-from notifier.models import Alert, Notification
+from notifier.models import Notification
 from notifier.outbox import codes, opted_out
 
 log = get_logger(__name__)
@@ -79,9 +79,7 @@ def _reply(sender: str, text: str, now: datetime, opted: str) -> Reply:
 
 def _do(statements: Sequence[Statement], asker: Asker, now: datetime) -> Reply:
     meant = [(one, *_meant(one, asker.address)) for one in statements]
-    # In one order for everybody: two messages must not wait for each other.
-    pks = sorted({row.alert_id for _, rows, _ in meant for row in rows})
-    list(Alert.objects.select_for_update().filter(pk__in=pks).order_by("pk"))
+    lock(row.alert_id for _, rows, _ in meant for row in rows)
     said = []
     for statement, rows, wrong in meant:
         for row in rows:

@@ -2,26 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
-from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest
 
-from notifier.config.conf import get_policy
-from notifier.judge.policy import Channel
+from notifier.answers.set_up import channels
 
 
 def urls(option: str) -> list[tuple[str, str]]:
     """What signs, and the URL: of each channel that has this option. Several channels may share both."""
     found = [(channel.options.get("auth_token"), channel.options.get(option)) for channel in channels()]
     return list(dict.fromkeys((str(token), str(url)) for token, url in found if token and url))
-
-
-def channels() -> Iterable[Channel]:
-    try:
-        return get_policy().channels.values()
-    except ImproperlyConfigured:  # the checks say what is wrong
-        return ()
 
 
 def can_be_stored(request: HttpRequest) -> bool:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from alerts_runtime.redaction.masking import masked
+from notifier.answers.commands import Asker
+from notifier.answers.slack_asked import Asked
 from notifier.config.conf import get_policy
 from notifier.judge.oncall import people
 from notifier.judge.oncall.people import Person
@@ -16,6 +18,11 @@ def by_number(number: str) -> str:
         return person.name
     told = (target.address for channel in policy.channels.values() for target in channel.targets)
     return masked(number) if number and number in told else ""
+
+
+def in_slack(person: Person, asked: Asked) -> Asker:
+    """Somebody who answers in Slack."""
+    return Asker(person.name, "slack", asked.user, asked.moment)
 
 
 def by_slack_id(slack_id: str) -> Person | None:

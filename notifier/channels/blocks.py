@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 from notifier.channels.text import CUT, POSSIBLE_REPEAT, cut, follow_up, headline, one_line
-from notifier.facts import Link, Message, Reason, Severity
+from notifier.facts import Link, Message, Reason, Severity, Verb
 
 Block = dict[str, Any]
 
@@ -54,11 +54,11 @@ def mark(message: Message) -> str:
     return _MARKS[message.severity]
 
 
-def card(message: Message) -> list[Block]:
-    """The whole message: what a first message shows, and what it is edited into."""
+def card(message: Message, *, buttons: bool = False) -> list[Block]:
+    """The whole message: what a first message shows, and what it is edited into. `buttons`: somebody hears them."""
     lines = [_head(message, headline(message)), *map(escape, message.summary), *_what_now(message)]
     footer = [*map(_link, message.links), *map(escape, message.footer)]
-    return [*_sections(lines), *_context(message, footer)]
+    return [*_sections(lines), *_context(message, footer), *(_actions(message) if buttons else [])]
 
 
 def news(message: Message) -> list[Block]:
@@ -101,6 +101,20 @@ def _link(link: Link) -> str:
     if not url.startswith(("https://", "http://")) or len(url) > URL:
         return escape(link.text)
     return f"<{url}|{escape(link.text)}>"
+
+
+def _actions(message: Message) -> list[Block]:
+    """https://docs.slack.dev/reference/block-kit/blocks/actions-block"""
+    elements: list[Block] = []
+    for number, button in enumerate(message.buttons):
+        element = {
+            "type": "button",
+            "action_id": f"answer_{number}",
+            "text": {"type": "plain_text", "text": button.text},
+            "value": button.value,
+        }
+        elements.append(element | ({"style": "primary"} if button.verb is Verb.ACKNOWLEDGE else {}))
+    return [{"type": "actions", "elements": elements}] if elements else []
 
 
 def _sections(lines: Sequence[str]) -> list[Block]:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 BROADCAST = frozenset({Reason.RAISED, Reason.REPEAT, Reason.REOPENED, Reason.ESCALATED})
 FOLLOW_UPS = BROADCAST | {Reason.UPDATE, Reason.ANSWERED, Reason.RESOLVED}
 EVENT_TYPE = "stripe_alert"
-OF_A_BOT = "xoxb-"
+OF_A_BOT, OF_AN_APP = "xoxb-", "xapp-"
 OTHER_TOKENS = {
     "xoxp-": "a user's token",
     "xapp-": "an app-level token",
@@ -45,9 +45,16 @@ class Slack(Channel):
 
     kind = "slack"
     wants_html = False
-    SETTINGS: ClassVar[Mapping[str, str]] = {"token": "SLACK_BOT_TOKEN", "base_url": "SLACK_API_URL"}
+    SETTINGS: ClassVar[Mapping[str, str]] = {
+        "token": "SLACK_BOT_TOKEN",
+        "base_url": "SLACK_API_URL",
+        "signing_secret": "SLACK_SIGNING_SECRET",
+        "app_token": "SLACK_APP_TOKEN",
+    }
+    # From which workspaces and channels, by their ids, somebody may answer; neither: wherever the app is installed.
+    OPTIONS = Channel.OPTIONS | {"teams", "channels"}
     REQUIRED = frozenset({"token"})
-    SECRETS = frozenset({"token"})
+    SECRETS = frozenset({"token", "signing_secret", "app_token"})
     WAITS = 4  # an edit and a post, each once more: as plain text, or the post as a new message
     can_edit = True
     can_find = True
@@ -57,6 +64,8 @@ class Slack(Channel):
     def __init__(self, options: Mapping[str, object]) -> None:
         super().__init__(options)
         self._ids: dict[str, str] = {}  # the channel's id by the name it was posted to
+        # A button that nobody hears must not be there: the one is needed over HTTP, the other for Socket Mode.
+        self._buttons = bool(self.option("signing_secret") or self.option("app_token"))
 
     @classmethod
     def wrong_options(cls, options: Mapping[str, object]) -> Iterator[tuple[str, str, str]]:
@@ -65,6 +74,13 @@ class Slack(Channel):
         kind = next((words for prefix, words in OTHER_TOKENS.items() if token.startswith(prefix)), "")
         if kind or (token and not token.startswith(OF_A_BOT)):
             yield "token", f"is {kind or 'no token of a Slack bot'}", f"A bot's token begins with {OF_A_BOT}."
+        app_token = str(options.get("app_token", ""))
+        if app_token and not app_token.startswith(OF_AN_APP):
+            yield (
+                "app_token",
+                "is no app-level token",
+                f"One begins with {OF_AN_APP} and has the scope connections:write.",
+            )
         yield from wrong_url("base_url", options.get("base_url"))
 
     @staticmethod
@@ -81,7 +97,7 @@ class Slack(Channel):
         thread = _thread_of(message)
         if thread and (receipt := self._follow_up(thread, message)):
             return receipt
-        posted = self._post({"channel": address}, message, blocks.card(message))
+        posted = self._post({"channel": address}, message, blocks.card(message, buttons=self._buttons))
         thread = Thread(_word(posted.get("channel")), _word(posted.get("ts")))
         if thread.channel:
             self._ids[address] = thread.channel
@@ -127,7 +143,8 @@ class Slack(Channel):
 
     def _edit(self, thread: Thread, message: Message) -> None:
         try:
-            self._call(self._client.chat_update, message, blocks.card(message), **thread._asdict())
+            card = blocks.card(message, buttons=self._buttons)
+            self._call(self._client.chat_update, message, card, **thread._asdict())
         except DeliveryError as error:
             if error.result is Result.UNCERTAIN:  # the news has not been posted, and an edit may be repeated
                 raise DeliveryError(Result.RETRY, error.code, error.detail) from error

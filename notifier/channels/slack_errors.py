@@ -70,10 +70,12 @@ def refusal(response: SlackResponse) -> DeliveryError:
     if (response.status_code == 429 or response.status_code >= 500) and answer is not _MAY_HAVE_POSTED:
         return failures.by_status(response.status_code, response.headers, "Slack is busy or failing")
     if answer:
+        needed = str(data.get("needed", ""))
+        scope = f"the token lacks a scope: {needed}" if code == "missing_scope" and needed else ""
         return DeliveryError(
             answer.result,
             code,
-            answer.words,
+            scope or answer.words,
             retry_after=failures.retry_after(response.headers),
             target_dead=answer.target_dead,
             channel_dead=answer.channel_dead,

@@ -23,12 +23,12 @@ class Outcome:
     text: str
 
 
-def send_test(channel: Channel, target: Target, tz: str, site: str = "") -> Outcome:
+def send_test(channel: Channel, target: Target, tz: str, site: str = "", *, answered_by: int = 0) -> Outcome:
     """Send a test message; a target that was set aside, or is waited for, is used again when it arrives."""
     if channel.unconfigured:
         return Outcome(False, f"not configured: set {', '.join(channel.missing)}")
     where = f"channel {channel.alias}" + (f" of {site}" if site else "")
-    message = render_test(where, timezone.now(), tz, reference=new_reference())
+    message = render_test(where, timezone.now(), tz, reference=new_reference(), answered_by=answered_by)
     row = TargetRow.objects.filter(key=target.key).first()
     try:
         receipt = load(channel.backend)(channel.options).deliver(target.address, message)

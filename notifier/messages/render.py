@@ -9,8 +9,8 @@ from datetime import datetime
 from django.template.loader import render_to_string
 
 from notifier.channels.text import POSSIBLE_REPEAT, plain
-from notifier.facts import Message, Money, Reason, Severity
-from notifier.messages import news, phrases, sms_text
+from notifier.facts import Button, Message, Money, Reason, Severity, Verb
+from notifier.messages import buttons, news, phrases, sms_text
 from notifier.messages.phrases import Fact
 from notifier.messages.sms_text import NO_REST, Rest
 from notifier.messages.telling import Story
@@ -53,6 +53,7 @@ def render(story: Story, *, note: str = "", html: bool = True) -> Message:
         news=shorten(news.latest(story), LINE),
         footer=tuple(line for line in (*news.footer(story), note) if line),
         links=story.links,
+        buttons=buttons.of_one(story),
         short=sms_text.one(story, note),
         subject=f"Alert {story.id}: {phrases.wrong(story)}",
         state=" · ".join(part for part in (capitalised(_mark(story)), _stake(story), _changed(story)) if part),
@@ -102,6 +103,7 @@ def fold(
         summary=tuple(line for line in (stake, *(f"{row.label} {row.value}".strip() for row in rows)) if line),
         footer=tuple(line for line in (_why_folded(stories), note) if line),
         links=tuple(link for one in ordered[:NAMED] for link in one.links if link.text.endswith(f" {one.id}")),
+        buttons=buttons.of_list(ordered),
         short=sms_text.many(stories, money, note, rest),
         subject=f"[{_mark(worst)}] {sms_text.how_many(ordered, rest)}: {phrases.what(worst)}, …",
         reference=worst.reference,
@@ -113,8 +115,11 @@ def fold(
     return _whole(message, _mark(worst), [*known, *rows], html=html)
 
 
-def render_test(to: str, now: datetime, tz: str, *, reference: str = "") -> Message:
-    """What `send_test` sends: it says where it went, and that nothing is wrong. `to` is the target, in words."""
+def render_test(to: str, now: datetime, tz: str, *, reference: str = "", answered_by: int = 0) -> Message:
+    """What `send_test` sends: it says where it went, and that nothing is wrong. `to` is the target, in words.
+
+    With a number in `answered_by` it has a button that proves the way back.
+    """
     when = clock(now, now, tz)
     message = Message(
         reason=Reason.TEST,
@@ -125,6 +130,7 @@ def render_test(to: str, now: datetime, tz: str, *, reference: str = "") -> Mess
         short=f"TEST alerts of Stripe's webhooks arrive here. Nothing is wrong. Sent {when}.",
         subject="[test] alerts of Stripe's webhooks arrive here",
         reference=reference,
+        buttons=(Button("It arrived", Verb.TEST, (answered_by,)),) if answered_by else (),
     )
     return _whole(message, "test", [])
 

@@ -16,6 +16,14 @@ class FakeSlack(Fake):
 
     name = "slack"
 
+    def __init__(self, port: int = 0) -> None:
+        super().__init__(port)
+        self.notes: list[dict[str, Any]] = []  # what only who asked has seen
+
+    @property
+    def response_url(self) -> str:
+        return f"{self.url}/answers/T0123ABCD/1/secret"
+
     @property
     def api_url(self) -> str:
         return f"{self.url}/api/"
@@ -25,6 +33,9 @@ class FakeSlack(Fake):
         return f"{self.url}/services/T00000000/B00000000/hooksecrethooksecret"
 
     def respond(self, request: Request) -> Reply:
+        if request.path.startswith("/answers/"):  # a response_url
+            self.notes.append(request.fields)
+            return Reply(200, "ok", {"Content-Type": "text/html"})
         if request.path.startswith("/services/"):
             return self._webhook(request.fields)
         if not request.headers.get("authorization", "").startswith("Bearer xoxb-"):
@@ -90,10 +101,30 @@ def channel_id(name: str) -> str:
     return "D" + name[1:] if name.startswith("U") else name
 
 
+def _is_fine(elements: list[dict[str, Any]]) -> bool:
+    """https://docs.slack.dev/reference/block-kit/block-elements/button-element"""
+    ids = [element["action_id"] for element in elements]
+    return (
+        0 < len(elements) <= 25
+        and len(set(ids)) == len(ids)
+        and all(
+            element["type"] == "button"
+            and element["text"]["type"] == "plain_text"
+            and 0 < len(element["text"]["text"]) <= 75
+            and 0 < len(element["value"]) <= 2000
+            and element.get("style", "primary") in ("primary", "danger")
+            for element in elements
+        )
+    )
+
+
 def _refused(fields: dict[str, Any]) -> str:
     blocks = fields.get("blocks") or []
     sections = [block["text"]["text"] for block in blocks if block["type"] == "section"]
     small = [element["text"] for block in blocks if block["type"] == "context" for element in block["elements"]]
+    for block in blocks:
+        if block["type"] == "actions" and not _is_fine(block["elements"]):
+            return "invalid_blocks"
     if not fields.get("text") and not blocks:
         return "no_text"
     if len(fields.get("text", "")) > MAX_TEXT:

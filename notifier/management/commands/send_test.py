@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import secrets
+import time
 from argparse import ArgumentParser
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import CommandError
+from django.urls import reverse
 from django.utils import timezone
 
 from alerts_runtime.management.database import DatabaseCommand
 from alerts_runtime.redaction import masking
+from notifier.answers import slack_signed
 from notifier.delivery import probe
+from notifier.flow import heard
 from notifier.oncall.present import policy_now
 
 
@@ -20,6 +25,8 @@ class Command(DatabaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("channels", nargs="*", help="aliases in NOTIFIER['CHANNELS']; default: all")
+        parser.add_argument("--buttons", action="store_true", help="Slack: with a button, whose press is waited for")
+        parser.add_argument("--wait", type=float, default=60.0, help="for so many seconds; default: 60")
 
     def handle(self, **options: Any) -> None:
         policy = policy_now(timezone.now())
@@ -28,14 +35,44 @@ class Command(DatabaseCommand):
             raise CommandError(
                 f"no channel is called {', '.join(sorted(unknown))}; there are {', '.join(policy.channels)}"
             )
-        failed = 0
+        if options["buttons"]:
+            self._check_way_back()
+        failed, number = 0, secrets.randbelow(900_000) + 100_000 if options["buttons"] else 0
         for alias in options["channels"] or policy.channels:
             channel = policy.channels[alias]
             if not channel.targets:
                 self.stdout.write(f"{alias}: no address (NOTIFIER['CHANNELS'][{alias!r}]['TO'] is empty)")
             for target in channel.targets:
-                outcome = probe.send_test(channel, target, policy.tz, site=getattr(settings, "SITE_URL", ""))
+                outcome = probe.send_test(
+                    channel, target, policy.tz, getattr(settings, "SITE_URL", ""), answered_by=number
+                )
                 failed += not outcome.delivered
                 self.stdout.write(f"{masking.named(alias, target.address)}: {outcome.text}")
         if failed:
             raise CommandError(f"{failed} test message(s) did not arrive", returncode=1)
+        if number:
+            self._wait_for_press(number, options["wait"])
+
+    def _check_way_back(self) -> None:
+        if not slack_signed.is_enabled():
+            raise CommandError("nobody hears a button: set SLACK_SIGNING_SECRET, or SLACK_APP_TOKEN for Socket Mode")
+
+    def _wait_for_press(self, number: int, seconds: float) -> None:
+        self.stdout.write(f'Press "It arrived" in Slack; this waits for {seconds:g} s.')
+        end = time.monotonic() + seconds
+        while not (said := heard.answer_to(number)) and time.monotonic() < end:
+            time.sleep(0.2)
+        if said:
+            self.stdout.write(said)
+        elif heard.waits(number):
+            raise CommandError("the press arrived here, and no worker has done it: run `manage.py worker`")
+        else:
+            raise CommandError(
+                f"no press arrived here: in the Slack app, is interactivity on, with the URL {_address()} (or does "
+                "`manage.py slackbot` run), and is its signing secret the one here?"
+            )
+
+
+def _address() -> str:
+    site = str(getattr(settings, "SITE_URL", "")) or "https://YOUR-SITE"
+    return site.rstrip("/") + reverse("notifier:slack")

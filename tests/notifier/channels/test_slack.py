@@ -340,3 +340,10 @@ def test_asking_is_never_uncertain(channel: Slack, slack: FakeSlack, step: dict[
 )
 def test_says_what_is_wrong_with_an_address(address: str, fine: bool) -> None:
     assert (Slack.check_address(address) is None) is fine
+
+
+def test_an_error_names_the_scope_that_is_missing(channel: Slack, slack: FakeSlack) -> None:
+    slack.script({"body": {"ok": False, "error": "missing_scope", "needed": "chat:write", "provided": "commands"}})
+
+    with pytest.raises(DeliveryError, match="lacks a scope: chat:write"):
+        channel.deliver(CHANNEL, MESSAGE)

@@ -1,0 +1,18 @@
+"""The channels as they are set up: where answers may come from, and what signs them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from django.core.exceptions import ImproperlyConfigured
+
+from notifier.config.conf import get_policy
+from notifier.judge.policy import Channel
+
+
+def channels() -> Iterable[Channel]:
+    """None while NOTIFIER cannot be read: the checks say what is wrong with it."""
+    try:
+        return get_policy().channels.values()
+    except ImproperlyConfigured:
+        return ()
