@@ -8,8 +8,9 @@ from typing import Any
 from django.apps import AppConfig
 from django.conf import settings
 from django.core import checks
+from django.utils import timezone
 
-from notifier.config import credentials, event_types
+from notifier.config import coverage, credentials, event_types
 from notifier.config.conf import name_of, read_settings
 from notifier.config.problems import Problem
 
@@ -20,6 +21,7 @@ def check_notifier(app_configs: Sequence[AppConfig] | None = None, **_: Any) -> 
     if policy is not None:
         raw = getattr(settings, "NOTIFIER", {})
         problems = [*problems, *credentials.problems(policy, raw, name_of), *event_types.doubts(policy, raw)]
+        problems += coverage.problems(policy, raw, timezone.now())
     return [_message(problem) for problem in problems]
 
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.core.exceptions import ImproperlyConfigured
 from django.db.models import Count, ExpressionWrapper, F, Min, Q, Sum
 from django.db.models import DurationField as Duration
 from prometheus_client.core import GaugeHistogramMetricFamily, Metric
 
 from alerts_runtime.monitoring.metrics import age, gauge, gauges
+from notifier.config.conf import get_policy
 from notifier.facts import Category, Severity
 from notifier.models import Alert, Attempt, Digest, Notification, Occurrence, Target
+from notifier.oncall import uncovered
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 BUCKETS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)  # seconds; the last ones are the channels' deadlines
@@ -34,6 +38,8 @@ def collect(now: datetime) -> Iterator[Metric]:
     yield from _due(channels, now)
     yield from _held()
     yield from _targets(now)
+    with suppress(ImproperlyConfigured):  # the checks say so; the other figures are right
+        yield _uncovered(now)
     yield from _attempts(now)
     yield _latency(now)
 
@@ -117,6 +123,16 @@ def _targets(now: datetime) -> Iterator[Metric]:
         row["throttled"],
     )
     yield gauge("notifier_dead_targets", "Recipients set aside, since nothing reaches them.", row["dead"])
+
+
+def _uncovered(now: datetime) -> Metric:
+    found = uncovered.holes(get_policy(), now)
+    return gauges(
+        "notifier_uncovered_seconds",
+        "Of the next 14 days, for how long a rotation has nobody on call whom its channels reach.",
+        ("rotation",),
+        {(name,): sum((one.end - one.start).total_seconds() for one in ahead) for name, ahead in found.items()},
+    )
 
 
 def _attempts(now: datetime) -> Iterator[Metric]:

@@ -19,11 +19,11 @@ from alerts_runtime.redaction.redact import redact
 Loc = tuple[str | int, ...]
 Doubt = tuple[Loc, str, str, str]  # where, what, what to do, id
 
-SHAPE, NAME, VALUE, ADDRESS, CREDENTIALS, RECIPIENTS, CONTRADICTION, WRONG_CREDENTIALS = (
-    f"E{n:03}" for n in range(1, 9)
+SHAPE, NAME, VALUE, ADDRESS, CREDENTIALS, RECIPIENTS, CONTRADICTION, WRONG_CREDENTIALS, UNREACHED = (
+    f"E{n:03}" for n in range(1, 10)
 )
-NEVER, UNUSED, IMPATIENT, UNHEARD, UNLIMITED, CIRCLE, LONG_SMS, NO_TYPE, TWINS, NOT_SET_UP, NO_EFFECT = (
-    f"W{n:03}" for n in range(1, 12)
+NEVER, UNUSED, IMPATIENT, UNHEARD, UNLIMITED, CIRCLE, LONG_SMS, NO_TYPE, TWINS, NOT_SET_UP, NO_EFFECT, UNCOVERED = (
+    f"W{n:03}" for n in range(1, 13)
 )
 # What the environment has not filled in yet. The table itself is right, so everything else goes on working.
 UNFINISHED = frozenset({ADDRESS, CREDENTIALS, RECIPIENTS})

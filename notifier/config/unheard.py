@@ -11,15 +11,15 @@ from notifier.config.problems import UNHEARD, Doubt
 from notifier.facts import Severity
 from notifier.judge.calendar import QuietHours, quiet_until, zone
 from notifier.judge.match import Matcher
+from notifier.judge.oncall.coverage import WAKES_NOBODY
 from notifier.judge.policy import Channel, Policy
 
-WAKES_NOBODY = frozenset({"email", "console", "memory"})
 A_MONDAY = date(2026, 1, 5)
 
 
 def unheard(policy: Policy) -> Iterator[Doubt]:
     """What is to be said of it, if anything."""
-    critical = [policy.channels[alias] for alias in _critical(policy)]
+    critical = [policy.channels[alias] for alias in hear_critical(policy)]
     channels = [channel for channel in critical if channel.targets or channel.rotations]
     ringing = [channel for channel in channels if channel.kind not in WAKES_NOBODY]
     if not channels:
@@ -35,7 +35,7 @@ def unheard(policy: Policy) -> Iterator[Doubt]:
         yield ("QUIET_HOURS",), text, 'Add "UNLESS": "critical" to one of them.', UNHEARD
 
 
-def _critical(policy: Policy) -> tuple[str, ...]:
+def hear_critical(policy: Policy) -> tuple[str, ...]:
     """Who hears of a critical alert that nothing else is known of; else of any critical one."""
     general: list[str] = []
     found = False

@@ -20,6 +20,7 @@ from alerts_runtime.wakeups.wake import wake
 from notifier import api
 from notifier.alerts import store
 from notifier.config.conf import get_policy
+from notifier.delivery import holes
 from notifier.delivery.courier import Courier, topic_of
 from notifier.facts import Target as To
 from notifier.flow import escalations, heard, ignores, inhibit, on_call, pipeline, silences
@@ -105,6 +106,7 @@ class Tick:
                 (30.0, release_outdated),
                 (30.0, tell_of_unreadable_silences),
                 (30.0, watch_inbound),
+                (300.0, holes.tell_of_holes),
                 (1.0, Pruner(prune).step),
             ],
         )

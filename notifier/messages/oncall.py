@@ -6,8 +6,10 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
 from notifier.judge.oncall.compare import Change, Share
+from notifier.judge.oncall.coverage import Hole, when
 from notifier.judge.oncall.people import Person
 from notifier.judge.oncall.rota import Duty, Shift, Why
+from notifier.judge.oncall.rotation import Rotation
 from notifier.judge.policy import Policy
 from notifier.messages.wording import clock, counted, span
 from notifier.models import Override
@@ -64,6 +66,15 @@ def fairness(found: Iterable[Share], people: Mapping[str, Person]) -> str:
 
 def _hours(duration: timedelta) -> str:
     return f"{duration / timedelta(hours=1):,.1f}".removesuffix(".0") + " h"
+
+
+def hole(found: Hole, rotation: Rotation, policy: Policy) -> str:
+    """ "Nobody is on call for payments Sat 28 Nov 20:00 to Sun 29 Nov 10:00 CET" """
+    time = when(found, rotation.tz)
+    if found.person is None:
+        return f"Nobody is on call for {rotation.name} {time}"
+    channels = " and ".join(found.channels)
+    return f"{name_of(found.person, policy.people)}, on call for {rotation.name} {time}, is not reached on {channels}"
 
 
 def taken(row: Override, policy: Policy, now: datetime) -> str:

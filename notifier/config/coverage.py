@@ -1,0 +1,47 @@
+"""What a rotation leaves open by the settings alone: nobody on call, members who are not reached, no channel."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from notifier.config.problems import UNCOVERED, UNREACHED, UNUSED, Problem, path, shown
+from notifier.config.unheard import hear_critical
+from notifier.judge.oncall import coverage
+from notifier.judge.oncall.rotation import Rotation
+from notifier.judge.policy import Policy
+
+AHEAD = timedelta(days=14)
+
+
+def problems(policy: Policy, raw: object, now: datetime) -> Iterator[Problem]:
+    """The same as the alert about it, without what overrides fill and who is set aside: a check asks no database."""
+    for rotation in policy.rotations.values():
+        where = path(("ONCALL", rotation.name), raw)
+        if not coverage.channels_of(policy, rotation.name):
+            text = "nothing uses this rotation: no channel has it in its TO"
+            hint = f'Write {{"oncall": {shown(rotation.name)}}} there, or remove it.'
+            yield Problem(where, text, hint, level="warning", id=UNUSED)
+            continue
+        yield from _unreached(policy, rotation, raw)
+        gaps = [hole for hole in coverage.holes(policy, rotation.name, (), now, now + AHEAD) if hole.person is None]
+        if gaps:
+            more = f", and {_times(len(gaps) - 1)} within 14 days" if len(gaps) > 1 else ""
+            costs = coverage.cost(policy, rotation.name, gaps[0], hear_critical(policy))
+            text = f"nobody is on call {coverage.when(gaps[0], rotation.tz)}{more}: {costs}"
+            hint = "Add a member or a layer, or let somebody take it over: manage.py override."
+            yield Problem(where, text, hint, level="warning", id=UNCOVERED)
+
+
+def _times(number: int) -> str:
+    return f"{number} more {'time' if number == 1 else 'times'}"
+
+
+def _unreached(policy: Policy, rotation: Rotation, raw: object) -> Iterator[Problem]:
+    for channel in coverage.channels_of(policy, rotation.name):
+        reached = {target.person for target in channel.people.values()}
+        for person in rotation.people:
+            if person not in reached:
+                text = f"has no address on {shown(channel.alias)}, by which {shown(rotation.name)} is to reach them"
+                hint = f'Add {shown(channel.alias)} or {shown(channel.kind)} to "ADDRESSES".'
+                yield Problem(path(("PEOPLE", person), raw), text, hint, id=UNREACHED)

@@ -1,0 +1,111 @@
+"""When nobody can be woken: gaps, and shifts of people whom no channel of the rotation reaches. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from notifier.judge.calendar import zone
+from notifier.judge.oncall.rota import Shift, shifts
+from notifier.judge.oncall.rotation import Override
+from notifier.judge.policy import Channel, Policy
+
+WAKES_NOBODY = frozenset({"email", "console", "memory"})
+
+
+@dataclass(frozen=True, slots=True)
+class Hole:
+    """A time for which the rotation has nobody, or somebody whom these channels do not reach."""
+
+    start: datetime
+    end: datetime
+    person: str | None = None
+    channels: tuple[str, ...] = ()  # that do not reach them
+
+
+def channels_of(policy: Policy, rotation: str) -> list[Channel]:
+    """The channels that reach people through the rotation."""
+    return [channel for channel in policy.channels.values() if rotation in channel.rotations]
+
+
+def holes(
+    policy: Policy,
+    rotation: str,
+    overrides: Iterable[Override],
+    start: datetime,
+    end: datetime,
+    dead: Collection[str] = (),
+) -> list[Hole]:
+    """The holes of a time, in order; `dead` has the keys of recipients that are set aside."""
+    channels = channels_of(policy, rotation)
+    found: list[Hole] = []
+    for shift in shifts(policy.rotations[rotation], overrides, start, end):
+        hole = _hole(shift, channels, dead)
+        last = found[-1] if found else None
+        if hole and last and (last.end, last.person, last.channels) == (hole.start, hole.person, hole.channels):
+            found[-1] = replace(last, end=hole.end)
+        elif hole:
+            found.append(hole)
+    return found
+
+
+def _hole(shift: Shift, channels: Collection[Channel], dead: Collection[str]) -> Hole | None:
+    if shift.person is None:
+        return Hole(shift.start, shift.end)
+    missing = tuple(channel.alias for channel in channels if not _reaches(channel, shift.person, dead))
+    return Hole(shift.start, shift.end, shift.person, missing) if missing else None
+
+
+def _reaches(channel: Channel, person: str, dead: Collection[str]) -> bool:
+    return any(target.person == person and target.key not in dead for target in channel.people.values())
+
+
+def instead(policy: Policy, rotation: str, alias: str) -> str:
+    """Which channel is still heard of what goes to this one while the rotation reaches nobody there; "" for none."""
+    channel = policy.channels[alias]
+    if channel.targets or any(one != rotation for one in channel.rotations):
+        return alias
+    return channel.failover
+
+
+def wakes_nobody(policy: Policy, rotation: str, unreached: Collection[str], critical: Iterable[str]) -> bool:
+    """Whether a critical alert, which goes to the channels `critical`, rings nowhere in the meantime."""
+    asked = list(critical)
+    if not set(asked) & set(unreached):
+        return False
+    heard = (instead(policy, rotation, alias) if alias in unreached else alias for alias in asked)
+    return not any(_rings(policy.channels[alias]) for alias in heard if alias)
+
+
+def _rings(channel: Channel) -> bool:
+    return channel.kind not in WAKES_NOBODY and bool(channel.targets or channel.rotations)
+
+
+def is_unheard(policy: Policy, rotation: str, hole: Hole, critical: Iterable[str]) -> bool:
+    """Whether something is told to nobody then, or a critical alert wakes no one."""
+    unreached = _unreached(policy, rotation, hole)
+    silent = any(not instead(policy, rotation, alias) for alias in unreached)
+    return silent or wakes_nobody(policy, rotation, unreached, critical)
+
+
+def cost(policy: Policy, rotation: str, hole: Hole, critical: Iterable[str]) -> str:
+    """What a hole costs, in words: "a critical alert wakes no one" """
+    unreached = _unreached(policy, rotation, hole)
+    if wakes_nobody(policy, rotation, unreached, critical):
+        return "a critical alert wakes no one"
+    silent = [alias for alias in unreached if not instead(policy, rotation, alias)]
+    if silent:
+        return f"nobody hears what goes to {' and '.join(silent)}"
+    others = dict.fromkeys(instead(policy, rotation, alias) for alias in unreached)
+    return f"only {' and '.join(others)} {'hears' if len(others) == 1 else 'hear'} of alerts"
+
+
+def _unreached(policy: Policy, rotation: str, hole: Hole) -> tuple[str, ...]:
+    return hole.channels or tuple(channel.alias for channel in channels_of(policy, rotation))
+
+
+def when(hole: Hole, tz: str) -> str:
+    """ "Sat 28 Nov 20:00 to Sun 29 Nov 10:00 CET" """
+    start, end = hole.start.astimezone(zone(tz)), hole.end.astimezone(zone(tz))
+    return f"{start:%a} {start.day} {start:%b %H:%M} to {end:%a} {end.day} {end:%b %H:%M %Z}"
