@@ -21,6 +21,7 @@ from djstripe.signals import webhook_post_process, webhook_processing_error
 
 from alerts_runtime import background
 from alerts_runtime.isolation.parts import on_its_own
+from alerts_runtime.monitoring import watchdog
 from alerts_runtime.redaction.loggers import get_logger
 from notifier.facts import EventCounts
 from notifier.flow import pipeline, replays
@@ -47,6 +48,7 @@ def on_processing_error(sender: object, instance: Any, exception: BaseException,
     if not instance.valid:
         return
     try:
+        watchdog.look()  # whoever writes what a worker is to send notices that none runs
         now = timezone.now()
         pipeline.failed(facts.of(instance, exception, now), now)
     except Exception as error:  # noqa: BLE001 - whatever it is, it must not reach dj-stripe
@@ -64,6 +66,7 @@ def on_post_process(sender: object, instance: Any, **_: Any) -> None:
 
 def _recovered(event_id: str) -> None:
     try:
+        watchdog.look()
         if _unrecovered().filter(event_id=event_id).exists():
             pipeline.recovered(event_id, "retry", timezone.now(), of=_OURS)
     except Exception as error:  # noqa: BLE001 - as above; `reconcile` finds it

@@ -18,6 +18,7 @@ from django.test import Client
 from django.test.utils import setup_databases, teardown_databases
 from djstripe.models import Account, APIKey, Event, WebhookEndpoint, WebhookEventTrigger
 
+from alerts_runtime.monitoring import watchdog
 from notifier.channels import memory
 from notifier.intake import djstripe_rows
 from tests.djstripe.site import models as site
@@ -26,6 +27,14 @@ from tests.djstripe.site import settings
 SECRET = "whsec_canary" + "s" * 26
 _USED = (APIKey, Account, Event, WebhookEndpoint, WebhookEventTrigger)
 _numbers = count(1)
+
+
+@pytest.fixture(autouse=True)
+def looks(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """A look is a thread of its own, which would outlive the test."""
+    found: list[bool] = []
+    monkeypatch.setattr(watchdog, "look", lambda: found.append(True))
+    return found
 
 
 @pytest.fixture(autouse=True)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import stripe as stripe_api
 from django.contrib.admin import site as admin_site
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.utils import timezone
 from djstripe.models import Event, WebhookEventTrigger
 from pytest_django import Settings
@@ -23,6 +23,7 @@ from notifier.delivery.courier import Courier
 from notifier.flow import pipeline, replays
 from notifier.flow.replays import Replayed
 from notifier.intake import djstripe, djstripe_replay, source
+from notifier.management.commands.replay import Replay
 from notifier.models import Alert, Occurrence, ReplayOrder
 from tests.djstripe.inside.conftest import Raise, Stripe
 from tests.djstripe.site import models as site
@@ -49,6 +50,14 @@ def test_stripes_next_delivery_ends_it_and_people_hear_both(stripe: Stripe, hand
     assert "invoice.will_be_due cannot be processed" in begun
     assert "EUR 1,250.00" in begun
     assert "Resolved" in over
+
+
+def test_each_delivery_looks_whether_a_worker_runs(stripe: Stripe, looks: list[bool]) -> None:
+    stripe.post(stripe.event())
+    assert looks
+    looks.clear()
+    stripe.post(stripe.event(), secret="whsec_other")
+    assert not looks  # a stranger causes nothing
 
 
 def test_one_that_fails_after_its_handlers_is_not_over(stripe: Stripe, handlers_raise: Raise) -> None:
@@ -214,3 +223,20 @@ def test_a_callback_that_cannot_enqueue_is_alerted_and_ends(stripe: Stripe, sett
     calls.append(event)
     assert stripe.post(event) == 200
     assert Alert.objects.get().resolved_how == "by retry"
+
+
+def test_the_command_that_messages_name_replays(
+    stripe: Stripe, handlers_raise: Raise, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second = failed(stripe, handlers_raise), failed(stripe, handlers_raise, kind="invoice.overdue")
+    call_command(Replay(), type="invoice.will*")
+    assert capsys.readouterr().out == "1 processed again by a worker\n"
+    djstripe_replay.step()
+    assert Event.objects.get().id == first["id"]
+    call_command(Replay(), first["id"], second["id"])
+    assert capsys.readouterr().out == "1 processed again by a worker, 1 processed already\n"
+    djstripe_replay.step()
+    call_command(Replay(), state="dead")
+    assert capsys.readouterr().out == "Nothing matches.\n"
+    with pytest.raises(CommandError, match="1 not found: only events that have failed can be replayed"):
+        call_command(Replay(), "evt_of_nobody")
