@@ -1,5 +1,6 @@
 # make demo   see it work: a failing webhook becomes a Slack message, an SMS and an email
 # make test   every check and test; SUITE="sqlite postgresql celery huey" picks parts of the tests
+# make quick  the tests that start no process and tell no long stories, in less than a minute
 # make chaos  kill it at every point, take its servers away, and count what was lost or doubled; SEED=n repeats a run
 # make bench  measure it beside others; QUICK=1 what matters most, in a minute
 # make run    serve for real: web and worker, until Ctrl-C
@@ -13,7 +14,7 @@ BIN := $(VENV)/bin
 PY := $(BIN)/python
 PURE := calendar classify durations guards match money route throttle timing watch
 
-.PHONY: setup demo test run lint types imports project pure suite chaos bench clean
+.PHONY: setup demo test quick run lint types imports project pure suite chaos bench clean
 .DEFAULT_GOAL := help
 
 help:
@@ -60,6 +61,9 @@ imports:
 
 project:
 	DJANGO_ENV_FILE=/dev/null $(PY) tests/production_check.py
+
+quick: $(VENV)/.ready-dev
+	$(BIN)/pytest -q -n 2 --quick tests
 
 pure:
 	$(BIN)/pytest -q $(addprefix tests/notifier/test_, $(addsuffix .py, $(PURE)))
