@@ -14,7 +14,7 @@ BIN := $(VENV)/bin
 PY := $(BIN)/python
 PURE := calendar classify durations guards match money route throttle timing watch
 
-.PHONY: setup demo test quick run lint types imports project pure suite chaos bench clean
+.PHONY: setup demo test quick run lint types imports project screenshots pure suite chaos bench clean
 .DEFAULT_GOAL := help
 
 help:
@@ -64,6 +64,10 @@ project:
 
 quick: $(VENV)/.ready-dev
 	$(BIN)/pytest -q -n 2 --quick tests
+
+# Pictures of every page, for docs/pages.md and to be looked at.
+screenshots: $(VENV)/.ready-dev
+	SCREENSHOTS=docs/images/pages $(BIN)/pytest -q -n0 tests/browser -k accessible
 
 pure:
 	$(BIN)/pytest -q $(addprefix tests/notifier/test_, $(addsuffix .py, $(PURE)))

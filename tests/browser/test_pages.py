@@ -1,0 +1,140 @@
+"""The pages as people meet them: on a telephone and at a desk, in the dark, without JavaScript, by keyboard alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+from notifier.models import Alert, LogEntry, Silence
+from tests.browser.conftest import PASSWORD, SCREENSHOTS, Site, Visit
+
+pytestmark = pytest.mark.django_db(transaction=True)
+WCAG = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"], "resultTypes": ["violations"]}
+SIDEWAYS = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+CHOSEN = "document.activeElement.id"
+MOST_TABS = 15
+axe = Axe()
+
+
+# Colours depend on the scheme, and what fits on the width: two of the four say it all, and the pictures want each.
+LOOKS = [(360, "dark"), (1280, "light"), *([(360, "light"), (1280, "dark")] if SCREENSHOTS else [])]
+
+
+@pytest.mark.parametrize(("width", "scheme"), LOOKS)
+def test_every_page_is_accessible_and_fits(visit: Visit, site: Site, width: int, scheme: str) -> None:
+    page = visit("/alerts/", width=width, color_scheme=scheme)
+    found = []
+    for name, path in {"login": "/alerts/login/", **site.pages}.items():
+        answer = page.goto(path)
+        assert answer is not None
+        assert answer.status == 200, name
+        found += [f"{name}: {one['id']}, {one['nodes'][0]['html'][:200]}" for one in _violations(page)]
+        assert page.evaluate(SIDEWAYS) == 0, f"{name} scrolls sideways"
+        if SCREENSHOTS:
+            page.screenshot(path=SCREENSHOTS / f"{name}-{width}-{scheme}.png", full_page=True)
+    assert found == []
+    # And what is not accessible would be found.
+    page.evaluate("document.querySelector('main').innerHTML = '<input><button></button>'")
+    assert {"label", "button-name"} <= {one["id"] for one in _violations(page)}
+
+
+def _violations(page: Page) -> list[dict[str, Any]]:
+    violations: list[dict[str, Any]] = axe.run(page, options=WCAG).response["violations"]
+    return violations
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_everything_works_without_javascript(visit: Visit, site: Site, width: int) -> None:
+    page = visit(site.pages["alert"], width=width, java_script_enabled=False)
+    page.get_by_role("button", name="Acknowledge").click()
+    expect(page.get_by_role("status")).to_contain_text("acknowledged until")
+    expect(page.get_by_text("demo has it")).to_be_visible()
+    page.get_by_role("button", name="Take back").click()
+    expect(page.get_by_text("Nobody has it.")).to_be_visible()
+    page.get_by_text("Note something").click()
+    page.get_by_label("For whoever looks next").fill("the ledger's disk was full")
+    page.get_by_role("button", name="Note it").click()
+    expect(page.get_by_text("the ledger's disk was full")).to_be_visible()
+    page.get_by_role("link", name="Silence this kind").click()
+    expect(page.get_by_text("It holds 1 alert that is open now")).to_be_visible()
+    page.get_by_role("button", name="Silence", exact=True).click()
+    expect(page.get_by_role("status")).to_contain_text("begins")
+    assert Silence.objects.count() == 1
+    page.get_by_role("button", name="End it now").click()
+    page.goto(site.pages["routing"])
+    page.get_by_label("Event type").fill("invoice.paid")
+    page.get_by_label("Exception").fill("KeyError")
+    page.get_by_role("button", name="Try it").click()
+    expect(page.get_by_text("takes it")).to_be_visible()
+    page.goto(site.pages["event"])
+    page.get_by_role("button", name="Process it again").click()
+    expect(page.get_by_role("status")).to_contain_text("is processed again")
+    page.goto(site.pages["alert"])
+    page.get_by_role("button", name="Resolve").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Resolved after")
+    page.get_by_role("button", name="Log out").click()
+    expect(page).to_have_url(f"{site.url}/alerts/login/")
+
+
+def test_by_keyboard_alone(visit: Visit, site: Site) -> None:
+    # From the link in a message to acknowledged.
+    page = visit(site.pages["alert"], logged_in=False)
+    page.keyboard.type("demo")
+    page.keyboard.press("Tab")
+    page.keyboard.type(PASSWORD)
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("Nobody has it.")).to_be_visible()
+    page.keyboard.press("a")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("demo has it")).to_be_visible()
+    assert LogEntry.objects.filter(alert=site.critical, verb="acknowledge", through="page").count() == 1
+    # Without our keys the button is not far, and the list of pages can be skipped.
+    page.goto(site.pages["alert"])
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    assert page.evaluate(CHOSEN) == "content"
+    for _ in range(MOST_TABS):
+        page.keyboard.press("Tab")
+        if page.evaluate(CHOSEN) == "acknowledge":
+            break
+    assert page.evaluate(CHOSEN) == "acknowledge"
+    # Through a list, and into what was chosen.
+    page.goto("/alerts/")
+    focused = "document.activeElement.getAttribute('href')"
+    page.keyboard.press("j")
+    first = page.evaluate(focused)
+    assert first == site.pages["alert"]
+    page.keyboard.press("j")
+    assert page.evaluate(focused) != first
+    page.keyboard.press("k")
+    assert page.evaluate(focused) == first
+    page.keyboard.press("a")
+    page.wait_for_url("**#acknowledge")
+    assert page.evaluate(CHOSEN) == "acknowledge"
+    # What is typed is no key, and keys can be turned off.
+    page.goto("/alerts/")
+    page.get_by_text("Filter", exact=True).click()
+    page.get_by_label("Text or event id").press_sequentially("jar?")
+    expect(page.get_by_label("Text or event id")).to_have_value("jar?")
+    page.goto("/alerts/")
+    page.keyboard.press("?")
+    page.get_by_role("button", name="Turn the keys off").click()
+    page.get_by_role("button", name="Close").click()
+    page.goto("/alerts/")
+    page.keyboard.press("j")
+    assert page.evaluate("document.activeElement.tagName") == "BODY"
+
+
+def test_times_are_the_browsers_and_the_page_looks_again(visit: Visit, site: Site) -> None:
+    page = visit(site.pages["alert"], timezone_id="Asia/Tokyo")
+    expect(page.get_by_text("Times are in Asia/Tokyo.")).to_be_visible()
+    assert "JST" in page.locator("time").first.inner_text()
+    page.clock.install()
+    page.goto("/alerts/")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("1 critical")
+    Alert.objects.filter(pk=site.critical.pk).update(severity=30)
+    page.clock.run_for(31_000)
+    expect(page.get_by_role("heading", level=1)).to_contain_text("2 error")
