@@ -3,7 +3,7 @@
 # make quick  the tests that start no process and tell no long stories, in less than a minute
 # make chaos  kill it at every point, take its servers away, and count what was lost or doubled; SEED=n repeats a run
 # make bench  measure it beside others; QUICK=1 what matters most, in a minute
-# make run    serve for real: web and worker, until Ctrl-C
+# make run    serve for real: web and worker, until Ctrl-C; LOOK=1 fills an empty database with a made-up day first
 # make setup  only set up
 #
 # PYTHON picks the interpreter (3.11 or newer), VENV the virtual environment's folder.
@@ -45,6 +45,7 @@ demo: setup
 
 run: setup
 	@$(PY) manage.py migrate --verbosity 0
+	@-$(if $(LOOK),$(PY) manage.py demo_data)
 	@$(PY) manage.py serve
 
 test: $(VENV)/.ready-dev lint types imports project suite

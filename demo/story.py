@@ -66,6 +66,7 @@ def tell(site: Site, stripe_api: StripeApi, screen: Screen) -> None:
     messages.show_new()
 
     screen.chapter("Everything happened as promised")
+    screen.say("`make run LOOK=1` serves the operator's pages with a made-up day: http://127.0.0.1:8000/alerts/")
     screen.say("`make run` serves for real; README.md says how to wire it into a project of yours.")
 
 

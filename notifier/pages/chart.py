@@ -58,6 +58,11 @@ class Chart:
         return len(self.bars) * (WIDE + GAP) - GAP
 
     @property
+    def axis(self) -> tuple[str, ...]:
+        """The labels of its beginning, middle and end."""
+        return tuple(self.bars[place].label for place in (0, len(self.bars) // 2, -1))
+
+    @property
     def failures(self) -> int:
         return sum(bar.total for bar in self.bars)
 

@@ -12,8 +12,9 @@ from django.core.management.base import BaseCommand, CommandError
 from django.urls import reverse
 from django.utils import timezone
 
+from notifier.config.conf import get_policy
 from notifier.models import Alert
-from notifier.pages.groups import NAMES
+from notifier.pages import groups
 
 
 class Command(BaseCommand):
@@ -24,6 +25,9 @@ class Command(BaseCommand):
             raise CommandError("Only with DEBUG or DEMO: made-up alerts do not belong into a real site's database.")
         if Alert.objects.exists():
             raise CommandError("There are alerts already. A made-up day goes into an empty database only.")
+        if sending := [one.alias for one in get_policy().channels.values() if not (one.prints or one.unconfigured)]:
+            text = f"{', '.join(sending)} would send: take their credentials out first, so that nobody is paged for it."
+            raise CommandError(text)
         from notifier.pages import sample  # webhooks' own models, which dj-stripe's users do not have
 
         name, password = "demo", secrets.token_urlsafe(9)
@@ -32,7 +36,8 @@ class Command(BaseCommand):
         user = users._default_manager.filter(**{users.USERNAME_FIELD: name}).first() or users(username=name)
         user.set_password(password)
         user.save()
-        user.groups.set(Group.objects.filter(name__in=NAMES))
+        groups.make()
+        user.groups.set(Group.objects.filter(name__in=groups.NAMES))
         self.stdout.write(
             f"A made-up day is there: {Alert.objects.count()} alerts. Look at {reverse('notifier_pages:now')} and log "
             f"in as {name} with the password {password}"
