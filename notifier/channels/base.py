@@ -49,9 +49,9 @@ class Channel(ABC):
         self.deadline = self.timeout * self.WAITS
 
     @property
-    def takes_answers(self) -> bool:
-        """Whether people can answer a message by a short code in it."""
-        return False
+    def answered_by(self) -> str:
+        """How people can answer a message on one alert: by a short "code" in it, by a "link", or "" otherwise."""
+        return ""
 
     def option(self, name: str, default: str = "") -> str:
         return str(self.options.get(name, default))

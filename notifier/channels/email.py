@@ -23,6 +23,7 @@ from notifier.judge import throttle
 
 # Django's own backends that print, write to a file, keep in memory or drop what they are given.
 KEPT_HERE = {f"django.core.mail.backends.{name}.EmailBackend" for name in ("console", "filebased", "locmem", "dummy")}
+ANSWER = "Answer: acknowledge, resolve, silence"
 SUBJECT = 200  # characters; RFC 5322 allows 998 to a line
 
 
@@ -61,6 +62,10 @@ class Email(Channel):
             return f"{address!r} is not an email address"
         return None
 
+    @property
+    def answered_by(self) -> str:
+        return "link"
+
     def send(self, address: str, message: Message) -> Receipt:
         if self.check_address(address):  # Django 5.2 passes some on that are none, as a whole header
             raise DeliveryError(Result.REJECTED, "invalid_address", "not an email address", target_dead=True)
@@ -71,7 +76,7 @@ class Email(Channel):
         subject = first_subject or one_line(message.subject or message.title)[: min(SUBJECT, HANDLE - len(thread) - 1)]
         letter = mail.EmailMultiAlternatives(
             subject,
-            plain(message),
+            plain(message) + (f"\n{ANSWER}: {message.answer_url}\n" if message.answer_url else ""),
             self.option("from_email"),
             [address],
             headers=_headers(own_id, thread),

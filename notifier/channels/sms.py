@@ -68,7 +68,7 @@ class Sms(Channel):
         "status_callback": "TWILIO_STATUS_CALLBACK",
         "inbound": "TWILIO_INBOUND",
     }
-    OPTIONS = Channel.OPTIONS | {"validity_period"}  # seconds
+    OPTIONS = Channel.OPTIONS | {"validity_period", "links"}  # seconds; whether a page ends with a link
     REQUIRED = frozenset({"account_sid", "auth_token", "from"})
     SECRETS = frozenset({"auth_token"})
     WAITS = 4  # to look for an earlier message, to connect, to be answered, to ask without a callback
@@ -91,8 +91,8 @@ class Sms(Channel):
         yield from wrong_url("base_url", options.get("base_url"))
 
     @property
-    def takes_answers(self) -> bool:
-        return bool(self.option("inbound"))
+    def answered_by(self) -> str:
+        return "code" if self.option("inbound") else "link" if self.options.get("links") else ""
 
     @staticmethod
     def check_address(address: str) -> str | None:
@@ -108,11 +108,15 @@ class Sms(Channel):
         return None if address == written else f"{address!r} has to be written as {written}"
 
     def words(self, message: Message) -> str:
+        body = self._body(message)
+        return body.replace(message.answer_url, "[link]") if message.answer_url else body
+
+    def _body(self, message: Message) -> str:
         repeat = "Repeat? " if message.possible_repeat else ""
         return compose(repeat + (message.short or headline(message)), message.reference)
 
     def send(self, address: str, message: Message) -> Receipt:
-        body = self.words(message)
+        body = self._body(message)
         asked = {"to": address, "body": body, "validity_period": self._validity, **self._sender}
         try:
             sent = self._ask("create", **asked, **self._callback(message.reference))

@@ -217,9 +217,11 @@ class Courier:
         now: datetime,
     ) -> None:
         provider = self._connect()
-        if provider.takes_answers:
+        if provider.answered_by == "code":
             codes.give([part.row for parts, _ in tellings for part in parts], now)
-        told = compose.alert_messages(tellings, policy, now, html=provider.wants_html)
+        told = compose.alert_messages(
+            tellings, policy, now, html=provider.wants_html, link=provider.answered_by == "link"
+        )
         tries = [
             attempts.Try(message.reason, message.reference, provider.words(message), parts)
             for message, (parts, _) in zip(told, tellings, strict=True)

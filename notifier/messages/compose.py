@@ -29,16 +29,22 @@ log = get_logger(__name__)
 
 
 def alert_messages(
-    tellings: Sequence[tuple[Sequence[Part], Attempt | None]], policy: Policy, now: datetime, *, html: bool = True
+    tellings: Sequence[tuple[Sequence[Part], Attempt | None]],
+    policy: Policy,
+    now: datetime,
+    *,
+    html: bool = True,
+    link: bool = False,
 ) -> list[Message]:
     """A message for each telling: on one alert, or a list of several.
 
-    With a try before it a telling is a possible repeat, and carries the reference of the first.
+    With a try before it a telling is a possible repeat, and carries the reference of the first. With `link` what is on
+    one alert has the link by which its recipient answers.
     """
     named = [_worst(parts) for parts, _ in tellings]
     known = story.look_up([part.row.alert for parts in named for part in parts])
     return [
-        _alert_message(parts, worst, policy, now, before, known, html=html)
+        _alert_message(parts, worst, policy, now, before, known, html=html, link=link)
         for (parts, before), worst in zip(tellings, named, strict=True)
     ]
 
@@ -52,6 +58,7 @@ def _alert_message(
     known: story.Known,
     *,
     html: bool,
+    link: bool,
 ) -> Message:
     reference = before.reference if before else new_reference()
     note = _budget_note(parts[0].row.target.channel, policy, now)
@@ -62,6 +69,7 @@ def _alert_message(
         site_url=_site_url(),
         reference=reference,
         possible_repeat=before is not None,
+        link=link,
     )
     try:
         stories = [tell(part.row, part.reason, known=known) for part in worst]

@@ -54,6 +54,7 @@ def render(story: Story, *, note: str = "", html: bool = True) -> Message:
         footer=tuple(line for line in (*news.footer(story), note) if line),
         links=story.links,
         buttons=buttons.of_one(story),
+        answer_url=story.answer_url,
         short=sms_text.one(story, note),
         subject=f"Alert {story.id}: {phrases.wrong(story)}",
         state=" · ".join(part for part in (capitalised(_mark(story)), _stake(story), _changed(story)) if part),

@@ -153,7 +153,9 @@ def _coded(story: Story) -> str:
 def _reply(story: Story) -> str:
     """ "Reply 1a=ack." """
     has_it = story.acknowledged_until is not None and story.acknowledged_until > story.now
-    return "" if not story.code or has_it else f"Reply {story.code}a=ack."
+    if story.code:
+        return "" if has_it else f"Reply {story.code}a=ack."
+    return story.answer_url
 
 
 def _stake(story: Story, *, zone: bool) -> str:

@@ -24,7 +24,7 @@ from notifier.judge import escalation
 from notifier.judge.match import matches
 from notifier.judge.policy import Policy
 from notifier.judge.timing import window_after
-from notifier.messages import answered, each_event
+from notifier.messages import answer_link, answered, each_event
 from notifier.messages.telling import Children, Since, Story, Totals, Turn
 from notifier.models import Alert, LogEntry, Notification, Occurrence
 from notifier.outbox.plans import told_of
@@ -73,6 +73,7 @@ def tell(
     reference: str = "",
     possible_repeat: bool = False,
     known: Known | None = None,
+    link: bool = False,
 ) -> Story:
     """The story up to the alert's occurrence number `count`, which is what the target has been told when it is sent.
 
@@ -129,6 +130,7 @@ def tell(
         next_update_at=_next_update_at(reason, told, alert, policy.timing(notification.route), now),
         thread=notification.thread,
         code=notification.code,
+        answer_url=_answer_url(notification, site_url) if link and alert.resolved_at is None else "",
         links=tuple(_links(alert, totals, site_url)),
         reference=reference,
         possible_repeat=possible_repeat,
@@ -165,7 +167,12 @@ def alerts_url(site_url: str) -> str:
     return _page_url(site_url, ("notifier_pages:now", "admin:swa_notifier_alert_changelist"))
 
 
-def _page_url(site_url: str, names: Iterable[str], *args: int) -> str:
+def _answer_url(notification: Notification, site_url: str) -> str:
+    """Where its recipient can answer; "" when the site's address is not set, or the pages are not mounted."""
+    return _page_url(site_url, ("notifier_pages:answer",), answer_link.token(notification.pk)) if site_url else ""
+
+
+def _page_url(site_url: str, names: Iterable[str], *args: int | str) -> str:
     for name in names if site_url else ():
         with suppress(NoReverseMatch):
             return site_url.rstrip("/") + reverse(name, args=args)

@@ -107,6 +107,7 @@ class Story:
     turn: Turn = field(default_factory=Turn)
     next_update_at: datetime | None = None  # the earliest
     thread: str = ""
+    answer_url: str = ""  # where its recipient answers; of this recipient alone
     code: int = 0  # by which its recipient answers by SMS; 0: they cannot
     # the message
     links: tuple[Link, ...] = ()

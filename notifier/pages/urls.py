@@ -6,7 +6,7 @@ from django.apps import apps
 from django.contrib.auth.views import LogoutView
 from django.urls import path
 
-from notifier.pages import act, alert, digests, log, login, now, oncall, routing, silences
+from notifier.pages import act, alert, answer, digests, log, login, now, oncall, routing, silences
 
 app_name = "notifier_pages"
 urlpatterns = [
@@ -27,6 +27,7 @@ urlpatterns = [
     path("routing/test/", routing.test, name="test"),
     path("digests/", digests.digests, name="digests"),
     path("digests/<int:number>/", digests.digest, name="digest"),
+    path("answer/<str:token>/", answer.answer, name="answer"),
     path("login/", login.log_in, name="login"),
     path("logout/", LogoutView.as_view(next_page="notifier_pages:login"), name="logout"),
 ]
