@@ -18,7 +18,7 @@ MIDDLEWARE = "webhooks.middleware.CountRefusedBefore"
 
 @register(Tags.security, deploy=True)
 def check_the_way_in(**_: Any) -> list[CheckMessage]:
-    return [*_middleware(), *_host(), *_https(), *_modes()]
+    return [*_middleware(), *_host(), *_https(), *_slow_senders(), *_modes()]
 
 
 def _middleware() -> Iterator[CheckMessage]:
@@ -61,6 +61,17 @@ def _https() -> Iterator[CheckMessage]:
             hint="Set BEHIND_PROXY=true (SECURE_PROXY_SSL_HEADER). Silence webhooks.W008 where the web server itself "
             "speaks HTTPS.",
             id="webhooks.W008",
+        )
+
+
+def _slow_senders() -> Iterator[CheckMessage]:
+    if not settings.SECURE_PROXY_SSL_HEADER:
+        yield CheckWarning(
+            "No proxy stands before the web service: under WSGI, as `manage.py serve` runs it, whoever begins a body "
+            "and does not end it holds one of its threads for as long as they like.",
+            hint="Put deploy/nginx.conf before it and set BEHIND_PROXY=true; or serve core.asgi:application, which "
+            'gives silent bodies up, and silence webhooks.W010 ("Slow senders" in docs/howto/production.md).',
+            id="webhooks.W010",
         )
 
 
