@@ -177,8 +177,7 @@ class Worker:
     # --- Stopping ---------------------------------------------------------------------------------------------
 
     def _shut_down(self) -> int:
-        lost = threads.hung()  # nobody waits for them
-        running = [thread for thread in self._threads if thread not in lost]
+        running = _waited_for(self._threads)
         log.info("worker stops", running=alive(running), seconds_at_most=self.stop_timeout)
         deadline = time.monotonic() + self.stop_timeout
         self._stopping.set()
@@ -186,9 +185,8 @@ class Worker:
             waker.set()
         if not self._wait_for(running, deadline):
             return 1
-        for thread in running:
-            if thread.is_alive():
-                log.error("a thread is stuck; what it held goes to others", thread=thread.name, at=where(thread))
+        for thread in _waited_for(running):
+            log.error("a thread is stuck; what it held goes to others", thread=thread.name, at=where(thread))
         within = max(deadline - time.monotonic(), CLOSE_WITHIN)
         closers = [
             daemon(f"{loop.name}-close", partial(_close, loop.close, loop.name, within))
@@ -205,7 +203,7 @@ class Worker:
 
     def _wait_for(self, running: Sequence[threading.Thread], deadline: float) -> bool:
         """False when a second signal came first."""
-        while any(thread.is_alive() for thread in running) and time.monotonic() < deadline:
+        while _waited_for(running) and time.monotonic() < deadline:
             try:
                 self._signals.get(timeout=0.02)
             except queue.Empty:
@@ -222,6 +220,12 @@ class Worker:
             log.exception("the heartbeat could not be removed")
         finally:
             close_connections()
+
+
+def _waited_for(running: Iterable[threading.Thread]) -> list[threading.Thread]:
+    """Those that have not ended, without those that hang."""
+    lost = threads.hung()
+    return [thread for thread in running if thread.is_alive() and thread not in lost]
 
 
 def _close(close: Callable[[float], None], name: str, within: float) -> None:

@@ -12,15 +12,30 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tests.outages import brokers, clock, disk, machines, postgres, provider, senders, upgrade
+from tests.outages import (
+    bombs,
+    brokers,
+    clock,
+    disk,
+    hanging,
+    machines,
+    postgres,
+    provider,
+    readonly,
+    senders,
+    upgrade,
+)
 from tests.outages.report import Outcome, Unavailable, table
 
 OUTAGES: dict[str, Callable[[Path], Outcome]] = {
     "PostgreSQL restarted": postgres.restarted,
     "PostgreSQL hangs": postgres.hangs,
+    "PostgreSQL read-only": readonly.database,
     "machine cut off": machines.cut_off,
     "disk full": disk.full,
     "slow senders": senders.slow,
+    "handlers that hang": hanging.handlers,
+    "provider answers with bombs": bombs.provider,
     "clock stepped by an hour": clock.stepped,
     "provider down for an hour": provider.down_for_an_hour,
     "RabbitMQ restarted and flushed": brokers.rabbitmq,

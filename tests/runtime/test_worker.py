@@ -21,6 +21,7 @@ from django.db import connection
 
 from alerts_runtime import background
 from alerts_runtime.background import Loop
+from alerts_runtime.isolation import threads
 from alerts_runtime.models import WorkerHeartbeat
 from alerts_runtime.wakeups import wake
 from alerts_runtime.worker.runner import Worker
@@ -250,6 +251,19 @@ def test_each_loop_hands_back_what_is_in_flight_and_one_that_cannot_keeps_no_oth
     (within,) = handed_back
     assert 1.0 <= within <= 5.0
     assert [line["loop"] for line in logs if line["log_level"] == "error"] == ["a"]
+
+
+def test_nobody_waits_for_a_thread_that_is_found_to_hang_meanwhile() -> None:
+    with hanging() as hung, Running(Loop("hung", hung), stop_timeout=60) as running:
+        until(lambda: hung.count)
+        running.worker.stop()
+        until(running.worker._stopping.is_set)
+        began = time.monotonic()
+        [thread] = [thread for thread in threading.enumerate() if thread.name == "hung"]
+        threads.write_off(thread)
+        until(lambda: running.code is not None)
+        assert running.code == 0
+        assert time.monotonic() - began < 10
 
 
 def test_a_second_signal_ends_it_at_once() -> None:
