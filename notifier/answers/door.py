@@ -37,6 +37,7 @@ def answer(command: Command, asker: Asker, now: datetime) -> Answer:
     Of two who ask for the same at once one gets the effect, and the other hears of it. Raises what the database
     raises, and then nothing has changed.
     """
+    known = effects.beforehand(command, asker, now)
     with transaction.atomic():
         # Whoever counts, tells or ends the alert waits for this lock, or this for them.
         alert = Alert.objects.select_for_update(of=("self",)).filter(pk=command.alert_id).first()
@@ -45,7 +46,7 @@ def answer(command: Command, asker: Asker, now: datetime) -> Answer:
         effect = effects.of(command.verb)
         if effect is None:
             return Answer(False, f"This site has no way to {command.verb}.")
-        done = effect(alert, command, asker, now)
+        done = known or effect(alert, command, asker, now)
         outcome = done.refused or answered.done(command.verb, alert.pk, done.until, done.detail, now, get_policy().tz)
         entry = log.write(
             alert,

@@ -45,6 +45,14 @@ def of(verb: Verb) -> Effect | None:
     return _effects.get(verb)
 
 
+def beforehand(command: Command, asker: Asker, now: datetime) -> Done | None:
+    """What takes seconds and changes nothing, done before the alert is locked; None: nothing of that kind is asked."""
+    if command.verb is not Verb.REHEARSE:
+        return None
+    alert = Alert.objects.filter(pk=command.alert_id).first()
+    return rehearse(alert, command, asker, now) if alert else None
+
+
 def acknowledge(alert: Alert, command: Command, asker: Asker, now: datetime) -> Done:
     policy = get_policy()
     if alert.resolved_at is not None:

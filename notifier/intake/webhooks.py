@@ -33,7 +33,7 @@ from webhooks.signals import webhook_post_process, webhook_processing_error
 
 State = WebhookEvent.State
 CHUNK = 500
-REHEARSE_WITHIN = 5.0  # seconds: whoever asks waits for it, and holds the alert
+REHEARSE_WITHIN = 5.0  # seconds: whoever asks waits for it
 # For so long a callback of an event's commit may still be at work, and fail.
 CALLBACKS = timedelta(minutes=1)
 _DONE = (State.PROCESSED, State.INCOMPLETE)

@@ -85,7 +85,7 @@ def test_an_attempt_that_hangs_ends_where_it_is_and_its_late_writes_are_refused(
             assert hanging.entered.wait(10)
             failure = time_out()
             assert hanging.raised == []  # it still hangs
-            assert threads.hung() == [thread]
+            until(lambda: threads.hung() == [thread])  # written off when its end has been told
         finally:
             hanging.go_on.set()
     assert failure.exception == "webhooks.exceptions.HandlerTimeout"

@@ -166,7 +166,7 @@ def _run(ids: Sequence[str], until: float) -> tuple[_Found, Counter[str]]:
         if trial.hung:
             left[AFTER_HUNG] += len(ids) - number - 1
             break
-        if connection.vendor == "sqlite":
+        if connection.vendor == "sqlite" and not connection.in_atomic_block:
             time.sleep(min(time.monotonic() - began, LONGEST_PAUSE))
     return found, left
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 
 import pytest
+from django.db import connection
 
 from notifier.answers.commands import Answer, Asker, Command, Verb
 from notifier.answers.door import answer
@@ -61,6 +62,21 @@ def test_a_rehearsal_says_what_a_replay_would_come_to_and_tells_nobody(scene: Sc
     assert said == Answer(True, f"Alert {alert.pk}: None of 1 would pass, 1 fails with KeyError in {where}.")
     assert WebhookEvent.objects.get().state == "dead"
     assert not scene.deliver()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_alert_is_not_locked_while_it_is_rehearsed(scene: Scene) -> None:
+    """On SQLite that would be everybody's lock."""
+    blocks: list[int] = []
+
+    @on("*")
+    def handle(event: StripeEvent) -> None:
+        blocks.append(len(connection.atomic_blocks))
+
+    event = samples.snapshot("invoice.paid")
+    assert deliver(json.dumps(event)).status_code == 200
+    assert say(scene, scene.alert(event_id=event["id"]), Verb.REHEARSE).changed
+    assert blocks == [1]  # its own
 
 
 def test_there_is_nothing_to_rehearse(scene: Scene) -> None:
