@@ -20,7 +20,7 @@ from alerts_runtime.wakeups.wake import wake
 from notifier import api
 from notifier.alerts import store
 from notifier.config.conf import get_policy
-from notifier.delivery import holes
+from notifier.delivery import holes, idle_probe
 from notifier.delivery.courier import Courier, topic_of
 from notifier.facts import Target as To
 from notifier.flow import escalations, heard, ignores, inhibit, on_call, pipeline, silences
@@ -103,6 +103,7 @@ class Tick:
                 (5.0, hand_over),
                 (5.0, record_handovers),
                 (30.0, plan_forgotten),
+                (30.0, idle_probe.try_dead),
                 (30.0, release_outdated),
                 (30.0, tell_of_unreadable_silences),
                 (30.0, watch_inbound),

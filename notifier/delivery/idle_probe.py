@@ -1,0 +1,61 @@
+"""Tries by itself whether a recipient that was set aside can be reached again, when no message is there to try it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from functools import partial
+
+from django.conf import settings
+
+from alerts_runtime.isolation.threads import close_connections, daemon
+from alerts_runtime.redaction.loggers import get_logger
+from notifier.config.conf import get_policy
+from notifier.delivery.probe import send_test
+from notifier.facts import Target
+from notifier.judge.policy import Channel
+from notifier.models import Target as TargetRow
+from notifier.oncall.present import policy_now
+from notifier.outbox import targets
+
+log = get_logger(__name__)
+
+MESSAGES_FIRST = timedelta(minutes=1)  # a message that is due tries it as well, and says more than a test
+
+
+def try_dead(now: datetime, start: Callable[[str, Callable[[], None]], None] | None = None) -> None:
+    """Send a test message to one recipient of each channel whose next try is due, each in a thread of its own.
+
+    The pauses grow as those of messages do. Not to what a delivery report set aside: its provider takes anything.
+    """
+    channels = policy_now(now).channels
+    due = TargetRow.objects.filter(dead_since__isnull=False, probe_at__lte=now - MESSAGES_FIRST).order_by("probe_at")
+    tried: set[str] = set()
+    for row in due:
+        channel = channels.get(row.channel)
+        target = next((one for one in channel.targets if one.key == row.key), None) if channel else None
+        if channel is None or target is None or row.channel in tried or channel.unconfigured:
+            continue
+        if targets.was_reported(row):
+            continue
+        targets.begin_probe(row, now, costs=channel.kind == "sms")
+        if row.probing:
+            tried.add(row.channel)
+            (start or _start)(f"probe-{row.channel}", partial(_try, channel, target))
+
+
+def _try(channel: Channel, target: Target) -> None:
+    outcome = send_test(channel, target, get_policy().tz, getattr(settings, "SITE_URL", ""))
+    log.info("recipient tried", channel=channel.alias, delivered=outcome.delivered)
+
+
+def _start(name: str, run: Callable[[], None]) -> None:
+    def run_and_close() -> None:
+        try:
+            run()
+        except Exception:  # it is tried again after its pause
+            log.exception("a recipient that was set aside could not be tried")
+        finally:
+            close_connections()
+
+    daemon(name, run_and_close).start()
