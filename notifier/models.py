@@ -3,7 +3,7 @@
 Each table has one writer: alerts.py writes Alert and Occurrence; targets.py Target; outbox.py with attempts.py and
 reports.py Notification, Attempt, AttemptPart and Digest; silences.py Silence; ignores.py Ignored; alerts/log.py
 LogEntry; flow/escalations.py Escalation; flow/heard.py Heard; oncall/overrides.py Override; oncall/handovers.py
-Handover.
+Handover; feeds/links.py CalendarLink.
 """
 
 from django.db import models
@@ -455,3 +455,18 @@ class Ignored(models.Model):
 
     def __str__(self) -> str:
         return f"Ignored {self.pk}: {self.title}"
+
+
+class CalendarLink(models.Model):
+    """Which of a calendar's secret addresses is valid: the one with this number signed into it; without a row, 0."""
+
+    rotation = models.CharField(max_length=50)
+    person = models.CharField(max_length=50, blank=True)  # "" is everybody
+    number = models.PositiveIntegerField(default=0)
+    renewed_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["rotation", "person"], name="swa_one_calendar_link")]
+
+    def __str__(self) -> str:
+        return f"{self.rotation}, {self.person or 'all'}: address {self.number}"

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from notifier.config.conf import get_policy
+from notifier.feeds.links import path_of
 from notifier.judge.oncall.rota import Duty, Shift
 from notifier.judge.oncall.rotation import Rotation
 from notifier.judge.policy import Policy
@@ -51,6 +52,7 @@ class Turn:
     then: str
     pieces: tuple[Piece, ...] = ()
     overrides: tuple[tuple[Override, str], ...] = ()
+    calendar: str = ""  # where to subscribe to it; secret
 
     @property
     def gaps(self) -> list[Piece]:
@@ -128,7 +130,7 @@ def _whole(rotation: Rotation, policy: Policy, now: datetime) -> Turn:
         "starts_at"
     )
     made = tuple((row, name_of(row.person, policy.people)) for row in rows)
-    return Turn(turn.name, turn.who, turn.nobody, turn.until, turn.why, turn.then, pieces, made)
+    return Turn(turn.name, turn.who, turn.nobody, turn.until, turn.why, turn.then, pieces, made, path_of(rotation.name))
 
 
 def _piece(shift: Shift, policy: Policy) -> Piece:

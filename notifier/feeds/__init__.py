@@ -1,0 +1,1 @@
+"""Who is on call, as a calendar that others subscribe to."""
