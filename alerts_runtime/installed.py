@@ -23,7 +23,10 @@ def check(app: str) -> None:
 
 def refuse_hidden(installed: Iterable[str], home: Path = HOME) -> None:
     """Raise ImproperlyConfigured when one of our names leads to somebody else's module, as Python's path has it."""
-    for name in {entry.partition(".")[0] for entry in installed} & set(OURS):
+    names = {entry.partition(".")[0] for entry in installed}
+    # Fed by dj-stripe nothing of our `webhooks` is needed, and the name is free for an app of the site's own.
+    free = {"webhooks"} if "djstripe" in names else set()
+    for name in names & set(OURS) - free:
         place = _place(name)
         if place is not None and place != home / name:
             raise ImproperlyConfigured(

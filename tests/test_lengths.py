@@ -10,10 +10,11 @@ from django.contrib.auth.models import User
 from django.db.models import Model
 from pydantic import TypeAdapter, ValidationError
 
+from alerts_runtime.stripe_data import event
 from notifier import facts, models
 from notifier.alerts import arguments
 from notifier.config import destinations, fields
-from webhooks import checks, events
+from webhooks import checks
 from webhooks import models as webhooks
 from webhooks.process import errors
 
@@ -31,7 +32,7 @@ def column(model: type[Model], name: str) -> int:
     return int(length)
 
 
-NAME, CONTEXT, ENDPOINT = longest(events._NAME), longest(events._CONTEXT), longest(checks._SLUG)
+NAME, CONTEXT, ENDPOINT = longest(event._NAME), longest(event._CONTEXT), longest(checks._SLUG)
 ALIAS = 1 + longest(fields._ALIAS)
 ROUTE = 100  # fields.Name
 KEPT: list[tuple[str, int, list[tuple[type[Model], str]]]] = [

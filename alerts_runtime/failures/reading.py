@@ -11,7 +11,16 @@ from alerts_runtime.redaction.tokens import hide_tokens
 
 _DATABASES = frozenset({"django.db.Error", "psycopg.Error", "psycopg2.Error", "sqlite3.Error", "MySQLdb.Error"})
 # They say what a web framework is to answer to a client of ours, not what a service answered to us.
-_ANSWERS_OF_OURS = ("rest_framework.", "starlette.", "fastapi.", "werkzeug.", "ninja.", "django.", "webhooks.")
+_ANSWERS_OF_OURS = (
+    "rest_framework.",
+    "starlette.",
+    "fastapi.",
+    "werkzeug.",
+    "ninja.",
+    "django.",
+    "webhooks.",
+    "alerts_runtime.",
+)
 _STATUS_IN = {
     "twilio.base.exceptions.TwilioException": "status",
     "aiohttp.client_exceptions.ClientResponseError": "status",

@@ -8,9 +8,9 @@ from datetime import datetime
 
 from django.utils.module_loading import import_string
 
+from alerts_runtime.stripe_data.event import parse
 from notifier.facts import Failure, Money
 from notifier.judge.match import canonical
-from webhooks.events import parse
 
 
 def failure_like(

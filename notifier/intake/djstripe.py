@@ -20,6 +20,7 @@ from djstripe.models import WebhookEventTrigger
 from djstripe.signals import webhook_post_process, webhook_processing_error
 
 from alerts_runtime import background
+from alerts_runtime.failures.reading import class_path
 from alerts_runtime.isolation.parts import on_its_own
 from alerts_runtime.monitoring import watchdog
 from alerts_runtime.redaction.loggers import get_logger
@@ -32,7 +33,6 @@ from notifier.intake import djstripe_rows as rows
 from notifier.intake.source import DJSTRIPE_KEYS
 from notifier.judge.watch import Seen
 from notifier.models import Occurrence
-from webhooks.process.errors import class_path
 
 log = get_logger(__name__)
 _OURS = Q(key__startswith=DJSTRIPE_KEYS)

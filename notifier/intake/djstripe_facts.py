@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.db.models import Max
 
+from alerts_runtime.error_facts import MESSAGE_LIMIT, describe
 from alerts_runtime.redaction.redact import redact
+from alerts_runtime.stripe_data.event import StripeEvent, parse
+from alerts_runtime.stripe_data.refused import MalformedEvent
 from notifier.facts import Failure, Frame, Money
 from notifier.intake.source import DJSTRIPE_KEYS
 from notifier.judge.match import canonical
 from notifier.models import Occurrence
-from webhooks.events import StripeEvent, parse
-from webhooks.exceptions import MalformedEvent
-from webhooks.process.errors import MESSAGE_LIMIT, describe
 
 # Stripe delivers again for up to three days in live mode, and three times within hours otherwise.
 # https://docs.stripe.com/webhooks#automatic-retries
@@ -26,7 +27,7 @@ RETRIES_IN_TEST_MODE = 3
 
 def of(row: Any, error: BaseException, now: datetime, *, replayed: bool = False) -> Failure:
     """The facts of a delivery whose processing raised `error`. The row has not been saved: all is read from memory."""
-    found = describe(error)
+    found = describe(error, class_only=_keeps_no_texts())
     where = found.where
     return _failure(
         row,
@@ -51,9 +52,15 @@ def of_row(row: Any, now: datetime) -> Failure:
         row,
         row.created,
         exceptions=(name,),
-        message=redact(row.exception, limit=MESSAGE_LIMIT),
-        traceback=redact(row.traceback, limit=20_000),
+        message="" if _keeps_no_texts() else redact(row.exception, limit=MESSAGE_LIMIT),
+        traceback="" if _keeps_no_texts() else redact(row.traceback, limit=20_000),
     )
+
+
+def _keeps_no_texts() -> bool:
+    """WEBHOOKS["MESSAGES"], which is read here although `webhooks` need not be installed."""
+    table = getattr(settings, "WEBHOOKS", None)
+    return isinstance(table, Mapping) and table.get("MESSAGES") == "class-only"
 
 
 def row_of(key: str) -> int:

@@ -13,12 +13,12 @@ from djstripe.enums import WebhookEndpointValidation
 from djstripe.models import Event, WebhookEventTrigger
 from djstripe.settings import djstripe_settings
 
+from alerts_runtime.stripe_data.refused import BadSignature
+from alerts_runtime.stripe_data.signature import verify
 from notifier.facts import EventCounts
 from notifier.intake.traffic import missing
 from notifier.judge.watch import Seen
 from notifier.models import Occurrence
-from webhooks.exceptions import BadSignature
-from webhooks.receive.verify import verify
 
 _UNDER_WAY = timedelta(minutes=2)  # a younger row may be a request that is still at work
 _LOOKED_AT = 200  # refused deliveries whose reason is looked for; there may be any number

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
+from alerts_runtime.failures.reading import class_path
 from alerts_runtime.redaction.loggers import get_logger
-from webhooks.events import StripeEvent, parse
-from webhooks.exceptions import MalformedEvent
-from webhooks.process.errors import class_path
+from alerts_runtime.stripe_data.event import StripeEvent, parse
+from alerts_runtime.stripe_data.refused import MalformedEvent
 
 log = get_logger(__name__)
 

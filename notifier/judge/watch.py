@@ -43,7 +43,7 @@ class Finding:
     hint: str
 
 
-# What each reason of a refusal means, by the names of webhooks.receive.verify and webhooks.events.
+# What each reason of a refusal means, by the names of alerts_runtime.stripe_data.
 _REFUSALS = {
     "no_secret": (
         "there is no signing secret, so nothing can be accepted",

@@ -8,12 +8,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from alerts_runtime.stripe_data.signature import verify
 from notifier.facts import Category, Severity
 from notifier.judge.policy import Watch
 from notifier.judge.watch import Finding, Missing, Seen, findings
 from webhooks.events import parse
 from webhooks.exceptions import Refused
-from webhooks.receive.verify import verify
 
 NOW = datetime(2026, 11, 22, 14, 0, tzinfo=UTC)
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from alerts_runtime.stripe_data.signature import verify
 from tests.webhooks.stripe_side import OLD_SECRET, SECRET, sign
 from webhooks.exceptions import BadSignature
-from webhooks.receive.verify import verify
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 T = int(NOW.timestamp())

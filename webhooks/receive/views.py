@@ -12,6 +12,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 from alerts_runtime.monitoring import watchdog
 from alerts_runtime.redaction.loggers import get_logger
+from alerts_runtime.stripe_data.signature import verify
 from alerts_runtime.wakeups import wake
 from webhooks import events, signals
 from webhooks.conf import Config, Endpoint, config
@@ -21,7 +22,6 @@ from webhooks.process import processing
 from webhooks.process.attempt import Result
 from webhooks.process.errors import class_path
 from webhooks.receive import body, noticed, refusals, store
-from webhooks.receive.verify import verify
 from webhooks.signals import Delivery
 
 logger = get_logger(__name__)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import sys
 import time
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.db import OperationalError
 from django.utils import timezone
 from djstripe.models import WebhookEndpoint, WebhookEventTrigger
@@ -267,3 +269,8 @@ def test_a_body_that_stripe_signed_is_told_of_whatever_it_is(stripe: Stripe) -> 
     for body in ({"id": "evt_1", "livemode": True}, {"id": ["x"], "livemode": True, "object": 5}):
         assert stripe.post(body) == 500
     assert list(Occurrence.objects.values_list("event_id", flat=True)) == ["", ""]
+
+
+@pytest.mark.skipif(apps.is_installed("webhooks"), reason="it is installed beside")
+def test_nothing_of_webhooks_is_imported_on_a_site_of_dj_stripe() -> None:
+    assert [name for name in sys.modules if name.partition(".")[0] == "webhooks"] == []

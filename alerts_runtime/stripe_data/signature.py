@@ -10,7 +10,7 @@ from datetime import datetime
 
 import stripe
 
-from webhooks.exceptions import BadSignature
+from alerts_runtime.stripe_data.refused import BadSignature
 
 
 def verify(body: bytes, header: str, secrets: Collection[str], tolerance: int, now: datetime) -> str:

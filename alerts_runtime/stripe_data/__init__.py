@@ -1,0 +1,1 @@
+"""What Stripe sends, read: for whoever receives it, `webhooks` or dj-stripe. Pure."""
