@@ -10,7 +10,7 @@ from django.db.models import Count, F, Q, QuerySet
 
 from notifier.facts import Result
 from notifier.messages.digest_data import Held, Undelivered
-from notifier.models import Alert, Attempt, Notification, Silence, Target
+from notifier.models import Alert, Attempt, Ignored, Notification, Silence, Target
 from notifier.outbox.plans import DIVERTED
 
 
@@ -89,7 +89,10 @@ def _counted(rows: Iterable[tuple[str, str, int]]) -> list[tuple[str, str, int]]
 
 
 def _comments(guards: Iterable[str]) -> dict[str, str]:
-    """Why a silence was begun, and by whom."""
-    numbers = {int(by.removeprefix("silence ")): by for by in guards if by.removeprefix("silence ").isdigit()}
-    found = Silence.objects.filter(pk__in=numbers) if numbers else ()
-    return {numbers[silence.pk]: f"{silence.comment}, by {silence.author}" for silence in found}
+    """Why a silence was begun, or a kind ignored, and by whom."""
+    found = {}
+    for kind, model in (("silence ", Silence), ("ignored ", Ignored)):
+        numbers = {int(by.removeprefix(kind)): by for by in guards if by.removeprefix(kind).isdigit()}
+        for row in model._default_manager.filter(pk__in=numbers) if numbers else ():
+            found[numbers[row.pk]] = f"{row.comment}, by {row.author}".removeprefix(", ")
+    return found

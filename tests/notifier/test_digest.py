@@ -20,7 +20,7 @@ from notifier.messages import bars, digest_page
 from notifier.messages.digest import collect, compose, render_digest, section_of
 from notifier.messages.digest_data import OPEN, DigestData, Held, Line, Section, Trend, Undelivered
 from notifier.messages.trend import trend
-from notifier.models import Alert, Attempt, Digest, Notification, Occurrence, Silence
+from notifier.models import Alert, Attempt, Digest, Ignored, Notification, Occurrence, Silence
 from tests.notifier.rows import MINUTE, NOON, a_notification, a_target, an_alert, failures, failures_in_bulk, scanned
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -173,6 +173,15 @@ def test_what_a_closed_alert_leaves_unprocessed_is_said_but_no_longer_at_risk() 
     assert "EUR 10.00 not recovered" in text
     assert "1 event not processed" in text
     assert "by anna" in text
+
+
+@needs_db
+@pytest.mark.parametrize(("comment", "said"), [("known at the bank", "known at the bank, by anna"), ("", "by anna")])
+def test_what_is_ignored_is_counted_and_says_by_whom(comment: str, said: str) -> None:
+    row = Ignored.objects.create(fingerprint="f", title="t", author="anna", comment=comment, created_at=START)
+    failures(alert := an_alert(), paid("evt_1"))
+    a_notification(alert, held_by=f"ignored {row.pk}", held_since=NOON)
+    assert collected().held == (Held(f"ignored {row.pk}", alerts=1, failures=1, over=0, since=NOON, comment=said),)
 
 
 @needs_db
