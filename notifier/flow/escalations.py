@@ -45,6 +45,10 @@ def begin(alert: Alert, routes: Iterable[Route], policy: Policy, now: datetime, 
     if not with_steps:
         return
     known = {row.route: row for row in Escalation.objects.filter(alert=alert)}
+    begun = {route.name for route in with_steps}
+    for row in known.values() if begun - known.keys() else ():
+        if row.route not in begun and row.due_at is not None:
+            _end(row, alert, policy, now)
     for route in with_steps:
         if row := known.get(route.name):
             _judge(row, alert, route, policy, now)
@@ -55,6 +59,14 @@ def begin(alert: Alert, routes: Iterable[Route], policy: Policy, now: datetime, 
             row.reached_at = now - (second.at - first.at)  # nobody is told, so nobody is waited for
             steps_log.taken(alert, Taken(first, why), route, now)
         _judge(row, alert, route, policy, now)
+
+
+def _end(row: Escalation, alert: Alert, policy: Policy, now: datetime) -> None:
+    """It got worse, and another route has begun to escalate it: nobody is to hear of both."""
+    if route := policy.route(row.route):
+        steps_log.left_out(alert, _left_of_round(row, route), "another route escalates it now", route, now)
+    row.due_at, row.why = None, "another route escalates it"
+    row.save()
 
 
 def changed(alert: Alert, policy: Policy, now: datetime) -> None:
@@ -166,6 +178,8 @@ def bring_forward(by: timedelta, now: datetime) -> None:
 
 def _take_due(pk: int, policy: Policy, now: datetime) -> bool:
     with transaction.atomic():
+        # Locked before the alert is, as by whoever judges a message.
+        in_force = silences.in_force(now, lock=True)
         found = _locked(pk)
         if found is None:
             return False
@@ -176,7 +190,7 @@ def _take_due(pk: int, policy: Policy, now: datetime) -> bool:
         if route is None:
             row.due_at, row.why = None, "no route with steps takes it any more"
             row.save()
-        elif held := _held(alert, now):
+        elif held := _held(alert, in_force, now):
             _wait(row, alert, held, route, now)
         else:
             return bool(_take(row, alert, route, policy, now))
@@ -232,7 +246,7 @@ def _page(row: Escalation, alert: Alert, taken: Taken, route: Route, policy: Pol
     steps_log.taken(alert, taken, route, now, asks_each=row.asks_each)
 
 
-def _held(alert: Alert, now: datetime) -> guards.Gate | None:
+def _held(alert: Alert, in_force: tuple[guards.Silenced, ...], now: datetime) -> guards.Gate | None:
     """What holds every message on the alert: who is told nothing cannot be waited for."""
     case = guards.Case(
         reason=Reason.ESCALATED,
@@ -240,7 +254,7 @@ def _held(alert: Alert, now: datetime) -> guards.Gate | None:
         told=Told(),
         channel=Channel("", "", "", ()),
         now=now,
-        silences=silences.in_force(now, lock=True),
+        silences=in_force,
     )
     return guards.ignored(case) or guards.inhibited(case) or guards.silenced(case)
 
@@ -293,6 +307,11 @@ def _left(row: Escalation, alert: Alert, route: Route, policy: Policy, now: date
     return each.left(alert, people.values(), policy, now) if people else []
 
 
+def _left_of_round(row: Escalation, route: Route) -> list[Level]:
+    left = route.levels[row.level + 1 :]
+    return [level for level in left if level.round == route.levels[row.level].round]
+
+
 def _set(row: Escalation, alert: Alert, route: Route, following: Next, now: datetime, *, held: str = "") -> None:
     """Write what follows, and in the alert's log when that changes why it waits or that it comes."""
     why = (held or following.why)[:100]
@@ -303,7 +322,6 @@ def _set(row: Escalation, alert: Alert, route: Route, following: Next, now: date
             by = f" by {alert.acknowledged_by}" if alert.acknowledged_by else ""
             steps_log.waits(alert, following.level, f"acknowledged{by}", route, now)
         elif following.why is Why.OVER and row.due_at is not None:
-            left = [level for level in route.levels[row.level + 1 :] if level.round == route.levels[row.level].round]
-            steps_log.left_out(alert, left, "it is over", route, now)
+            steps_log.left_out(alert, _left_of_round(row, route), "it is over", route, now)
     row.due_at, row.why = following.at, why
     row.save()

@@ -469,6 +469,26 @@ def test_steps_are_told_within_a_second(site: Scene) -> None:
     assert live(site, 0.2, step=SECOND)[0][0] <= 10 + 1 / 60
 
 
+def test_a_worse_alert_is_escalated_by_the_route_that_takes_it_then(site: Scene, configure: Configure) -> None:
+    milder = {
+        "name": "milder",
+        "match": {"severity": "error"},
+        "to": "first",
+        "escalate": [{"after": "20m", "to": "boss"}],
+    }
+    configure(channels=CHANNELS, routes=[milder, ROUTE])
+    alert = site.alert()
+    live(site, 5)
+    Alert.objects.filter(pk=alert.pk).update(severity=Severity.CRITICAL, planned_for="")
+    site.fail()
+    pages = [(at, who) for at, who, why in live(site, 30) if why == "escalated"]
+    assert pages == [(15, "second"), (30, "third"), (30, "boss")]
+    assert said(alert)[0] == (
+        5,
+        "Did not happen, since another route escalates it now: step 1 of 1 (boss); the last resort",
+    )
+
+
 # --- the dry run ----------------------------------------------------------------------------------------------------
 
 AT = ("--event", "invoice.paid", "--exception", "KeyError", "--at", "2026-11-23T12:00+00:00")
