@@ -46,9 +46,9 @@ def begin(alert: Alert, routes: Iterable[Route], policy: Policy, now: datetime, 
         return
     known = {row.route: row for row in Escalation.objects.filter(alert=alert)}
     begun = {route.name for route in with_steps}
-    for row in known.values() if begun - known.keys() else ():
-        if row.route not in begun and row.due_at is not None:
-            _end(row, alert, policy, now)
+    for other in known.values() if begun - known.keys() else ():
+        if other.route not in begun and other.due_at is not None:
+            _end(other, alert, policy, now)
     for route in with_steps:
         if row := known.get(route.name):
             _judge(row, alert, route, policy, now)
