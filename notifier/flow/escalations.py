@@ -95,8 +95,9 @@ def asks(alert: Alert, person: str, address: str, policy: Policy, now: datetime)
     return False
 
 
-def taken_back(alert: Alert, policy: Policy, now: datetime) -> None:
-    """Let the steps go on with what was left of their time, before the acknowledgement of an alert is taken back.
+def pause_ends(alert: Alert, policy: Policy, now: datetime) -> None:
+    """The time under the acknowledgement that there was counts for no step, before another one is written or it is
+    taken back.
 
     The caller holds the alert's lock, and the alert says who had it since when.
     """
@@ -109,7 +110,7 @@ def taken_back(alert: Alert, policy: Policy, now: datetime) -> None:
         following = escalation.next_level(route.levels, Reached(row.level, row.reached_at), now, acknowledged=ended)
         if following.at is not None:
             row.reached_at = following.at - (route.levels[row.level + 1].at - route.levels[row.level].at)
-            _set(row, alert, route, following, now)
+            row.save(update_fields=["reached_at"])
 
 
 def take_due(policy: Policy, now: datetime) -> int:
@@ -270,7 +271,7 @@ def _wait(row: Escalation, alert: Alert, held: guards.Gate, route: Route, now: d
 def _judge(row: Escalation, alert: Alert, route: Route, policy: Policy, now: datetime) -> None:
     following = _following(row, alert, route, policy, now)
     waited = row.why == Why.ACKNOWLEDGED and row.due_at is not None and row.due_at > now
-    if waited and following.why is Why.UNANSWERED and following.at is not None and following.at <= now:
+    if waited and _is_worse(alert, now) and following.at is not None and following.at <= now:
         # It has become worse than what somebody took on: whoever is told of that has the time of the step.
         row.reached_at = now
         following = _following(row, alert, route, policy, now)
@@ -292,12 +293,18 @@ def _acknowledged(row: Escalation, alert: Alert, route: Route, policy: Policy, n
     row.asks_each = False
     if alert.acknowledged_until is None:
         return None
-    if alert.acknowledged_severity is not None and alert.severity > alert.acknowledged_severity:
+    if _is_worse(alert, alert.acknowledged_until):
         return None
     row.asks_each = now < alert.acknowledged_until and bool(_left(row, alert, route, policy, now))
     if row.asks_each:
         return None
     return Acknowledged(alert.acknowledged_at or alert.opened_at, alert.acknowledged_until)
+
+
+def _is_worse(alert: Alert, by: datetime) -> bool:
+    """Than what somebody had taken on, by a time at which they have it."""
+    has_it = alert.acknowledged_until is not None and by <= alert.acknowledged_until
+    return has_it and alert.acknowledged_severity is not None and alert.severity > alert.acknowledged_severity
 
 
 def _left(row: Escalation, alert: Alert, route: Route, policy: Policy, now: datetime) -> list[To]:

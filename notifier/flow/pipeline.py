@@ -117,6 +117,8 @@ def resolve(alert: Alert, how: str, now: datetime) -> bool:
 def acknowledge(alert: Alert, by: str, now: datetime, until: datetime | None = None) -> bool:
     """Somebody has it: updates and reminders wait until then."""
     with transaction.atomic():
+        if known := Alert.objects.select_for_update(of=("self",)).filter(pk=alert.pk).first():
+            escalations.pause_ends(known, policy_now(now), now)
         done = store.acknowledge(alert, by, now, until or now + get_policy().acknowledge_for)
         if done:
             plans.release_held(guards.ACKNOWLEDGED, now, alert)  # until another moment than the one before
@@ -127,8 +129,9 @@ def acknowledge(alert: Alert, by: str, now: datetime, until: datetime | None = N
 def take_back(alert: Alert, now: datetime) -> None:
     """Nobody has it any more: what waited for that is judged again."""
     with transaction.atomic():
-        escalations.taken_back(alert, policy_now(now), now)
+        escalations.pause_ends(alert, policy_now(now), now)
         store.take_back(alert)
+        escalations.changed(Alert.objects.get(pk=alert.pk), policy_now(now), now)
         plans.release_held(guards.ACKNOWLEDGED, now, alert)
 
 
