@@ -16,7 +16,11 @@ SIZES, QUICK_SIZES = (10_000, 100_000, 1_000_000), (1_000, 10_000)  # stored eve
 ALERTS, QUICK_ALERTS = 10_000, 1_000  # open
 YESTERDAY, QUICK_YESTERDAY = 100_000, 3_000  # failures that a digest tells
 ASKED = ("receive", "claim", "poll", "tick", "digest")
-SLOWER, DIGEST = 1.3, 5.0  # times, seconds
+PAGES = (
+    "page now", "page alert", "page events", "page events given up", "page events of a customer", "page event",
+    "page log", "page silences",
+)  # fmt: skip
+SLOWER, DIGEST, PAGE = 1.3, 5.0, 300.0  # times, seconds, milliseconds
 
 
 def run(setup: Setup) -> Iterator[Result]:
@@ -35,6 +39,7 @@ def _grown(setup: Setup, kind: str, sizes: tuple[int, ...]) -> Iterator[Result]:
         rounds = [[_measure(found, *ASKED) for found in sites] for _ in range(setup.rounds)]
         sites[-1].manage("bench_growth", "--yesterday", str(failures))
         seconds = _measure(sites[-1], "digest")["digest"] / 1000
+        pages = _measure(sites[-1], *PAGES)
     for name in ASKED:
         ratios = [one[-1][name] / one[0][name] for one in rounds]
         ratio, best, worst = machine.median_best_worst(ratios, more_is_better=False)
@@ -48,6 +53,11 @@ def _grown(setup: Setup, kind: str, sizes: tuple[int, ...]) -> Iterator[Result]:
         f"growth, {kind}, digest of a day with {failures:,} failures", seconds, "s",
         goal=f"< {DIGEST:g} s", met=seconds < DIGEST,
     )  # fmt: skip
+    for name, taken in pages.items():
+        yield Result(
+            f"growth, {kind}, {name}", taken, f"ms at {sizes[-1]:,} events", goal=f"< {PAGE:g} ms", met=taken < PAGE,
+            note=f"{alerts:,} open alerts, {failures:,} failures",
+        )  # fmt: skip
 
 
 def _measure(found: Site, *names: str) -> dict[str, float]:

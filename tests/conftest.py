@@ -12,7 +12,7 @@ _ON_A_DATABASE = {"db", "transactional_db", "django_db_setup"}
 
 # What `make quick` leaves out: tests that start processes, and those that tell many stories or measure.
 _NOT_QUICK = """
-    acceptance/ chaos/ core/ djstripe/ outages/ package/
+    acceptance/ browser/ chaos/ core/ djstripe/ outages/ package/
     runtime/test_loggers runtime/test_private_files runtime/test_turns runtime/test_worker
     notifier/channels/test_contract notifier/oncall/test_compare notifier/oncall/test_rota notifier/test_accounting
     notifier/test_interleaved notifier/test_no_secret_leaves notifier/test_promises notifier/test_simulation

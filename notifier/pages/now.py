@@ -10,7 +10,7 @@ from django.views.decorators.http import require_safe
 from notifier.config.conf import get_policy
 from notifier.facts import Severity
 from notifier.models import Alert
-from notifier.pages import chart, filters, oncall, standing, stories
+from notifier.pages import chart, filters, money, oncall, standing, stories
 from notifier.pages.access import Viewer, page, show
 
 
@@ -18,17 +18,18 @@ from notifier.pages.access import Viewer, page, show
 @page()
 def now(request: HttpRequest, viewer: Viewer) -> HttpResponse:
     found = filters.page(request.GET)
-    live, test = chart.at_risk_now()
+    sums = stories.waiting()
+    live = set(Alert.objects.filter(resolved_at__isnull=True, livemode=True).values_list("pk", flat=True))
     return show(
         request,
         viewer,
         "now",
         {
-            "lines": stories.lines(found.alerts, viewer),
+            "lines": stories.lines(found.alerts, sums, viewer),
             "more": found.more,
             "open": _open(),
-            "at_risk": live,
-            "test_money": test,
+            "at_risk": money.of(one for one in sums if one.group in live),
+            "test_money": money.of(one for one in sums if one.group not in live),
             "last_resolved": Alert.objects.aggregate(at=Max("resolved_at"))["at"],
             "filtered": filters.is_filtered(request.GET),
             "asked": {name: request.GET.get(name, "") for name in (*filters.TEXTS, "severity", "category", "mode")},

@@ -25,6 +25,7 @@ from notifier.pages.groups import ACT
 from notifier.pages.times import moment
 
 PAST = 30  # rows
+LOOKED_THROUGH = 2000  # open alerts; whoever has more of them does not count them by one
 TEXTS = ("event", "exception", "source", "account", "endpoint")
 FIELDS = (*TEXTS, "severity", "category", "livemode")
 
@@ -146,4 +147,8 @@ def _open_alerts_like(asked: dict[str, str]) -> list[Alert] | None:
     except ValueError:
         return None
     rows = Alert.objects.filter(resolved_at__isnull=True).defer("traceback", "message", "hint").order_by("-severity")
-    return [row for row in rows.iterator(1000) if matches(matcher, state_of(row).subject)]
+    if matcher.livemode is not None:
+        rows = rows.filter(livemode=matcher.livemode)
+    if matcher.categories:
+        rows = rows.filter(category__in=[one.value for one in matcher.categories])
+    return [row for row in rows[:LOOKED_THROUGH] if matches(matcher, state_of(row).subject)]

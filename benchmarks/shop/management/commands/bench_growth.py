@@ -7,11 +7,14 @@ import statistics
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
+from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import connection, transaction
 from django.db.models import Model
+from django.test import Client
 from django.utils import timezone
 
 from benchmarks.shop.bodies import a_body
@@ -57,7 +60,7 @@ class Command(BaseCommand):
 
 def _milliseconds(what: Callable[[], float]) -> float:
     """The lower quartile: what disturbs from outside only ever adds."""
-    return statistics.quantiles([what() for _ in range(FEW if what in (_digest, _tick) else MANY)])[0]
+    return statistics.quantiles([what() for _ in range(FEW if what in SLOW else MANY)])[0]
 
 
 def _timed(what: Callable[[], object]) -> float:
@@ -108,7 +111,38 @@ def _digest() -> float:
     return taken
 
 
-MEASURED = {"receive": _receive, "claim": _claim, "poll": _poll, "tick": _tick, "digest": _digest}
+def _page(address: str) -> float:
+    """Of somebody who may see all of it. The first visit adds up what the next ones within a minute find."""
+    user, _ = User.objects.get_or_create(username="bench", defaults={"is_superuser": True})
+    client = Client(SERVER_NAME="127.0.0.1")
+    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    largest = Alert.objects.order_by("-count").values_list("pk", flat=True)[0]
+    newest = WebhookEvent.objects.order_by("-received_at").values_list("event_id", flat=True)[0]
+
+    def visit() -> None:
+        if client.get(address.format(alert=largest, event=newest)).status_code != 200:
+            raise RuntimeError(f"{address} cannot be seen")
+
+    visit()
+    return _timed(visit)
+
+
+MEASURED: dict[str, Callable[[], float]] = {
+    "receive": _receive,
+    "claim": _claim,
+    "poll": _poll,
+    "tick": _tick,
+    "digest": _digest,
+    "page now": partial(_page, "/alerts/"),
+    "page alert": partial(_page, "/alerts/{alert}/"),
+    "page events": partial(_page, "/alerts/events/"),
+    "page events given up": partial(_page, "/alerts/events/?state=dead"),
+    "page events of a customer": partial(_page, "/alerts/events/?q=cus_7"),
+    "page event": partial(_page, "/alerts/events/{event}/"),
+    "page log": partial(_page, "/alerts/log/"),
+    "page silences": partial(_page, "/alerts/silences/?alert={alert}"),
+}
+SLOW = {_digest, _tick, *(MEASURED[name] for name in MEASURED if name.startswith("page"))}
 
 
 # --- Rows ---------------------------------------------------------------------------------------------------------
