@@ -2,8 +2,8 @@
 
 Each table has one writer: alerts.py writes Alert and Occurrence; targets.py Target; outbox.py with attempts.py and
 reports.py Notification, Attempt, AttemptPart and Digest; silences.py Silence; ignores.py Ignored; alerts/log.py
-LogEntry; flow/escalations.py Escalation; flow/heard.py Heard; oncall/overrides.py Override; oncall/handovers.py
-Handover; feeds/links.py CalendarLink.
+LogEntry; flow/escalations.py Escalation; flow/heard.py Heard; flow/listeners.py Listener; oncall/overrides.py
+Override; oncall/handovers.py Handover; feeds/links.py CalendarLink.
 """
 
 from django.db import models
@@ -367,6 +367,17 @@ class Heard(models.Model):
 
     def __str__(self) -> str:
         return self.key
+
+
+class Listener(models.Model):
+    """A process that hears answers in Slack by Socket Mode, and when Slack last answered it."""
+
+    name = models.CharField(primary_key=True, max_length=300)
+    beat_at = models.DateTimeField()
+    connections = models.PositiveSmallIntegerField()
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class Silence(models.Model):

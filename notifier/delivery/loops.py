@@ -22,8 +22,9 @@ from notifier.alerts import store
 from notifier.config.conf import get_policy
 from notifier.delivery import holes, idle_probe
 from notifier.delivery.courier import Courier, topic_of
+from notifier.delivery.deaf import Deaf
 from notifier.facts import Target as To
-from notifier.flow import escalations, heard, ignores, inhibit, on_call, pipeline, silences
+from notifier.flow import escalations, heard, ignores, inhibit, listeners, on_call, pipeline, silences
 from notifier.intake import source
 from notifier.judge import calendar, watch
 from notifier.judge.policy import DigestPlan
@@ -107,6 +108,7 @@ class Tick:
                 (30.0, release_outdated),
                 (30.0, tell_of_unreadable_silences),
                 (30.0, watch_inbound),
+                (30.0, Deaf().look),
                 (300.0, holes.tell_of_holes),
                 (1.0, Pruner(prune).step),
             ],
@@ -245,5 +247,5 @@ def watch_inbound(now: datetime) -> None:
 def prune(now: datetime) -> bool:
     """Delete a batch of what is older than NOTIFIER["RETENTION"]; whether there was any."""
     before = now - get_policy().retention
-    pruned = (attempts, store, silences, ignores, handovers, overrides, heard)
+    pruned = (attempts, store, silences, ignores, handovers, overrides, heard, listeners)
     return any(one.prune(before) for one in pruned)

@@ -1,0 +1,131 @@
+"""Slack's Socket Mode: answers come through connections that this side opens, so no public address is needed.
+
+Two connections, since Slack closes each from time to time, and one may stall without a word. What comes is kept like
+what is posted (slack_view.py), before Slack has its receipt: what it has no receipt of the person sees as failed.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from django.db import close_old_connections
+from django.utils import timezone
+
+from alerts_runtime.isolation.threads import daemon
+from alerts_runtime.redaction.loggers import get_logger
+from notifier.answers import slack_work
+from notifier.answers.slack_asked import Asked, of_button, of_command
+from notifier.flow import listeners
+
+if TYPE_CHECKING:
+    from slack_sdk.socket_mode.builtin import SocketModeClient
+    from slack_sdk.socket_mode.client import BaseSocketModeClient
+    from slack_sdk.socket_mode.request import SocketModeRequest
+
+log = get_logger(__name__)
+
+CONNECTIONS = 2
+BEAT = 15.0  # seconds between two looks at the connections
+STALE = 60.0  # seconds without a pong: it is not there, whatever it says
+TIMEOUT = 10.0
+# It would log addresses with their tickets, and every message.
+_SILENT = logging.Logger("slack_sdk.socket_mode", level=logging.CRITICAL + 1)
+
+
+class Bot:
+    """Hears until it is told to stop."""
+
+    def __init__(self, app_token: str, base_url: str, name: str) -> None:
+        self._token, self._url, self._name = app_token, base_url, name
+        self._clients: list[SocketModeClient] = []
+
+    def run(self, stop: threading.Event, beat: float = BEAT, on_connected: Callable[[], None] = lambda: None) -> None:
+        """Raises SlackApiError when Slack does not accept the token at the start; later failures are tried again."""
+        try:
+            self._clients = [self._connect() for _ in range(CONNECTIONS)]
+            on_connected()
+            while True:
+                self._look()
+                if stop.wait(beat):
+                    break
+        finally:
+            # Each takes seconds to end its threads.
+            closing = [daemon("slackbot-close", client.close) for client in self._clients]
+            for thread in closing:
+                thread.start()
+            for thread in closing:
+                thread.join(TIMEOUT)
+            listeners.forget(self._name)
+
+    def alive(self) -> int:
+        """On how many connections Slack has answered lately."""
+        return sum(map(_is_alive, self._clients))
+
+    def _connect(self) -> SocketModeClient:
+        from slack_sdk.socket_mode.builtin import SocketModeClient
+
+        from notifier.channels.slack_clients import BotClient
+
+        web = BotClient("", self._url or BotClient.BASE_URL, TIMEOUT)
+        client = SocketModeClient(self._token, logger=_SILENT, web_client=web, concurrency=2)
+        client.socket_mode_request_listeners.append(_hear)
+        client.connect()
+        return client
+
+    def _look(self) -> None:
+        close_old_connections()
+        for number, client in enumerate(self._clients):
+            if not _is_alive(client):
+                self._connect_again(number, client)
+        alive = self.alive()
+        try:
+            if alive:
+                listeners.beat(self._name, alive, timezone.now())
+        except Exception:
+            log.exception("the slackbot could not say that it lives")
+
+    def _connect_again(self, number: int, client: SocketModeClient) -> None:
+        """A new client: one that stalled may not find back by itself."""
+        try:
+            fresh = self._connect()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the next look tries again
+            log.warning("Slack cannot be reached", because=type(error).__name__)
+            return
+        self._clients[number] = fresh
+        client.close()
+
+
+def _is_alive(client: SocketModeClient) -> bool:
+    session = client.current_session
+    if session is None or not session.is_active():
+        return False
+    pong = session.last_ping_pong_time
+    return pong is None or time.time() - pong < STALE
+
+
+def _hear(client: BaseSocketModeClient, request: SocketModeRequest) -> None:
+    """Keep what somebody asked, then give Slack its receipt."""
+    from slack_sdk.socket_mode.response import SocketModeResponse
+
+    close_old_connections()
+    try:
+        asked = _asked(request)
+        if asked is not None:
+            slack_work.keep(asked, timezone.now())
+    except Exception:
+        log.exception("answer lost", provider="slack")
+        return
+    finally:
+        close_old_connections()
+    client.send_socket_mode_response(SocketModeResponse(envelope_id=request.envelope_id))
+
+
+def _asked(request: SocketModeRequest) -> Asked | None:
+    """The payloads are those of HTTP: https://docs.slack.dev/apis/events-api/using-socket-mode/"""
+    if request.type == "interactive":
+        return of_button(request.payload)
+    return of_command(request.payload) if request.type == "slash_commands" else None
