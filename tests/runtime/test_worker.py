@@ -332,6 +332,7 @@ def test_the_command_works_until_sigterm_and_leaves_in_good_order(tmp_path: Path
     assert process.returncode == 0, log
     assert beats(path) == 0
     assert '"event": "worker starts"' in log
+    assert '"connections": ' in log
     assert '"database": "sqlite"' in log
 
 
