@@ -316,10 +316,12 @@ else:
 
 SITE_URL = env.web_address("SITE_URL")  # e.g. https://shop.example: makes "Open alert" links
 _slack_kind = "slack_webhook" if SLACK_WEBHOOK_URL and not SLACK_BOT_TOKEN else "slack"
+ONCALL_NUMBERS: list[str] = env.list("ONCALL_NUMBERS", default=[])
+ALERT_EMAIL_TO: list[str] = env.list("ALERT_EMAIL_TO", default=[])
 _all: dict[str, dict[str, Any]] = {
     "slack": {"BACKEND": _slack_kind, "TO": SLACK_CHANNEL},
-    "oncall": {"BACKEND": "sms", "TO": env.list("ONCALL_NUMBERS", default=[])},
-    "team": {"BACKEND": "email", "TO": env.list("ALERT_EMAIL_TO", default=[])},
+    "oncall": {"BACKEND": "sms", "TO": ONCALL_NUMBERS},
+    "team": {"BACKEND": "email", "TO": ALERT_EMAIL_TO},
 }
 # A channel whose variable is empty is left out. Not one that somebody began to set up, nor where it prints instead.
 _channels = {

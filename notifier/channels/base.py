@@ -39,6 +39,14 @@ class Channel(ABC):
     can_fold: ClassVar[bool] = False  # several alerts make one message
     # With `can_fold`: so many messages within that time go one by one first. None: whatever waits goes together.
     HANDFUL: ClassVar[Window | None] = None
+    RATES: ClassVar[tuple[Window, ...]] = ()  # what its provider takes, or what a person can bear; LIMITS may say else
+    CRITICAL_RATES: ClassVar[tuple[Window, ...]] = ()  # beside them, for what is critical
+    EXAMPLE: ClassVar[str] = ""  # how to write an address, as a sentence
+    RECIPIENTS: ClassVar[str] = ""  # the setting that a site may take the addresses from
+    STAND_IN: ClassVar[str] = ""  # whom its twin on the terminal tells while it has nobody
+    address_is_a_name: ClassVar[bool] = False  # it decides nothing, so the alias does
+    wakes: ClassVar[bool] = True  # rings at night
+    costs: ClassVar[bool] = False  # each message costs money
     wants_html: ClassVar[bool] = True  # reads `Message.html`, which is not made otherwise
 
     def __init__(self, options: Mapping[str, object]) -> None:

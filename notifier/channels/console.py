@@ -28,6 +28,8 @@ class Console(Channel):
     """Prints to standard output. `as` is the kind whose twin it is; slack when it is not given."""
 
     kind = "console"
+    address_is_a_name = True
+    wakes = False
     wants_html = False
     OPTIONS = Channel.OPTIONS | {"as"}
 

@@ -33,6 +33,12 @@ class Email(Channel):
     kind = "email"
     can_fold = True
     HANDFUL = throttle.MAIL[0]
+    RATES = throttle.MAIL
+    CRITICAL_RATES = throttle.MAIL_CRITICAL
+    EXAMPLE = 'Write such as "team@example.com".'
+    RECIPIENTS = "ALERT_EMAIL_TO"
+    STAND_IN = "team"
+    wakes = False
     SETTINGS: ClassVar[Mapping[str, str]] = {"from_email": "DEFAULT_FROM_EMAIL", "backend": "EMAIL_BACKEND"}
     OPTIONS = Channel.OPTIONS | {"using"}
     REQUIRED = frozenset({"backend", "from_email"})

@@ -34,6 +34,8 @@ class Memory(Channel):
     """Every address is good and every message arrives, unless `fail_next` says otherwise."""
 
     kind = "memory"
+    address_is_a_name = True
+    wakes = False
     can_find = True
 
     def send(self, address: str, message: Message) -> Receipt:

@@ -56,6 +56,9 @@ class Slack(Channel):
     REQUIRED = frozenset({"token"})
     SECRETS = frozenset({"token", "signing_secret", "app_token"})
     WAITS = 4  # an edit and a post, each once more: as plain text, or the post as a new message
+    RATES = throttle.SLACK
+    EXAMPLE = 'Write "#payments", or an id such as "C0123ABCD".'
+    RECIPIENTS = "SLACK_CHANNEL"
     can_edit = True
     can_find = True
     can_fold = True

@@ -41,6 +41,8 @@ class SlackWebhook(Channel):
     wants_html = False
     can_fold = True
     HANDFUL = throttle.HANDFUL
+    RATES = throttle.SLACK
+    address_is_a_name = True
     SETTINGS: ClassVar[Mapping[str, str]] = {"url": "SLACK_WEBHOOK_URL"}
     REQUIRED = frozenset({"url"})
     SECRETS = frozenset({"url"})

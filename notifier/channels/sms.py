@@ -14,6 +14,7 @@ from notifier.channels.base import Channel, wrong_url
 from notifier.channels.gsm7 import compose, segments
 from notifier.channels.text import headline
 from notifier.facts import PROVIDER_ID, DeliveryError, Message, Receipt, Result, storable
+from notifier.judge import throttle
 
 if TYPE_CHECKING:
     from twilio.base.exceptions import TwilioException
@@ -72,6 +73,11 @@ class Sms(Channel):
     REQUIRED = frozenset({"account_sid", "auth_token", "from"})
     SECRETS = frozenset({"auth_token"})
     WAITS = 4  # to look for an earlier message, to connect, to be answered, to ask without a callback
+    RATES = throttle.SMS
+    EXAMPLE = 'Write a plus, the country and the number, without spaces: "+14155552671".'
+    RECIPIENTS = "ONCALL_NUMBERS"
+    STAND_IN = "on-call"
+    costs = True
     can_find = True
     can_fold = True
 

@@ -41,7 +41,9 @@ def build(written: Written, raw: object, site: Site) -> tuple[Policy, list[Probl
     tz = written.tz or site.tz
     channels = {alias: channel_of(alias, written, site) for alias in written.channels}
     problems = [
-        problem for alias, entry in written.channels.items() for problem in problems_of(channels[alias], entry, raw)
+        problem
+        for alias, entry in written.channels.items()
+        for problem in problems_of(channels[alias], entry, raw, site)
     ]
     problems += _contradictions(written, raw)
     problems += people_problems(written, raw)

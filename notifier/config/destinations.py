@@ -26,29 +26,11 @@ from notifier.config.problems import (
 )
 from notifier.config.schema import ChannelEntry, LimitEntry, Written
 from notifier.facts import Target
-from notifier.judge import throttle
 from notifier.judge.policy import Channel, Limits, Quiet
 
 TWIN = "console"
 MAX_ADDRESS = 200  # as long as its column
-# Where core/settings.py takes the default channels' recipients from, and whom a twin tells while that is empty.
-RECIPIENTS_FROM = {"slack": "SLACK_CHANNEL", "sms": "ONCALL_NUMBERS", "email": "ALERT_EMAIL_TO"}
-NOBODY_YET = {"sms": "on-call", "email": "team"}
-NAMES_ONLY = frozenset({"slack_webhook", "console", "memory"})  # their address decides nothing
-HOW_TO_WRITE = {
-    "sms": 'Write a plus, the country and the number, without spaces: "+14155552671".',
-    "slack": 'Write "#payments", or an id such as "C0123ABCD".',
-    "email": 'Write such as "team@example.com".',
-}
 NUMBERS = ("timeout", "validity_period")
-# A provider's own limit, or what a person can bear; for channels without RATES.
-RATES = {
-    "sms": throttle.SMS,
-    "slack": throttle.SLACK,
-    "slack_webhook": throttle.SLACK,
-    "email": throttle.MAIL,
-}
-CRITICAL_RATES = {"email": throttle.MAIL_CRITICAL}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,15 +46,16 @@ class Site:
 def channel_of(alias: str, written: Written, site: Site) -> Channel:
     """The channel, or its console twin where one may stand in for credentials or recipients that are not set."""
     entry = written.channels[alias]
-    options = _options(load(entry.backend), entry, site)
+    provider = load(entry.backend)
+    options = _options(provider, entry, site)
     missing = _missing(alias, entry, options, site)
     addresses = tuple(dict.fromkeys(one for one in entry.to if isinstance(one, str)))
     rotations = tuple(dict.fromkeys(one.rotation for one in entry.to if isinstance(one, OnCall)))
-    if not entry.to and entry.backend in NAMES_ONLY:
+    if not entry.to and provider.address_is_a_name:
         addresses = (alias,)
     twin = site.twins and bool(missing or not (addresses or rotations))
     if twin and not (addresses or rotations):
-        addresses = (NOBODY_YET.get(entry.backend, alias),)
+        addresses = (provider.STAND_IN or alias,)
     return Channel(
         alias=alias,
         kind=entry.backend,
@@ -83,8 +66,10 @@ def channel_of(alias: str, written: Written, site: Site) -> Channel:
         failover=entry.failover,
         failover_after=entry.failover_after,
         quiet=tuple(_quiet(alias, written, written.tz or site.tz)),
-        limits=_limits(entry.backend, written.limits.get(alias, LimitEntry())),
+        limits=_limits(provider, written.limits.get(alias, LimitEntry())),
         rotations=rotations,
+        wakes=provider.wakes,
+        costs=provider.costs,
     )
 
 
@@ -106,10 +91,10 @@ def _quiet(alias: str, written: Written, tz: str) -> Iterator[Quiet]:
             yield Quiet(name, tuple(replace(hours, tz=entry.tz or tz) for hours in entry.hours), entry.unless)
 
 
-def _limits(kind: str, entry: LimitEntry) -> Limits:
+def _limits(provider: type[Provider], entry: LimitEntry) -> Limits:
     return Limits(
-        windows=RATES.get(kind, ()) if entry.rates is None else entry.rates,
-        critical=CRITICAL_RATES.get(kind, ()) if entry.rates is None else (),
+        windows=provider.RATES if entry.rates is None else entry.rates,
+        critical=provider.CRITICAL_RATES if entry.rates is None else (),
         messages_per_day=entry.messages_per_day,
         money_per_day=entry.money_per_day,
         price_per_part=entry.price_per_part or Decimal(0),
@@ -120,7 +105,7 @@ def _limits(kind: str, entry: LimitEntry) -> Limits:
 # --- what is wrong with it ----------------------------------------------------------------------------------------
 
 
-def problems_of(channel: Channel, entry: ChannelEntry, raw: object) -> Iterator[Problem]:
+def problems_of(channel: Channel, entry: ChannelEntry, raw: object, site: Site) -> Iterator[Problem]:
     at: Loc = ("CHANNELS", channel.alias)
     yield from _of_options(channel, entry, (*at, "OPTIONS"), raw)
     for index, address in enumerate(entry.to):
@@ -128,9 +113,9 @@ def problems_of(channel: Channel, entry: ChannelEntry, raw: object) -> Iterator[
             continue
         wrong = "is too long" if len(address) > MAX_ADDRESS else wrong_address(channel.kind, address)
         if wrong:
-            yield Problem(path((*at, "TO", index), raw), wrong, HOW_TO_WRITE.get(channel.kind, ""), id=ADDRESS)
+            yield Problem(path((*at, "TO", index), raw), wrong, load(channel.kind).EXAMPLE, id=ADDRESS)
     if channel.backend == channel.kind:
-        yield from _unfinished(channel, path(at, raw))
+        yield from _unfinished(channel, path(at, raw), site)
 
 
 def _of_options(channel: Channel, entry: ChannelEntry, at: Loc, raw: object) -> Iterator[Problem]:
@@ -156,18 +141,19 @@ def wrong_address(kind: str, address: str) -> str:
     wrong = wrong.replace(repr(address), "this")
     if kind not in KINDS and address:  # a site's own class may show it otherwise
         wrong = wrong.replace(address, "this")
-    if kind in HOW_TO_WRITE:
+    if load(kind).EXAMPLE:
         wrong = wrong.partition(":")[0]
     return redact(re.sub(r"as \+\d+", "in full", wrong))
 
 
-def _unfinished(channel: Channel, where: str) -> Iterator[Problem]:
+def _unfinished(channel: Channel, where: str, site: Site) -> Iterator[Problem]:
     """A channel without credentials is a mistake when it has somebody to tell. Without either it was not set up at
     all: fine for a team that does not use it, and worth a line.
     """
     unset = ", ".join(channel.missing)
     are = "are" if len(channel.missing) > 1 else "is"
-    people = RECIPIENTS_FROM.get(channel.kind, 'its "TO"')
+    setting = load(channel.kind).RECIPIENTS
+    people = setting if setting and site.setting(setting) is not None else 'its "TO"'
     remove = 'or remove the channel from NOTIFIER["CHANNELS"] and from where it is named'
     if channel.missing and not (channel.targets or channel.rotations):
         text = f"is not set up, so nobody is told by it: it has no recipients, and {unset} {are} not set"

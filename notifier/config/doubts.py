@@ -115,7 +115,7 @@ def _limits(policy: Policy) -> Iterator[Doubt]:
     for alias, channel in policy.channels.items():
         limits = channel.limits
         budget = limits.messages_per_day is not None or limits.money_per_day is not None
-        if channel.kind == "sms" and not limits.windows and not budget:
+        if channel.costs and not limits.windows and not budget:
             text = "SMS without any limit: a storm of alerts is a storm of SMS, each of which costs"
             yield ("LIMITS", alias), text, "Remove RATES for the default, or give a budget per day.", UNLIMITED
         if limits.overflow and not budget:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from notifier.channels import KINDS
-from notifier.config.destinations import HOW_TO_WRITE, NAMES_ONLY, wrong_address
+from notifier.channels import KINDS, load
+from notifier.config.destinations import wrong_address
 from notifier.config.people_schema import LayerEntry, LayersEntry, PersonEntry
 from notifier.config.problems import ADDRESS, CONTRADICTION, NAME, Loc, Problem, nearest, path, shown
 from notifier.config.schema import Written
@@ -26,7 +26,7 @@ def _person(key: str, entry: PersonEntry) -> Person:
 
 def people_on(channel: Channel, people: Mapping[str, Person]) -> dict[str, Target]:
     """Everybody whom the channel can reach, by the key of their target: who has no turn may still take over."""
-    named = channel.prints or channel.kind in NAMES_ONLY  # what it does with a name is right
+    named = channel.prints or load(channel.kind).address_is_a_name  # what it does with a name is right
     found = (
         Target(channel.alias, channel.kind, one.address_on(channel.alias, channel.kind) or (key if named else ""), key)
         for key, one in people.items()
@@ -89,7 +89,7 @@ def _addresses(key: str, entry: PersonEntry, kinds: Mapping[str, str], raw: obje
             known = sorted({*kinds, *KINDS})
             yield Problem(where, f"there is no channel {shown(channel)}", nearest(channel, known), id=NAME)
         elif kind and (wrong := wrong_address(kind, address)):
-            yield Problem(where, wrong, HOW_TO_WRITE.get(kind, ""), id=ADDRESS)
+            yield Problem(where, wrong, load(kind).EXAMPLE, id=ADDRESS)
 
 
 def _told_apart(written: Written, raw: object) -> Iterator[Problem]:

@@ -11,7 +11,6 @@ from notifier.config.problems import UNHEARD, Doubt
 from notifier.facts import Severity
 from notifier.judge.calendar import QuietHours, quiet_until, zone
 from notifier.judge.match import Matcher
-from notifier.judge.oncall.coverage import WAKES_NOBODY
 from notifier.judge.policy import Channel, Policy
 
 A_MONDAY = date(2026, 1, 5)
@@ -21,7 +20,7 @@ def unheard(policy: Policy) -> Iterator[Doubt]:
     """What is to be said of it, if anything."""
     critical = [policy.channels[alias] for alias in hear_critical(policy)]
     channels = [channel for channel in critical if channel.targets or channel.rotations]
-    ringing = [channel for channel in channels if channel.kind not in WAKES_NOBODY]
+    ringing = [channel for channel in channels if channel.wakes]
     if not channels:
         text = "nobody is told of a critical alert"
         yield ("ROUTES",), text, "Route critical alerts to a channel with recipients.", UNHEARD

@@ -38,7 +38,7 @@ def try_dead(now: datetime, start: Callable[[str, Callable[[], None]], None] | N
             continue
         if targets.was_reported(row):
             continue
-        targets.begin_probe(row, now, costs=channel.kind == "sms")
+        targets.begin_probe(row, now, costs=channel.costs)
         if row.probing:
             tried.add(row.channel)
             (start or _start)(f"probe-{row.channel}", partial(_try, channel, target))

@@ -48,7 +48,7 @@ def judge(
     rows = list(rows)
     if not rows:
         return []
-    targets.begin_probe(target, now, costs=channel.kind == "sms")
+    targets.begin_probe(target, now, costs=channel.costs)
     look = Look(target, channel, policy, now, silences.in_force(now), budget.spent_until(channel, policy.tz, now))
     cleared = []
     for row in rows:

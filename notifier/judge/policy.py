@@ -51,6 +51,8 @@ class Channel:
     quiet: tuple[Quiet, ...] = ()
     limits: Limits = field(default_factory=Limits)
     rotations: tuple[str, ...] = ()  # who of them is on call hears too; see oncall/present.py
+    wakes: bool = True  # rings at night
+    costs: bool = False  # each message costs money
     people: Mapping[str, Target] = field(default_factory=dict, repr=False)  # whom these may reach, by the target's key
 
     @property

@@ -22,6 +22,7 @@ CREDENTIALS: dict[str, object] = {
     "TWILIO_FROM": "+15005550006",
     "EMAIL_BACKEND": "django.core.mail.backends.smtp.EmailBackend",
     "DEFAULT_FROM_EMAIL": "alerts@example.com",
+    "ONCALL_NUMBERS": [],
 }
 SLACK: dict[str, Any] = {"BACKEND": "slack", "TO": "#payments"}
 ONCALL: dict[str, Any] = {"BACKEND": "sms", "TO": ["+14155552671"]}

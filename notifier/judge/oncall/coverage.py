@@ -11,8 +11,6 @@ from notifier.judge.oncall.rota import Shift, shifts
 from notifier.judge.oncall.rotation import Override
 from notifier.judge.policy import Channel, Policy
 
-WAKES_NOBODY = frozenset({"email", "console", "memory"})
-
 
 @dataclass(frozen=True, slots=True)
 class Hole:
@@ -79,7 +77,7 @@ def wakes_nobody(policy: Policy, rotation: str, unreached: Collection[str], crit
 
 
 def _rings(channel: Channel) -> bool:
-    return channel.kind not in WAKES_NOBODY and bool(channel.targets or channel.rotations)
+    return channel.wakes and bool(channel.targets or channel.rotations)
 
 
 def is_unheard(policy: Policy, rotation: str, hole: Hole, critical: Iterable[str]) -> bool:
