@@ -14,9 +14,13 @@ from notifier.config import coverage, credentials, event_types
 from notifier.config.conf import name_of, read_settings
 from notifier.config.problems import Problem
 
+_SETUP = "`manage.py notifier_setup` prints the lines that this site needs."
+
 
 @checks.register("notifier")
 def check_notifier(app_configs: Sequence[AppConfig] | None = None, **_: Any) -> list[checks.CheckMessage]:
+    if not getattr(settings, "NOTIFIER", None):
+        return [_message(Problem("NOTIFIER", "is not set, so nobody is told of anything", _SETUP, "warning", "W004"))]
     policy, problems = read_settings()
     if policy is not None:
         raw = getattr(settings, "NOTIFIER", {})

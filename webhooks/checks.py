@@ -10,6 +10,7 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, register
 from django.core.checks import Warning as CheckWarning
+from django.urls import NoReverseMatch, reverse
 
 from webhooks.conf import ENDPOINT_KEYS, KEYS, MESSAGES, MODES, NUMBERS, RETRY_KEYS, RETRY_NUMBERS, is_positive, strings
 
@@ -33,10 +34,11 @@ def _callback() -> Iterator[CheckMessage]:
 
 
 def _webhooks(raw: Any) -> Iterator[CheckMessage]:
+    if raw is None:
+        yield _absent("WEBHOOKS is not set")
+        return
     if not isinstance(raw, Mapping):
-        yield Error(
-            "WEBHOOKS is missing from the settings, or no dict.", hint="See core/settings.py.", id="webhooks.E001"
-        )
+        yield Error("WEBHOOKS is no dict.", hint='{"ENDPOINTS": {...}}', id="webhooks.E001")
         return
     yield from _unknown_keys("WEBHOOKS", raw, KEYS)
     yield from _numbers("WEBHOOKS", raw, NUMBERS)
@@ -48,15 +50,31 @@ def _webhooks(raw: Any) -> Iterator[CheckMessage]:
 
 def _endpoints(endpoints: Any) -> Iterator[CheckMessage]:
     path = 'WEBHOOKS["ENDPOINTS"]'
-    if not isinstance(endpoints, Mapping) or not endpoints:
-        yield Error(
-            f"{path} names no endpoint, so nothing can be received.",
-            hint='For example {"default": {"SECRETS": ["whsec_..."]}}.',
-            id="webhooks.E003",
-        )
+    if not endpoints:
+        yield _absent(f"{path} names no endpoint")
+        return
+    if not isinstance(endpoints, Mapping):
+        yield Error(f"{path} is no dict.", hint='{"default": {"SECRETS": ["whsec_..."]}}', id="webhooks.E003")
         return
     for name, options in endpoints.items():
         yield from _endpoint(name, options, f"{path}[{name!r}]")
+
+
+def _absent(what: str) -> CheckMessage:
+    """No error: whoever has just installed this must be able to migrate, and to be told what comes next."""
+    hint = "`manage.py notifier_setup` prints the lines, if `notifier` is installed. An endpoint is written such as "
+    hint += '{"default": {"SECRETS": ["whsec_..."]}}.'
+    return CheckWarning(f"{what}, so nothing can be received.", hint=hint, id="webhooks.W012")
+
+
+@register(Tags.urls)
+def receiver_has_a_url(**_: Any) -> list[CheckMessage]:
+    try:
+        reverse("webhooks:receive", args=["default"])
+    except NoReverseMatch:
+        hint = 'Add path("", include("webhooks.urls")) to the urlpatterns: then Stripe posts to /stripe/default/.'
+        return [CheckWarning("No URL leads to the receiver of events.", hint=hint, id="webhooks.W013")]
+    return []
 
 
 def _endpoint(name: Any, options: Any, path: str) -> Iterator[CheckMessage]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -11,7 +13,7 @@ import pytest
 from tests.acceptance.site import eventually
 from tests.fakes.slack import FakeSlack
 from tests.package import bare
-from tests.package.conftest import Installed
+from tests.package.conftest import Installed, clean
 
 EVENT = {
     "id": "evt_bare",
@@ -100,12 +102,42 @@ def test_a_forgotten_app_is_named(installed: Installed, tmp_path: Path) -> None:
     assert "'webhooks' stands on 'alerts_runtime': add that to INSTALLED_APPS too." in said
 
 
+@pytest.mark.parametrize("apps", ['"alerts_runtime", "notifier"', '"alerts_runtime", "webhooks", "notifier"'])
 def test_without_any_setting_nothing_refuses_to_start_and_check_names_what_is_absent(
-    installed: Installed, tmp_path: Path
+    installed: Installed, tmp_path: Path, apps: str
 ) -> None:
     project = bare.start(installed, tmp_path, "mysite")
     with project.settings.open("a") as settings:
-        settings.write('INSTALLED_APPS += ["alerts_runtime", "notifier"]\n')
-    said = project.manage("check", check=False)
-    assert "Traceback" not in said
-    assert "NOTIFIER" in said
+        settings.write(f"INSTALLED_APPS += [{apps}]\n")
+    said = project.manage("check")
+    assert "NOTIFIER: is not set, so nobody is told of anything." in said
+    assert ("WEBHOOKS is not set, so nothing can be received." in said) == ("webhooks" in apps)
+    assert ("No URL leads to the receiver of events." in said) == ("webhooks" in apps)
+    project.manage("migrate")
+    project.manage("notifier_setup")
+
+
+CONSUMER = """
+from notifier.api import alert
+from webhooks.events import StripeEvent
+from webhooks.handlers import on
+from webhooks.signals import webhook_processing_error
+
+@on("invoice.paid")
+def handle(event: StripeEvent) -> None:
+    reveal_type(event.amount)
+    alert("Payout is late", key="payouts", severty="critical")
+
+reveal_type(alert)
+"""
+
+
+def test_a_consumers_type_checker_sees_types(installed: Installed, tmp_path: Path) -> None:
+    (tmp_path / "consumer.py").write_text(CONSUMER)
+    command = [sys.executable, "-m", "mypy", "--python-executable", str(installed.python), "--strict"]
+    command += ["--follow-imports", "silent", "--cache-dir", str(tmp_path / "cache"), "consumer.py"]
+    done = subprocess.run(command, cwd=tmp_path, env=clean(), capture_output=True, text=True, check=False)
+    assert 'Revealed type is "int | None"' in done.stdout, done.stdout + done.stderr
+    assert 'Unexpected keyword argument "severty" for "alert"' in done.stdout
+    assert "key: str" in done.stdout
+    assert "py.typed" not in done.stdout

@@ -9,9 +9,9 @@ import pytest
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import SystemCheckError
-from django.test import override_settings
+from django.test import Client, override_settings
 
-from webhooks.checks import check_webhooks
+from webhooks.checks import check_webhooks, receiver_has_a_url
 from webhooks.conf import config
 
 GOOD = {"default": {"SECRETS": ["whsec_1"]}}
@@ -24,12 +24,14 @@ SECRET = "sk_live_not_for_anybodys_eyes"
         ({"ENDPOINTS": GOOD}, []),
         ({"ENDPOINTS": GOOD, "MODE": "inline", "RETRY": {"ATTEMPTS": 2, "TRANSIENT": ["shop.Busy"]}}, []),
         ({"ENDPOINTS": {"default": {"SECRETS": "whsec_1"}}}, []),  # one may stand alone
-        (None, [("webhooks.E001", "WEBHOOKS is missing")]),
+        (None, [("webhooks.W012", "WEBHOOKS is not set, so nothing can be received")]),
+        (3, [("webhooks.E001", "WEBHOOKS is no dict")]),
         ({"ENDPOINTS": GOOD, "TOLERENCE": 9}, [("webhooks.E002", "Did you mean 'TOLERANCE'?")]),
         ({"ENDPOINTS": GOOD, "lease": 9}, [("webhooks.E002", "Did you mean 'LEASE'?")]),
         ({"ENDPOINTS": GOOD, "ZZZ": 9}, [("webhooks.E002", "Known are: ENDPOINTS, MODE")]),
-        ({}, [("webhooks.E003", "names no endpoint")]),
-        ({"ENDPOINTS": {}}, [("webhooks.E003", "names no endpoint")]),
+        ({}, [("webhooks.W012", "names no endpoint")]),
+        ({"ENDPOINTS": {}}, [("webhooks.W012", "names no endpoint")]),
+        ({"ENDPOINTS": ["default"]}, [("webhooks.E003", "is no dict")]),
         ({"ENDPOINTS": {"default": {"SECRETS": []}}}, [("webhooks.E004", "Set STRIPE_WEBHOOK_SECRET to")]),
         ({"ENDPOINTS": {"default": {"SECRETS": ["", " "]}}}, [("webhooks.E004", "has no signing secret")]),
         ({"ENDPOINTS": {"connect": {}}}, [("webhooks.E004", "Set STRIPE_WEBHOOK_SECRET_CONNECT to")]),
@@ -96,7 +98,7 @@ def test_while_a_site_is_set_up_a_missing_secret_only_warns() -> None:
 
 @pytest.mark.django_db  # Django's own checks ask the database
 def test_the_checks_run_with_manage_py_check() -> None:
-    with override_settings(WEBHOOKS={"ENDPOINTS": {}}), pytest.raises(SystemCheckError, match=r"webhooks\.E003"):
+    with override_settings(WEBHOOKS={"ENDPOINTS": {}}), pytest.raises(SystemCheckError, match=r"webhooks\.W012"):
         call_command("check")
 
 
@@ -128,3 +130,14 @@ def test_no_secret_shows_when_the_settings_are_printed() -> None:
         assert endpoint.secrets
         assert not any(secret in repr(config()) for secret in endpoint.secrets)
     assert settings.WEBHOOKS
+
+
+class NoUrls:
+    urlpatterns: list[object] = []
+
+
+@override_settings(ROOT_URLCONF=NoUrls)
+def test_a_site_whose_urls_lead_nowhere_is_told_and_its_posts_are_answered() -> None:
+    (found,) = receiver_has_a_url()
+    assert (found.id, found.msg) == ("webhooks.W013", "No URL leads to the receiver of events.")
+    assert Client().post("/stripe/default/", b"{}", content_type="application/json").status_code == 404
