@@ -85,6 +85,11 @@ def asks_each(alert_id: int) -> bool:
     return Escalation.objects.filter(alert=alert_id, asks_each=True).exists()
 
 
+def is_one_left(alert_id: int) -> bool:
+    """Whether a step of an alert is still to come."""
+    return Escalation.objects.filter(alert=alert_id, due_at__isnull=False).exists()
+
+
 def asks(alert: Alert, person: str, address: str, policy: Policy, now: datetime) -> bool:
     """Whether it is this person's answer too that the steps wait for."""
     for row in Escalation.objects.filter(alert=alert, asks_each=True):

@@ -23,7 +23,7 @@ def of_one(story: Story) -> tuple[Button, ...]:
         Button("Resolve", Verb.RESOLVE, this),
         *(() if silenced else _silences(this)),
         *((Button("Replay", Verb.REPLAY, this),) if waits else ()),
-        *((Button("Next person", Verb.ESCALATE, this),) if story.turn.place else ()),
+        *((Button("Next person", Verb.ESCALATE, this),) if story.turn.more else ()),
     )
 
 

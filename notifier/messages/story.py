@@ -126,7 +126,7 @@ def tell(
         held_by=notification.held_by,
         held_since=notification.held_since,
         instead_of=notification.instead_of,
-        turn=_turn(notification, policy) if reason is Reason.ESCALATED else Turn(),
+        turn=_turn(notification, reason, policy),
         next_update_at=_next_update_at(reason, told, alert, policy.timing(notification.route), now),
         thread=notification.thread,
         code=notification.code,
@@ -278,17 +278,20 @@ def _children(alert: Alert) -> Children:
     return Children(named[0].children, named[0].failures, tuple((child.pk, child.headline) for child in named))
 
 
-def _turn(row: Notification, policy: Policy) -> Turn:
+def _turn(row: Notification, reason: Reason, policy: Policy) -> Turn:
     route = policy.route(row.route)
-    plan = route.levels if route else ()
-    if row.level >= len(plan):
-        return Turn()  # the route has fewer steps now
+    if route is None or not route.escalate:
+        return Turn()
+    more = escalations.is_one_left(row.alert_id)
+    if reason is not Reason.ESCALATED or row.level >= len(route.levels):  # the route may have fewer steps now
+        return Turn(more=more)
     others = Notification.objects.filter(alert=row.alert_id, told_at__isnull=False).exclude(pk=row.pk)
     told = others.values_list("target__channel").annotate(first=Min("parts_told__attempt__started_at"))
     return Turn(
-        escalation.place(plan, plan[row.level]),
+        escalation.place(route.levels, route.levels[row.level]),
         tuple(told.order_by("first")[:NAMED_CHANNELS]),
         escalations.asks_each(row.alert_id),
+        more,
     )
 
 

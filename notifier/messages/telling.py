@@ -56,6 +56,7 @@ class Turn:
     place: str = ""  # which step of the route's escalation, in words
     told: tuple[tuple[str, datetime], ...] = ()  # the channels that heard before, and when first
     asks_each: bool = False  # somebody has answered, and not each who was asked
+    more: bool = False  # a step is left
 
 
 @dataclass(frozen=True, slots=True)

@@ -208,6 +208,7 @@ def test_a_night_from_the_failure_to_the_digest(night: Night) -> None:
     assert "Critical: invoice.paid cannot be processed" in night.first_message()
     [page] = night.texts(ANA)
     assert page.startswith("CRIT invoice.paid")
+    assert "Next person" in night.first_message()
     night.until("02:24")
     assert night.texts(BEN) == []
 

@@ -32,7 +32,7 @@ HOLDS = (
     "diverted: could not be delivered",
     "diverted: set aside: token_revoked: Slack does not accept the bot's token; install the app again",
 )
-STEP = Turn("step 1 of 2", told=(("oncall", at(13, 2)), ("slack", at(13, 2))))
+STEP = Turn("step 1 of 2", more=True, told=(("oncall", at(13, 2)), ("slack", at(13, 2))))
 STORIES: dict[Reason, Story] = {
     Reason.FIRST: FIRST,
     Reason.UPDATE: STORM,
