@@ -13,6 +13,7 @@ from functools import cache, partial
 
 from django.db import connection, transaction
 from django.db.models import F, Q
+from django.db.models.functions import Least
 
 from alerts_runtime.database.fast_sql import columns, create, select, update
 from alerts_runtime.isolation.parts import on_its_own
@@ -98,9 +99,10 @@ def page(alert: Alert, to: To, route: str, level: int, policy: Policy, now: date
         target=targets.row_of(to),
         defaults={"route": route, "reason": Reason.ESCALATED, "level": level},
     )
-    # Also while something is being sent to it: whoever sends that tells this next.
-    Notification.objects.filter(pk=row.pk).update(level=level)
-    row.level = level
+    # Also while something is being sent to it: whoever sends that tells this next. What it was told of another route's
+    # steps, or before the alert opened again, says nothing of this one.
+    row.level, row.told_level = level, min(row.told_level, level - 1)
+    Notification.objects.filter(pk=row.pk).update(level=level, told_level=Least(F("told_level"), level - 1))
     if not created and not row.route:
         _update(row, route=route)
     replan(row, alert, policy, now)

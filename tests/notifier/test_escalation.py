@@ -489,6 +489,17 @@ def test_a_worse_alert_is_escalated_by_the_route_that_takes_it_then(site: Scene,
     )
 
 
+def test_what_another_route_told_somebody_is_no_page_of_this_one(site: Scene, configure: Configure) -> None:
+    milder = [{"after": "2m", "to": "boss"}, {"after": "4m", "to": "second"}]
+    routes = [{"name": "milder", "match": {"severity": "error"}, "to": "first", "escalate": milder}, ROUTE]
+    configure(channels=CHANNELS, routes=routes)
+    alert = site.alert()
+    live(site, 5)
+    Alert.objects.filter(pk=alert.pk).update(severity=Severity.CRITICAL, planned_for="")
+    site.fail()
+    assert (15, "second", "escalated") in live(site, 10)
+
+
 # --- the dry run ----------------------------------------------------------------------------------------------------
 
 AT = ("--event", "invoice.paid", "--exception", "KeyError", "--at", "2026-11-23T12:00+00:00")
