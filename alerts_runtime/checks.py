@@ -10,11 +10,13 @@ from django.apps import apps
 from django.conf import settings
 from django.core import checks
 from django.core.checks import CheckMessage, Error, Tags, register
-from django.core.exceptions import ValidationError
+from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.core.validators import validate_email
 from django.db import DEFAULT_DB_ALIAS, connection, router
 
+from alerts_runtime.background import registered
 from alerts_runtime.engine import hints
+from alerts_runtime.worker.runner import Worker
 
 NEEDED_FOR_SQLITE = ("transaction_mode", "IMMEDIATE")
 
@@ -113,6 +115,24 @@ def worker_has_threads(**_kwargs: Any) -> list[CheckMessage]:
             f"WORKER_THREADS is {threads}: a worker would process no event.",
             hint="Set it to 1 or more.",
             id="alerts_runtime.E001",
+        )
+    ]
+
+
+@register(Tags.database, deploy=True)
+def a_worker_takes_connections(**_kwargs: Any) -> list[CheckMessage]:
+    """For whoever sets the database's limit; to SQLite a connection is a file that is open once more."""
+    if connection.vendor == "sqlite":
+        return []
+    try:
+        number = Worker(registered()).connections
+    except ImproperlyConfigured:  # which has a check of its own
+        return []
+    return [
+        checks.Info(
+            f"One worker takes {number} connections to the database when all of its threads are at work.",
+            hint="All workers' together, and one for each thread of the web service, must be fewer than its limit.",
+            id="alerts_runtime.I001",
         )
     ]
 

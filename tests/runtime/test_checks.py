@@ -117,3 +117,26 @@ def test_a_router_for_our_tables_is_an_error(settings: Any) -> None:
     assert message.id == "alerts_runtime.E007"
     assert "'events'" in message.msg
     assert "'swa_webhooks'" in str(message.hint)
+
+
+def test_it_says_how_many_connections_a_worker_takes(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def said(channels: int) -> int:
+        aliases = [f"chat{number}" for number in range(channels)]
+        settings.NOTIFIER = {"CHANNELS": {alias: {"BACKEND": "memory"} for alias in aliases}, "ROUTES": {"*": aliases}}
+        (message,) = checks.a_worker_takes_connections()
+        return int(message.msg.partition("takes ")[2].partition(" ")[0])
+
+    monkeypatch.setattr(type(connections["default"]), "vendor", "postgresql")
+    alone = said(1)
+    assert alone >= 4 + 1 + 2 + 1 + 1  # events, a courier, two ticks, the heartbeat, whoever listens
+    assert (said(3), said(4), said(60)) == (alone + 2, alone + 3, alone + 3)
+    monkeypatch.setattr(type(connections["default"]), "vendor", "sqlite")
+    assert checks.a_worker_takes_connections() == []
+
+
+def test_where_the_alerts_cannot_be_read_their_own_check_says_so(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.NOTIFIER = {"CHANNELS": {"chat": {"BACKEND": "nothing"}}}
+    monkeypatch.setattr(type(connections["default"]), "vendor", "postgresql")
+    assert checks.a_worker_takes_connections() == []
