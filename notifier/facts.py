@@ -284,6 +284,7 @@ class Message:
     footer: tuple[str, ...] = ()  # why this was sent, what was held
     links: tuple[Link, ...] = ()
     buttons: tuple[Button, ...] = ()
+    unsubscribe_url: str = ""  # of a digest, where it goes by mail
     answer_url: str = ""  # where its recipient can answer it: as good as a key, so it is in no text that is kept
     short: str = ""  # for SMS: everything in one sentence
     subject: str = ""  # for email

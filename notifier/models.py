@@ -155,6 +155,7 @@ class Target(models.Model):
     dead_told = models.BooleanField(default=False)  # its own alert has been raised
     probe_at = models.DateTimeField(null=True)  # set aside: when one message tries whether it can be reached again
     probing = False  # one may go now; of this instance alone
+    no_digests_since = models.DateTimeField(null=True, blank=True)  # unsubscribed from them
 
     class Meta:
         indexes = [models.Index(fields=["channel"], name="swa_targets_of_channel")]

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from django.db import close_old_connections
 from django.utils import timezone
 
-from alerts_runtime.isolation.threads import daemon
+from alerts_runtime.isolation.threads import close_connections, daemon
 from alerts_runtime.redaction.loggers import get_logger
 from notifier.answers import slack_work
 from notifier.answers.slack_asked import Asked, of_button, of_command
@@ -120,7 +120,7 @@ def _hear(client: BaseSocketModeClient, request: SocketModeRequest) -> None:
         log.exception("answer lost", provider="slack")
         return
     finally:
-        close_old_connections()
+        close_connections()  # the library ends this thread when it likes
     client.send_socket_mode_response(SocketModeResponse(envelope_id=request.envelope_id))
 
 

@@ -82,10 +82,10 @@ class Email(Channel):
         subject = first_subject or one_line(message.subject or message.title)[: min(SUBJECT, HANDLE - len(thread) - 1)]
         letter = mail.EmailMultiAlternatives(
             subject,
-            plain(message) + (f"\n{ANSWER}: {message.answer_url}\n" if message.answer_url else ""),
+            plain(message) + _links(message),
             self.option("from_email"),
             [address],
-            headers=_headers(own_id, thread),
+            headers=_headers(own_id, thread) | _unsubscribe(message),
         )
         if message.html:
             letter.attach_alternative(message.html, "text/html")
@@ -161,6 +161,19 @@ def _headers(own_id: str, thread: str) -> dict[str, str]:
     if thread != own_id:
         headers |= {"In-Reply-To": one_line(thread), "References": one_line(thread)}
     return headers
+
+
+def _links(message: Message) -> str:
+    """Those that are as good as keys, and so in no text that is kept."""
+    links = ((ANSWER, message.answer_url), ("No more digests", message.unsubscribe_url))
+    return "".join(f"\n{words}: {url}\n" for words, url in links if url)
+
+
+def _unsubscribe(message: Message) -> dict[str, str]:
+    """One click, RFC 8058."""
+    if not message.unsubscribe_url:
+        return {}
+    return {"List-Unsubscribe": f"<{message.unsubscribe_url}>", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
 
 
 def _id_of(status: Any) -> str:

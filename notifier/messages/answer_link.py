@@ -1,13 +1,16 @@
-"""The signed link by which a recipient can answer: of one alert and one recipient, for a time and for nothing else."""
+"""Signed links of a recipient: to answer one alert, for a time; to unsubscribe from digests. Each for nothing else."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import timedelta
 
-from django.core.signing import BadSignature, SignatureExpired, TimestampSigner
+from django.core.signing import BadSignature, SignatureExpired, Signer, TimestampSigner
+from django.urls import NoReverseMatch, reverse
 
 LASTS = timedelta(days=3)
-_SALT = "notifier.answer"  # what is signed for another purpose opens nothing here
+# What is signed for one purpose opens nothing that is for the other.
+_SALT, _DIGESTS = "notifier.answer", "notifier.digests"
 
 
 def token(notification: int) -> str:
@@ -24,3 +27,21 @@ def read(token: str) -> tuple[int, bool]:
         return int(signer.unsign(token)), False
     except (BadSignature, ValueError):
         return 0, False
+
+
+def unsubscribe_url(target: int, site_url: str) -> str:
+    """Where a recipient unsubscribes from digests, for good; "" unless the site is reached by HTTPS (RFC 8058)."""
+    if not site_url.startswith("https://"):
+        return ""
+    with suppress(NoReverseMatch):
+        token = Signer(salt=_DIGESTS).sign(str(target))
+        return site_url.rstrip("/") + reverse("notifier_pages:unsubscribe", args=[token])
+    return ""
+
+
+def read_unsubscribe(token: str) -> int:
+    """The recipient; 0 when the link was not made here."""
+    try:
+        return int(Signer(salt=_DIGESTS).unsign(token))
+    except (BadSignature, ValueError):
+        return 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 
@@ -17,7 +18,7 @@ from notifier.facts import Message, Reason
 from notifier.intake import source
 from notifier.judge.builtin import while_it_holds
 from notifier.judge.policy import Policy
-from notifier.messages import digest, notes, render, story
+from notifier.messages import answer_link, digest, notes, render, story
 from notifier.messages.sms_text import Rest
 from notifier.messages.telling import Story
 from notifier.messages.wording import listed
@@ -131,7 +132,7 @@ def digest_message(row: Digest, policy: Policy, now: datetime, *, before: Attemp
         return notes.compose(
             row, policy, now, site_url=_site_url(), reference=reference, possible_repeat=before is not None
         )
-    return digest.compose(
+    message = digest.compose(
         row,
         policy,
         now,
@@ -140,6 +141,8 @@ def digest_message(row: Digest, policy: Policy, now: datetime, *, before: Attemp
         reference=before.reference if before else new_reference(),
         possible_repeat=before is not None,
     )
+    url = answer_link.unsubscribe_url(row.target_id, _site_url())
+    return replace(message, unsubscribe_url=url) if message and url else message
 
 
 def new_reference() -> str:

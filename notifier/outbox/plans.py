@@ -33,6 +33,7 @@ from notifier.outbox import last_resort, targets
 
 log = get_logger(__name__)
 
+UNSUBSCRIBED = "unsubscribed"
 DIVERTED = "diverted"  # how `held_by` begins while others stand in for a target
 # Between two looks whether a target can be told itself again; grows with the time that it could not.
 LOOK_AGAIN = timedelta(minutes=30)
@@ -427,25 +428,32 @@ def ensure_digest(name: str, target: To, starts_at: datetime, ends_at: datetime,
     if previous is not None and previous.ends_at >= ends_at:
         return False
     starts = min(starts_at, previous.ends_at) if previous else starts_at
+    wanted = previous is not None and row.no_digests_since is None
     _, created = Digest.objects.get_or_create(
         name=name,
         target=row,
         ends_at=ends_at,
         defaults={
             "starts_at": starts,
-            "due_at": now if previous else None,
-            "outcome": "" if previous else "set up",
+            "due_at": now if wanted else None,
+            "outcome": "" if wanted else UNSUBSCRIBED if previous else "set up",
         },
     )
-    return created and previous is not None
+    return created and wanted
 
 
 def digest_now(name: str, target: To, starts_at: datetime, now: datetime) -> Digest:
-    """A digest of the time since the last one, due at once."""
+    """A digest of the time since the last one, due at once; not for who has unsubscribed."""
     row = targets.row_of(target)
     previous = Digest.objects.filter(name=name, target=row).order_by("-ends_at").first()
+    starts, wanted = previous.ends_at if previous else starts_at, row.no_digests_since is None
     return Digest.objects.create(
-        name=name, target=row, starts_at=previous.ends_at if previous else starts_at, ends_at=now, due_at=now
+        name=name,
+        target=row,
+        starts_at=starts,
+        ends_at=now,
+        due_at=now if wanted else None,
+        outcome="" if wanted else UNSUBSCRIBED,
     )
 
 

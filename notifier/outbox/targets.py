@@ -279,6 +279,12 @@ def told_of_death(target: Target) -> None:
     Target.objects.filter(pk=target.pk, dead_since=target.dead_since).update(dead_told=True)
 
 
+def want_digests(target_id: int, now: datetime, *, wanted: bool) -> bool:
+    """A recipient unsubscribes from digests, or wants them again; False when it was so already."""
+    rows = Target.objects.filter(pk=target_id, no_digests_since__isnull=not wanted)
+    return bool(rows.update(no_digests_since=None if wanted else now))
+
+
 def is_failing(target: Target) -> bool:
     return target.held_by.startswith(FAILING)
 

@@ -6,7 +6,7 @@ from django.apps import apps
 from django.contrib.auth.views import LogoutView
 from django.urls import path
 
-from notifier.pages import act, alert, answer, digests, log, login, now, oncall, routing, silences
+from notifier.pages import act, alert, answer, digests, log, login, now, oncall, routing, silences, unsubscribe
 
 app_name = "notifier_pages"
 urlpatterns = [
@@ -28,6 +28,7 @@ urlpatterns = [
     path("digests/", digests.digests, name="digests"),
     path("digests/<int:number>/", digests.digest, name="digest"),
     path("answer/<str:token>/", answer.answer, name="answer"),
+    path("unsubscribe/<str:token>/", unsubscribe.unsubscribe, name="unsubscribe"),
     path("login/", login.log_in, name="login"),
     path("logout/", LogoutView.as_view(next_page="notifier_pages:login"), name="logout"),
 ]
