@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from django.contrib import admin
 from django.core.exceptions import BadRequest
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.urls import NoReverseMatch, reverse
 
 
 class Listed(admin.ModelAdmin):  # type: ignore[type-arg]  # Django's admin has no generic classes at run time
     """A list that loads no long texts, and answers 400 to a filter that a database cannot be asked."""
 
     long_fields: tuple[str, ...] = ()  # loaded for one row, not for a page of rows
+    page_of: tuple[str, str] = ("", "")  # the operator's page of such a row, and the field that names it there
+
+    def view_on_site(self, obj: Any) -> str | None:
+        """Where people act on it, by Django's own button; nothing where those pages are not mounted."""
+        name, field = self.page_of
+        with suppress(NoReverseMatch):
+            return reverse(name, args=[getattr(obj, field)]) if name else None
+        return None
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).defer(*self.long_fields)

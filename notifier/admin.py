@@ -43,6 +43,7 @@ class NotificationInline(ReadOnly, admin.TabularInline):  # type: ignore[type-ar
 
 @admin.register(Alert)
 class AlertAdmin(ReadOnly, Listed):
+    page_of = ("notifier_pages:alert", "pk")
     long_fields = ("traceback", "message", "hint", "context", "exceptions", "frame")
     list_display = ["id", "severity", "headline", "count", "opened_at", "last_at", "acknowledged_until", "resolved_at"]
     list_filter = [("resolved_at", admin.EmptyFieldListFilter), "severity", "category", "livemode", "source"]

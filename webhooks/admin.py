@@ -48,6 +48,7 @@ class FailureInline(ReadOnly, admin.TabularInline):  # type: ignore[type-arg] # 
 
 @admin.register(WebhookEvent)
 class WebhookEventAdmin(ReadOnly, Listed):
+    page_of = ("notifier_pages:event", "event_id")
     long_fields = ("body",)
     list_display = ("event_id", "type", "state", "attempts", "received_at", "due_at", "last_error")
     list_filter = ("state", "livemode", "endpoint", "how_processed", "received_at", "type")

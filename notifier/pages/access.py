@@ -16,7 +16,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import BadRequest
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render, resolve_url
 from django.templatetags.static import static
@@ -80,7 +80,10 @@ def page(permission: str = VIEW, *, back: str = "") -> Callable[[View], View]:
             with timezone.override(ZoneInfo(viewer.zone)):
                 if not request.user.has_perms((VIEW, permission)):
                     return show(request, viewer, "refused", {"permission": permission}, status=403)
-                return view(request, viewer, *args, **kwargs)
+                try:
+                    return view(request, viewer, *args, **kwargs)
+                except Http404 as missing:
+                    return show(request, viewer, "missing", {"what": str(missing)}, status=404)
 
         return never_cache(login_not_required(transaction.non_atomic_requests(inner)))
 

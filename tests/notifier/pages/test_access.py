@@ -101,7 +101,9 @@ def test_odd_addresses_are_taken_for_what_they_are(looker: Client, query: str, p
 
 def test_numbers_that_no_alert_has(looker: Client) -> None:
     for number in (0, 9, 10**30):
-        assert looker.get(f"/alerts/{number}/").status_code == 404
+        answer = looker.get(f"/alerts/{number}/")
+        assert answer.status_code == 404
+        assert "See what is open" in answer.content.decode()
 
 
 def test_the_groups_hold_three_different_rights_and_are_left_alone_once_made(db: None) -> None:

@@ -200,3 +200,12 @@ def test_odd_addresses(looker: Client, query: str) -> None:
     an_event()
     assert looker.get(EVENTS + query).status_code == 200
     assert looker.get(f"{EVENTS}evt_unknown/").status_code == 404
+
+
+def test_the_admins_raw_rows_lead_to_the_pages(admin_client: Client, scene: object) -> None:
+    row = an_event(state=State.DEAD)
+    alert = failed(row)
+    raw = admin_client.get(f"/admin/swa_webhooks/webhookevent/{row.pk}/change/").content.decode()
+    assert f'href="{EVENTS}{row.event_id}/"' in raw
+    raw = admin_client.get(f"/admin/swa_notifier/alert/{alert.pk}/change/").content.decode()
+    assert f'href="/alerts/{alert.pk}/"' in raw
