@@ -68,7 +68,7 @@ quick: $(VENV)/.ready-dev
 
 # Pictures of every page, for docs/pages.md and to be looked at.
 screenshots: $(VENV)/.ready-dev
-	SCREENSHOTS=docs/images/pages $(BIN)/pytest -q -n0 tests/browser -k accessible
+	SCREENSHOTS=$(CURDIR)/docs/images/pages $(BIN)/pytest -q tests/browser -k accessible
 
 pure:
 	$(BIN)/pytest -q $(addprefix tests/notifier/test_, $(addsuffix .py, $(PURE)))
