@@ -11,8 +11,8 @@ from django.db import transaction
 from notifier.alerts.store import state_of
 from notifier.channels import load
 from notifier.facts import Due, Failure, Message, Reason, Severity, Target, Verdict
-from notifier.flow import escalations, pipeline, silences
-from notifier.flow.escalations import Coming
+from notifier.flow import pipeline, silences, steps
+from notifier.flow.steps import Coming
 from notifier.judge import guards, timing
 from notifier.judge.classify import classify, subject_of
 from notifier.judge.policy import Channel, Policy
@@ -71,8 +71,8 @@ def _as_if(failure: Failure, verdict: Verdict, policy: Policy, now: datetime) ->
     heard = [_heard(alert, one.target, one.route.name, policy, now) for one in targets_of(tried, policy.channels)]
     for one in heard:  # grows while it is gone through: who stands in may have somebody who stands in
         heard += _stand_ins(alert, one, heard, policy, now)
-    steps = tuple(escalations.coming(alert, policy, now))
-    return Explanation(verdict, tried, count=alert.count, heard=tuple(heard), steps=steps)
+    left = tuple(steps.coming(alert, policy, now))
+    return Explanation(verdict, tried, count=alert.count, heard=tuple(heard), steps=left)
 
 
 def _stand_ins(alert: Alert, of: Heard, heard: Sequence[Heard], policy: Policy, now: datetime) -> list[Heard]:

@@ -17,7 +17,7 @@ from alerts_runtime.wakeups.wake import wake
 from notifier.alerts.store import state_of
 from notifier.channels import load
 from notifier.facts import AlertState, Due, Reason
-from notifier.flow import escalations, silences
+from notifier.flow import escalations, silences, steps
 from notifier.judge import guards
 from notifier.judge.policy import Channel, Policy
 from notifier.models import Notification, Target
@@ -125,7 +125,7 @@ def _case(row: Notification, alert: AlertState, reason: Reason, look: Look) -> g
         told_elsewhere=row.held_by.startswith(plans.DIVERTED),
         edits=bool(row.thread) and load(look.channel.backend).can_edit,
         budget_until=look.budget_until,
-        asks_each=reason is Reason.ESCALATED and escalations.asks_each(row.alert_id),
+        asks_each=reason is Reason.ESCALATED and steps.asks_each(row.alert_id),
     )
 
 

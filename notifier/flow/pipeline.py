@@ -15,7 +15,7 @@ from notifier.alerts import store
 from notifier.alerts.store import Recorded
 from notifier.config.conf import get_policy
 from notifier.facts import Failure, Severity, Verdict
-from notifier.flow import escalations, ignores, inhibit
+from notifier.flow import escalations, ignores, inhibit, steps
 from notifier.judge import guards
 from notifier.judge.classify import classify, subject_of
 from notifier.judge.escalation import Level
@@ -139,7 +139,7 @@ def escalate(alert: Alert, now: datetime) -> Level | None:
     """Take the next step of its escalation now, whoever has it; None when none is left, and then nothing changes."""
     policy = policy_now(now)
     with transaction.atomic():
-        if not escalations.coming(alert, policy, now):
+        if not steps.coming(alert, policy, now):
             return None
         take_back(alert, now)
         alert.refresh_from_db()
@@ -148,7 +148,7 @@ def escalate(alert: Alert, now: datetime) -> Level | None:
 
 def asks(alert: Alert, person: str, address: str, now: datetime) -> bool:
     """Whether a step of its escalation waits for this person's answer, whoever else has answered."""
-    return escalations.asks(alert, person, address, policy_now(now), now)
+    return steps.asks(alert, person, address, policy_now(now), now)
 
 
 def reconsider(alert: Alert, now: datetime) -> None:

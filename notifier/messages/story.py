@@ -19,7 +19,7 @@ from django.urls import NoReverseMatch, reverse
 from alerts_runtime.database.fast_sql import columns, select
 from notifier.alerts import store as alerts
 from notifier.facts import Category, Frame, Link, Money, Reason, Severity, Timing, Told
-from notifier.flow import escalations, silences
+from notifier.flow import silences, steps
 from notifier.judge import escalation
 from notifier.judge.match import matches
 from notifier.judge.policy import Policy
@@ -282,7 +282,7 @@ def _turn(row: Notification, reason: Reason, policy: Policy) -> Turn:
     route = policy.route(row.route)
     if route is None or not route.escalate:
         return Turn()
-    more = escalations.is_one_left(row.alert_id)
+    more = steps.is_one_left(row.alert_id)
     if reason is not Reason.ESCALATED or row.level >= len(route.levels):  # the route may have fewer steps now
         return Turn(more=more)
     others = Notification.objects.filter(alert=row.alert_id, told_at__isnull=False).exclude(pk=row.pk)
@@ -290,7 +290,7 @@ def _turn(row: Notification, reason: Reason, policy: Policy) -> Turn:
     return Turn(
         escalation.place(route.levels, route.levels[row.level]),
         tuple(told.order_by("first")[:NAMED_CHANNELS]),
-        escalations.asks_each(row.alert_id),
+        steps.asks_each(row.alert_id),
         more,
     )
 

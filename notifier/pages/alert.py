@@ -13,7 +13,7 @@ from django.views.decorators.http import require_safe
 
 from notifier.config.conf import get_policy
 from notifier.facts import Money
-from notifier.flow import escalations
+from notifier.flow import steps as steps_ahead
 from notifier.judge.money import format_money
 from notifier.messages import phrases
 from notifier.messages.story import event_url
@@ -70,7 +70,7 @@ def context(request: HttpRequest, viewer: Viewer, row: Alert) -> dict[str, Any]:
     frames = stack.frames(row.traceback)
     rows, more = events(row, request.GET.get("find", "").strip(), request.GET.get("from", ""))
     until = row.acknowledged_until
-    steps = escalations.coming(row, policy_now(viewer.now), viewer.now)
+    steps = steps_ahead.coming(row, policy_now(viewer.now), viewer.now)
     return {
         "alert": row,
         "story": told,

@@ -1,0 +1,121 @@
+"""Where the steps of an alert stand, by the tables and by the settings as they are. Writes nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from alerts_runtime.redaction.masking import masked
+from notifier.alerts.store import state_of
+from notifier.facts import Reason, Told
+from notifier.facts import Target as To
+from notifier.flow import each
+from notifier.judge import guards
+from notifier.judge.escalation import Acknowledged, Level
+from notifier.judge.policy import Channel, Policy, Route
+from notifier.judge.route import try_routes
+from notifier.models import Alert, Escalation
+from notifier.outbox import reachable
+
+
+@dataclass(frozen=True, slots=True)
+class Coming:
+    """A step that comes unless somebody acknowledges the alert."""
+
+    route: str
+    level: Level
+    at: datetime
+    nobody: str  # why it would reach nobody, as it is now: then the next one comes at this moment
+
+
+def coming(alert: Alert, policy: Policy, now: datetime) -> list[Coming]:
+    """What is still to come of an alert's escalation, in order of time."""
+    found = []
+    for row in Escalation.objects.filter(alert=alert, due_at__isnull=False):
+        route = route_of(row, alert, policy)
+        left = route.levels[row.level + 1 :] if route else ()
+        at = row.due_at or now
+        for level, after in zip(left, (*left[1:], None), strict=True):
+            nobody = reachable.nobody(level, policy)
+            found.append(Coming(row.route, level, at, nobody))
+            if after is not None and not nobody:
+                at = max(at, now) + (after.at - level.at)
+    return sorted(found, key=lambda one: one.at)
+
+
+def is_one_left(alert_id: int) -> bool:
+    """Whether a step of an alert is still to come."""
+    return Escalation.objects.filter(alert=alert_id, due_at__isnull=False).exists()
+
+
+def asks_each(alert_id: int) -> bool:
+    """Whether the steps of an alert go on although somebody has acknowledged it."""
+    return Escalation.objects.filter(alert=alert_id, asks_each=True).exists()
+
+
+def asks(alert: Alert, person: str, address: str, policy: Policy, now: datetime) -> bool:
+    """Whether it is this person's answer too that the steps wait for."""
+    for row in Escalation.objects.filter(alert=alert, asks_each=True):
+        route = policy.route(row.route)
+        left = _left(row, alert, route, policy, now) if route else []
+        if any(each.names(one, policy) & {person, masked(address)} for one in left):
+            return True
+    return False
+
+
+def route_of(row: Escalation, alert: Alert, policy: Policy) -> Route | None:
+    """Its route as it is now; when that is gone or has no steps, the one with steps that takes the alert."""
+    known = policy.route(row.route)
+    if known is not None and known.escalate:
+        return known
+    tried = try_routes(state_of(alert).subject, policy.routes, last_attempt=True)
+    return next((one.route for one in tried if not one.why_not and one.route.escalate), None)
+
+
+def left_of_round(row: Escalation, route: Route) -> list[Level]:
+    """The levels of its round that have not been taken."""
+    left = route.levels[row.level + 1 :]
+    return [level for level in left if level.round == route.levels[row.level].round]
+
+
+def held(alert: Alert, in_force: tuple[guards.Silenced, ...], now: datetime) -> guards.Gate | None:
+    """What holds every message on the alert: who is told nothing cannot be waited for."""
+    case = guards.Case(
+        reason=Reason.ESCALATED,
+        alert=state_of(alert),
+        told=Told(),
+        channel=Channel("", "", "", ()),
+        now=now,
+        silences=in_force,
+    )
+    return guards.ignored(case) or guards.inhibited(case) or guards.silenced(case)
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What was answered, as it counts for the steps."""
+
+    by: Acknowledged | None = None
+    asks_each: bool = False  # somebody has it, and not yet each of those whom a step asks
+
+
+def answered(row: Escalation, alert: Alert, route: Route, policy: Policy, now: datetime) -> Answered:
+    """The acknowledgement that counts: what has become worse since is nobody's yet, and a step may ask each of them."""
+    until = alert.acknowledged_until
+    if until is None or is_worse(alert):
+        return Answered()
+    if now < until and _left(row, alert, route, policy, now):
+        return Answered(asks_each=True)
+    return Answered(Acknowledged(alert.acknowledged_at or alert.opened_at, until))
+
+
+def is_worse(alert: Alert) -> bool:
+    """Than it was when somebody acknowledged it."""
+    return alert.acknowledged_severity is not None and alert.severity > alert.acknowledged_severity
+
+
+def _left(row: Escalation, alert: Alert, route: Route, policy: Policy, now: datetime) -> list[To]:
+    """Who has still to answer of those whom the steps that were taken ask each."""
+    asking = [level for level in route.levels[: row.level + 1] if level.each]
+    people = {one.key: one for level in asking for one in reachable.people(level, policy)}
+    return each.left(alert, people.values(), policy, now) if people else []
