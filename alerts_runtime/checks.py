@@ -106,6 +106,19 @@ def our_tables_are_in_the_default_database(**_kwargs: Any) -> list[CheckMessage]
 
 
 @register()
+def times_have_zones(**_kwargs: Any) -> list[CheckMessage]:
+    if settings.USE_TZ:
+        return []
+    return [
+        Error(
+            "USE_TZ is False: times without a zone cannot be compared with Stripe's, nor told to people elsewhere.",
+            hint="Set USE_TZ = True, as new projects have it. TIME_ZONE stays the zone of what people read.",
+            id="alerts_runtime.E008",
+        )
+    ]
+
+
+@register()
 def worker_has_threads(**_kwargs: Any) -> list[CheckMessage]:
     threads: int = getattr(settings, "WORKER_THREADS", 4)  # as in webhooks.loops
     if threads >= 1:

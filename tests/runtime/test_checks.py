@@ -32,6 +32,12 @@ def test_sqlite_without_immediate_transactions_is_warned_of(
     assert [message.id for message in checks.sqlite_waits_for_its_turn()] == found
 
 
+def test_times_without_zones_are_an_error(settings: Any) -> None:
+    assert checks.times_have_zones() == []
+    settings.USE_TZ = False
+    assert [message.id for message in checks.times_have_zones()] == ["alerts_runtime.E008"]
+
+
 @pytest.mark.parametrize(("threads", "found"), [(1, []), (0, ["alerts_runtime.E001"]), (-1, ["alerts_runtime.E001"])])
 def test_a_worker_without_threads_is_an_error(threads: int, found: list[str], settings: Any) -> None:
     settings.WORKER_THREADS = threads

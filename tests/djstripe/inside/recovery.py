@@ -52,6 +52,10 @@ def test_stripes_next_delivery_ends_it_and_people_hear_both(stripe: Stripe, hand
     assert "Resolved" in over
 
 
+def test_the_site_passes_every_check(database: None) -> None:
+    call_command("check", fail_level="ERROR")  # raises when there is one
+
+
 def test_each_delivery_looks_whether_a_worker_runs(stripe: Stripe, looks: list[bool]) -> None:
     stripe.post(stripe.event())
     assert looks
