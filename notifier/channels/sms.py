@@ -95,6 +95,9 @@ class Sms(Channel):
             hint = "Write a number of yours (+14155552671), a messaging service (MG...), or a name of up to 11 letters."
             yield "from", "can send no SMS", hint
         yield from wrong_url("base_url", options.get("base_url"))
+        yield from wrong_url("inbound", options.get("inbound"))
+        if options.get("inbound") and not sender.startswith("MG") and re.search(r"[A-Za-z ]", sender):
+            yield "inbound", "is set, and a sender's name can receive nothing", "Send from a number of yours."
 
     @property
     def answered_by(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
-from notifier.config import steps
+from notifier.config import answering, steps
 from notifier.config.covers import covers, severities_of
 from notifier.config.problems import (
     CIRCLE,
@@ -41,6 +41,7 @@ def doubts(written: Written, policy: Policy, raw: object) -> Iterator[Problem]:
         *_circles(policy, "OVERFLOW", {alias: channel.limits.overflow for alias, channel in policy.channels.items()}),
         *_digests(written, policy),
         *steps.doubts(written),
+        *answering.doubts(policy),
         *_expected(policy),
     )
     for loc, text, hint, id_ in dict.fromkeys(found):  # a mistake in DEFAULTS shows at every route

@@ -25,6 +25,7 @@ SHAPE, NAME, VALUE, ADDRESS, CREDENTIALS, RECIPIENTS, CONTRADICTION, WRONG_CREDE
 NEVER, UNUSED, IMPATIENT, UNHEARD, UNLIMITED, CIRCLE, LONG_SMS, NO_TYPE, TWINS, NOT_SET_UP, NO_EFFECT, UNCOVERED = (
     f"W{n:03}" for n in range(1, 13)
 )
+NOBODY_ANSWERS = "W013"
 # What the environment has not filled in yet. The table itself is right, so everything else goes on working.
 UNFINISHED = frozenset({ADDRESS, CREDENTIALS, RECIPIENTS})
 

@@ -332,6 +332,7 @@ DOUBTS: list[tuple[str, dict[str, Any], str, str]] = [
     ("W007", {"DIGESTS": {"d": {"TO": ["team", "oncall"]}}}, '["DIGESTS"]["d"]["TO"][1]', "not fit into an SMS"),
     ("W008", {"EXPECT": {"payments": "6h"}}, '["EXPECT"]["payments"]', "not the name of an event type"),
     ("W008", {"EXPECT": {"invoice.*": "6h"}}, '["EXPECT"]["invoice.*"]', "not the name of an event type"),
+    ("W013", channel(OPTIONS={"signing_secret": "made-up"}), '["CHANNELS"]["slack"]', "nobody may press one"),
     ("W011", {"LIMITS": {"oncall": {"OVERFLOW": "slack"}}}, '["LIMITS"]["oncall"]', "OVERFLOW is never used"),
     ("W011", {"DIGESTS": {"d": {"TO": "team", "WEEKDAY": "tue"}}}, '["DIGESTS"]["d"]["WEEKDAY"]', "EVERY week"),
 ]
