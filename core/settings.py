@@ -355,6 +355,8 @@ HEARTBEAT_URL = env.web_address("HEARTBEAT_URL")
 SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
 # Delivery receipts: Twilio posts to this URL what became of an SMS; Anymail's tracking needs "user:password".
 TWILIO_STATUS_CALLBACK = f"{SITE_URL.rstrip('/')}/notifier/twilio/status/" if SITE_URL.startswith("http") else ""
+TWILIO_VOICE_FROM = env.str("TWILIO_VOICE_FROM", "")  # a number that can call, for channels of the kind "voice"
+TWILIO_VOICE_ANSWERS = env.str("TWILIO_VOICE_ANSWERS", "")  # where Twilio posts the keys that are pressed in a call
 TWILIO_INBOUND = env.str("TWILIO_INBOUND", "")  # where Twilio posts what people answer; empty: they cannot
 if env.str("ANYMAIL_WEBHOOK_SECRET", ""):
     ANYMAIL["WEBHOOK_SECRET"] = env.str("ANYMAIL_WEBHOOK_SECRET")

@@ -10,6 +10,7 @@ KINDS: dict[str, str] = {
     "slack": "notifier.channels.slack.Slack",
     "slack_webhook": "notifier.channels.slack_webhook.SlackWebhook",
     "sms": "notifier.channels.sms.Sms",
+    "voice": "notifier.channels.voice.Voice",
     "email": "notifier.channels.email.Email",
     "console": "notifier.channels.console.Console",
     "memory": "notifier.channels.memory.Memory",

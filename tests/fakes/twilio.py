@@ -26,13 +26,13 @@ class FakeTwilio(Fake):
     name = "twilio"
 
     def respond(self, request: Request) -> Reply:
-        if not re.fullmatch(r"/2010-04-01/Accounts/AC\w+/Messages\.json", request.path):
+        if not re.fullmatch(r"/2010-04-01/Accounts/AC\w+/(Messages|Calls)\.json", request.path):
             return problem(404, 20404, "The requested resource was not found")
         if not request.headers.get("authorization", "").startswith("Basic "):
             return problem(401, 20003, "Authenticate")
         if request.method == "GET":
             return self._list(request.query)
-        return self._create(request)
+        return self._call(request) if request.path.endswith("/Calls.json") else self._create(request)
 
     def _create(self, request: Request) -> Reply:
         fields = request.fields
@@ -44,6 +44,17 @@ class FakeTwilio(Fake):
         message = _resource(request.path.split("/")[3], fields)
         self.messages.append(message)
         return Reply.of(message, 201)
+
+    def _call(self, request: Request) -> Reply:
+        """https://www.twilio.com/docs/voice/api/call-resource"""
+        fields = request.fields
+        if fields.get("To", "") in MAGIC:
+            return problem(400, *MAGIC[fields["To"]])
+        if len(fields.get("Twiml", "")) > 4000:
+            return problem(400, 21218, "Invalid ApplicationSid or TwiML")
+        call = {"sid": "CA" + secrets.token_hex(16), "to": fields["To"], "twiml": fields.get("Twiml")}
+        self.messages.append(call | {"from": fields.get("From")})
+        return Reply.of(call, 201)
 
     def _list(self, query: dict[str, str]) -> Reply:
         found = [message for message in reversed(self.messages) if message["to"] == query.get("To", message["to"])]

@@ -25,7 +25,7 @@ SLACK_TOKEN = "xoxb-0000-slacktokenslacktoken"
 TWILIO_TOKEN = "twiliotokentwiliotoken0123456789"
 ESP_TOKEN = "esptoken-esptoken-esptoken"
 PHONE = "+14155552671"
-HTTP_KINDS = ("slack", "slack_webhook", "sms", "postmark", "mailgun", "resend", "brevo", "amazon_ses")
+HTTP_KINDS = ("slack", "slack_webhook", "sms", "voice", "postmark", "mailgun", "resend", "brevo", "amazon_ses")
 TIMEOUT = 5.0  # seconds; a busy machine must not make an answer late
 SHORT_TIMEOUT = 0.3  # for answers that are to be late
 TOO_LATE = 1.5
@@ -135,6 +135,8 @@ def rig(slack: FakeSlack, twilio: FakeTwilio, esp: FakeEsp, backend: Callable[..
             return _rig(slack, lambda url, timeout: _webhook(url + path, timeout), "#payments", path.rpartition("/")[2])
         if kind == "sms":
             return _rig(twilio, _sms, PHONE, TWILIO_TOKEN)
+        if kind == "voice":
+            return _rig(twilio, lambda url, timeout: _sms(url, timeout, "voice"), PHONE, TWILIO_TOKEN)
         return _rig(esp, lambda url, timeout: _esp(kind, url, timeout, backend), "oncall@shop.example", ESP_TOKEN)
 
     return build
@@ -159,9 +161,9 @@ def _webhook(url: str, timeout: float) -> Channel:
     return load("slack_webhook")({"url": url, "timeout": timeout})
 
 
-def _sms(url: str, timeout: float) -> Channel:
+def _sms(url: str, timeout: float, kind: str = "sms") -> Channel:
     account = {"account_sid": "AC00000000000000000000000000000000", "auth_token": TWILIO_TOKEN}
-    return load("sms")({**account, "from": "+15005550006", "base_url": url, "timeout": timeout})
+    return load(kind)({**account, "from": "+15005550006", "base_url": url, "timeout": timeout})
 
 
 def _esp(kind: str, url: str, timeout: float, backend: Callable[..., None]) -> Channel:

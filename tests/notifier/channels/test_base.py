@@ -74,7 +74,7 @@ def test_a_sites_own_channel_is_found_by_its_path() -> None:
 @pytest.mark.parametrize(
     ("kind", "words"),
     [
-        ("slak", "no channel is called 'slak'; there are slack, slack_webhook, sms, email, console, memory"),
+        ("slak", "no channel is called 'slak'; there are slack, slack_webhook, sms, voice, email, console, memory"),
         ("shop.channels.Pager", "'shop.channels.Pager' cannot be imported"),
         ("notifier.channels.sms.Pager", "'notifier.channels.sms.Pager' cannot be imported"),
         ("notifier.facts.Message", "'notifier.facts.Message' is not a subclass"),
