@@ -3,7 +3,8 @@
 Each table has one writer: alerts.py writes Alert and Occurrence; targets.py Target; outbox.py with attempts.py and
 reports.py Notification, Attempt, AttemptPart and Digest; silences.py Silence; ignores.py Ignored; alerts/log.py
 LogEntry; flow/escalations.py Escalation; flow/heard.py Heard; flow/listeners.py Listener; oncall/overrides.py
-Override; oncall/handovers.py Handover; feeds/links.py CalendarLink.
+Override; oncall/handovers.py Handover; feeds/links.py CalendarLink; calendars/imports.py
+ImportedCalendar.
 """
 
 from django.db import models
@@ -482,3 +483,18 @@ class CalendarLink(models.Model):
 
     def __str__(self) -> str:
         return f"{self.rotation}, {self.person or 'all'}: address {self.number}"
+
+
+class ImportedCalendar(models.Model):
+    """The shifts of a rotation that is kept elsewhere, as they were read last without trouble."""
+
+    rotation = models.CharField(max_length=50, unique=True)
+    source = models.CharField(max_length=64)  # a hash of the address: what another address said does not count
+    shifts = models.JSONField(default=list)  # [start, end, person] each, in UTC
+    unknown = models.JSONField(default=list)  # what events say that names nobody of PEOPLE
+    read_at = models.DateTimeField(null=True)  # when that was
+    tried_at = models.DateTimeField()
+    error = models.CharField(max_length=300, blank=True)  # of the last try
+
+    def __str__(self) -> str:
+        return f"calendar of {self.rotation}"

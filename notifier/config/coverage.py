@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from importlib.util import find_spec
+from pathlib import Path
 
-from notifier.config.problems import UNCOVERED, UNREACHED, UNUSED, Problem, path, shown
+from notifier.config.problems import UNCOVERED, UNREACHED, UNUSED, VALUE, Problem, path, shown
 from notifier.config.unheard import hear_critical
 from notifier.judge.oncall import coverage
 from notifier.judge.oncall.rotation import Rotation
@@ -23,6 +25,9 @@ def problems(policy: Policy, raw: object, now: datetime) -> Iterator[Problem]:
             hint = f'Write {{"oncall": {shown(rotation.name)}}} there, or remove it.'
             yield Problem(where, text, hint, level="warning", id=UNUSED)
             continue
+        if rotation.ics:
+            yield from _calendar(rotation, where)
+            continue  # whom it names is known when it has been read: see the alert
         yield from _unreached(policy, rotation, raw)
         gaps = [hole for hole in coverage.holes(policy, rotation.name, (), now, now + AHEAD) if hole.person is None]
         if gaps:
@@ -31,6 +36,14 @@ def problems(policy: Policy, raw: object, now: datetime) -> Iterator[Problem]:
             text = f"nobody is on call {coverage.when(gaps[0], rotation.tz)}{more}: {costs}"
             hint = "Add a member or a layer, or let somebody take it over: manage.py override."
             yield Problem(where, text, hint, level="warning", id=UNCOVERED)
+
+
+def _calendar(rotation: Rotation, where: str) -> Iterator[Problem]:
+    if find_spec("recurring_ical_events") is None:
+        hint = 'Install it: pip install "stripe-webhook-alerts[ics]".'
+        yield Problem(where, "a calendar is read by recurring-ical-events, which is not installed", hint, id=VALUE)
+    elif "://" not in rotation.ics and not Path(rotation.ics).is_file():
+        yield Problem(where, "there is no such file here", "Write its whole path.", level="warning", id=UNCOVERED)
 
 
 def _times(number: int) -> str:

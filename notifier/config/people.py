@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from notifier.channels import KINDS, load
 from notifier.config.destinations import wrong_address
-from notifier.config.people_schema import LayerEntry, LayersEntry, PersonEntry
+from notifier.config.people_schema import CalendarEntry, LayerEntry, LayersEntry, OneLayerEntry, PersonEntry
 from notifier.config.problems import ADDRESS, CONTRADICTION, NAME, Loc, Problem, nearest, path, shown
 from notifier.config.schema import Written
 from notifier.facts import Target
@@ -39,13 +39,14 @@ def rotations_of(written: Written, tz: str) -> dict[str, Rotation]:
     found = {}
     for name, entry in written.oncall.items():
         zone = entry.tz or tz
-        layers = entry.layers if isinstance(entry, LayersEntry) else (entry,)
         found[name] = Rotation(
             name=name,
             tz=zone,
-            layers=tuple(_layer(one, index, zone) for index, one in enumerate(layers)),
+            layers=tuple(_layer(one, index, zone) for index, one in enumerate(_layers(entry))),
             handover_message=entry.handover_message,
             day_before=entry.day_before,
+            ics=entry.ics if isinstance(entry, CalendarEntry) else "",
+            allow_private=isinstance(entry, CalendarEntry) and entry.allow_private,
         )
     return found
 
@@ -64,6 +65,15 @@ def _layer(entry: LayerEntry, index: int, tz: str) -> Layer:
     )
 
 
+def _layers(entry: OneLayerEntry | LayersEntry | CalendarEntry) -> tuple[LayerEntry, ...]:
+    match entry:
+        case LayersEntry():
+            return entry.layers
+        case OneLayerEntry():
+            return (entry,)
+    return ()
+
+
 def people_problems(written: Written, raw: object) -> Iterator[Problem]:
     channels = raw.get("CHANNELS") if isinstance(raw, Mapping) else None
     named = {str(alias): "" for alias in channels} if isinstance(channels, Mapping) else {}  # also what is wrong itself
@@ -72,8 +82,7 @@ def people_problems(written: Written, raw: object) -> Iterator[Problem]:
         yield from _addresses(key, entry, kinds, raw)
     yield from _told_apart(written, raw)
     for name, rotation in written.oncall.items():
-        layers = rotation.layers if isinstance(rotation, LayersEntry) else (rotation,)
-        for index, layer in enumerate(layers):
+        for index, layer in enumerate(_layers(rotation)):
             at: Loc = ("ONCALL", name, *(("LAYERS", index) if isinstance(rotation, LayersEntry) else ()))
             for seat, member in enumerate(layer.members):
                 if member.since and member.until and member.until < member.since:

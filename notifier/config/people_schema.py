@@ -88,6 +88,15 @@ def _recipient(value: object, info: ValidationInfo) -> str | OnCall:
     return OnCall(name)
 
 
+def _calendar(text: str) -> str:
+    scheme = text.partition("://")[0].lower() if "://" in text else ""
+    if scheme == "webcal":
+        return f"https://{text.partition('://')[2]}"
+    if scheme not in ("https", "http", "") or not text.strip():
+        raise ValueError("not a calendar: write an https address, or the path of an .ics file")
+    return text
+
+
 Recipient = Annotated[str | OnCall, PlainValidator(_recipient)]
 Key = Annotated[str, AfterValidator(_key)]
 PersonName = Annotated[str, AfterValidator(_person)]
@@ -139,9 +148,24 @@ class LayersEntry(Notes):
     tz: Tz | None = None
 
 
+class CalendarEntry(Notes):
+    """A rotation that is kept elsewhere, and read from there."""
+
+    ics: Annotated[str, AfterValidator(_calendar)]
+    allow_private: bool = False
+    tz: Tz | None = None
+
+
+def _form(value: object) -> str:
+    keys = value if isinstance(value, Mapping) else ()
+    return "layers" if "LAYERS" in keys else "calendar" if "ICS" in keys else "one"
+
+
 RotationEntry = Annotated[
-    Annotated[OneLayerEntry, Tag("one")] | Annotated[LayersEntry, Tag("layers")],
-    Discriminator(lambda value: "layers" if isinstance(value, Mapping) and "LAYERS" in value else "one"),
+    Annotated[OneLayerEntry, Tag("one")]
+    | Annotated[LayersEntry, Tag("layers")]
+    | Annotated[CalendarEntry, Tag("calendar")],
+    Discriminator(_form),
 ]
 
 
@@ -149,5 +173,7 @@ def rotation_keys(loc: tuple[str | int, ...]) -> list[str]:
     """The keys that may stand at a place of ONCALL."""
     if "MEMBERS" in loc:
         return ["person", "from", "until"]
+    if "calendar" in loc:
+        return [name.upper() for name in CalendarEntry.model_fields]
     model = NamedLayerEntry if "LAYERS" in loc else OneLayerEntry
-    return [*(name.upper() for name in model.model_fields), *(() if "LAYERS" in loc else ("LAYERS",))]
+    return [*(name.upper() for name in model.model_fields), *(() if "LAYERS" in loc else ("LAYERS", "ICS"))]

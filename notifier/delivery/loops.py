@@ -19,6 +19,7 @@ from alerts_runtime.redaction.masking import masked
 from alerts_runtime.wakeups.wake import wake
 from notifier import api
 from notifier.alerts import store
+from notifier.calendars import imports
 from notifier.config.conf import get_policy
 from notifier.delivery import holes, idle_probe
 from notifier.delivery.courier import Courier, topic_of
@@ -55,6 +56,8 @@ def loops() -> Iterator[Loop]:
             busy=courier.busy,
             pool=pool,
         )
+    if any(rotation.ics for rotation in get_policy().rotations.values()):
+        yield Loop("notifier-calendars", imports.Reader().step)
     yield Loop("notifier-tick", Tick().step)
 
 

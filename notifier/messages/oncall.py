@@ -40,6 +40,8 @@ def on_call(rotation: str, duty: Duty, people: Mapping[str, Person], now: dateti
 def because(duty: Duty | Shift) -> str:
     if duty.why is Why.OVERRIDE:
         return f"override {duty.override}" if duty.override else "an override"
+    if duty.why is Why.CALENDAR:
+        return "its calendar"
     return _WHY.get(duty.why, f"shift of {duty.layer}")
 
 

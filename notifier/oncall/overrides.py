@@ -11,7 +11,7 @@ from notifier.judge.oncall.people import Person
 from notifier.judge.oncall.rota import person_at
 from notifier.judge.oncall.rotation import Override as Period
 from notifier.judge.oncall.rotation import Rotation
-from notifier.models import Override
+from notifier.models import ImportedCalendar, Override
 
 LONGEST = timedelta(days=366)
 
@@ -75,9 +75,20 @@ def undo(row: Override, by: str, now: datetime) -> Override:
 
 
 def in_force(rotation: str, since: datetime) -> list[Period]:
-    """The rotation's overrides that count at some time after `since`."""
+    """The rotation's overrides that count at some time after `since`, and the events of its calendar, if it has one."""
     rows = Override.objects.filter(rotation=rotation, ends_at__gt=since).order_by("pk")
-    return [found for row in rows if (found := _period(row)) is not None]
+    return [*_imported(rotation, since), *(found for row in rows if (found := _period(row)) is not None)]
+
+
+def _imported(rotation: str, since: datetime) -> list[Period]:
+    """The events of a rotation that is read from a calendar: below every override, the one that begins later first."""
+    row = ImportedCalendar.objects.filter(rotation=rotation).only("shifts").first()
+    found = sorted((start, end, person) for start, end, person in row.shifts) if row else []
+    periods = (
+        Period(number - len(found), rotation, person, datetime.fromisoformat(start), datetime.fromisoformat(end))
+        for number, (start, end, person) in enumerate(found)
+    )
+    return [period for period in periods if period.end > since]
 
 
 def _period(row: Override) -> Period | None:

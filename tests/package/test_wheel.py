@@ -72,7 +72,12 @@ def test_this_sites_pins_are_within_the_ranges_and_neither_lacks_one() -> None:
 
 def test_extras_agree_with_the_requirements_of_each_engine() -> None:
     extras: dict[str, list[str]] = project()["optional-dependencies"]  # type: ignore[assignment]  # TOML
-    files = {"celery": "requirements-celery.txt", "huey": "requirements-huey.txt", "ses": "requirements-ses.txt"}
+    files = {
+        "celery": "requirements-celery.txt",
+        "huey": "requirements-huey.txt",
+        "ses": "requirements-ses.txt",
+        "ics": "requirements-ics.txt",
+    }
     for extra, file in files.items():
         known = pins(file)
         for wanted in map(Requirement, extras[extra]):

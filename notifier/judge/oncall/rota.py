@@ -21,6 +21,7 @@ class Why(StrEnum):
 
     OVERRIDE = "override"  # somebody took the period over
     SHIFT = "shift"
+    CALENDAR = "calendar"  # an event of the calendar that the rotation is read from
     EMPTY_SEAT = "empty seat"  # the turn is of a seat that nobody sits on
     OUTSIDE_HOURS = "outside the hours"  # no layer is in force
     NOT_STARTED = "not started"  # before the first handover
@@ -136,16 +137,21 @@ def _piece(rotation: Rotation, overrides: Sequence[Override], at: datetime) -> D
     above: list[Duty] = []  # what says nothing here, until it may say something
     for override in overrides:
         if override.start <= at < override.end:
-            taken = Duty(override.person, override.start, override.end, Why.OVERRIDE, override=override.id)
-            return _cut(taken, above)
+            return _cut(_of_override(override), above)
         edges = (override.end, None) if override.end <= at else (None, override.start)
-        above.append(Duty(None, edges[0], edges[1], Why.OVERRIDE))
+        above.append(Duty(None, edges[0], edges[1], Why.NO_MEMBERS))
     for layer in reversed(rotation.layers):
         duty = _layer_at(layer, at)
         if duty.person:
             return _cut(duty, above)
         above.append(duty)
-    return _cut(above[-1], above)
+    return _cut(above[-1], above) if above else Duty(None, None, None, Why.NO_MEMBERS)
+
+
+def _of_override(override: Override) -> Duty:
+    if override.id < 0:
+        return Duty(override.person, override.start, override.end, Why.CALENDAR, "calendar", override.start)
+    return Duty(override.person, override.start, override.end, Why.OVERRIDE, override=override.id)
 
 
 def _cut(duty: Duty, above: Sequence[Duty]) -> Duty:

@@ -60,6 +60,8 @@ class Rotation:
     layers: tuple[Layer, ...]
     handover_message: bool = True  # who comes on call is told, and what is open
     day_before: bool = False  # and of the shift to come, a day before
+    ics: str = ""  # instead of layers: the address or the file of a calendar, whose events are the shifts
+    allow_private: bool = False  # that address may be in a private network
 
     @property
     def people(self) -> tuple[str, ...]:
@@ -72,7 +74,7 @@ class Rotation:
 class Override:
     """A period, start <= t < end, for which a person takes over whatever the layers say."""
 
-    id: int  # of two that overlap the one with the higher id counts: it was made later
+    id: int  # of two that overlap the one with the higher id counts: it was made later; below 0 of an imported event
     rotation: str
     person: str
     start: datetime
