@@ -23,7 +23,7 @@ from notifier.oncall.present import policy_now
 from notifier.pages import stack, stories, timeline
 from notifier.pages.access import Viewer, guarded, page, show
 
-EVENTS = 25  # on a page
+EVENTS = 15  # on a page
 EARLIER = 5  # alerts of the same kind
 
 

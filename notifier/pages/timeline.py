@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from alerts_runtime.redaction.masking import named
 from notifier.facts import Reason, Result, Severity
 from notifier.messages import answered
+from notifier.messages.wording import listed
 from notifier.models import Alert, Attempt, AttemptPart, LogEntry, Notification, Occurrence
 
 MOST = 100  # messages; a reminder every five minutes for a week would be two thousand
@@ -106,11 +107,16 @@ def _failures(alert: Alert) -> Iterator[Entry]:
 
 
 def _messages(parts: list[AttemptPart]) -> Iterator[Entry]:
+    """One entry for what several recipients were told in the same minute, with the same outcome."""
+    together: dict[tuple[datetime, str, str], list[AttemptPart]] = {}
     for part in parts:
-        attempt = part.attempt
-        who = named(attempt.target.channel, attempt.target.address)
-        text = _("%(who)s: %(why)s") % {"who": who, "why": REASONS[Reason(part.reason)]}
-        yield Entry(attempt.started_at, KINDS.get(Result(attempt.result), "trouble"), text, answer(attempt))
+        minute = part.attempt.started_at.replace(second=0, microsecond=0)
+        together.setdefault((minute, part.reason, answer(part.attempt)), []).append(part)
+    for (_minute, reason, outcome), some in together.items():
+        first = some[0].attempt
+        whom = {named(part.attempt.target.channel, part.attempt.target.address): None for part in some}
+        text = _("%(who)s: %(why)s") % {"who": listed(list(whom)), "why": REASONS[Reason(reason)]}
+        yield Entry(first.started_at, KINDS.get(Result(first.result), "trouble"), text, outcome)
 
 
 def answer(attempt: Attempt) -> str:

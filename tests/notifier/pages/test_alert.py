@@ -10,6 +10,7 @@ from django.test import Client
 from django.utils import timezone
 
 from notifier.models import Alert, LogEntry, Notification
+from tests.notifier.conftest import Configure
 from tests.notifier.pages.conftest import a_client, queries
 from tests.notifier.rows import a_notification, an_alert, failures
 from tests.notifier.scene import BUG, HOUR, Scene
@@ -65,14 +66,29 @@ def test_the_time_line_tells_messages_holds_and_answers(actor: Client, scene: Sc
     assert page.index("the plan was deleted") < page.index("First failure")
 
 
+def test_what_several_heard_in_the_same_minute_is_one_entry(looker: Client, scene: Scene, configure: Configure) -> None:
+    configure(
+        channels={name: {"BACKEND": "memory", "TO": [name]} for name in ("chat", "phone", "mail")},
+        routes={"*": ["chat", "phone", "mail"]},
+    )
+    alert = scene.alert(exceptions=BUG)
+    scene.deliver()
+    page = _page(looker, alert)
+    assert page.count("the first message taken by the provider") == 1
+    for name in ("chat", "phone", "mail"):
+        assert name in page
+
+
 def test_events_are_searched_and_paged_each_one_once(looker: Client) -> None:
     alert = an_alert()
     failures(alert, *({"event_id": f"evt_{number // 2:03}", "customer": f"cus_{number // 2}"} for number in range(80)))
-    first = looker.get(f"/alerts/{alert.pk}/")
-    second = looker.get(f"/alerts/{alert.pk}/?from={first.context['more']}")
-    ids = [row.occurrence.event_id for page in (first, second) for row in page.context["rows"]]
+    ids, start = list[str](), ""
+    for _ in range(3):
+        page = looker.get(f"/alerts/{alert.pk}/?from={start}")
+        ids += [row.occurrence.event_id for row in page.context["rows"]]
+        start = page.context["more"]
     assert ids == [f"evt_{number:03}" for number in range(39, -1, -1)]
-    assert second.context["more"] == ""
+    assert start == ""
     assert [row.occurrence.event_id for row in looker.get(f"/alerts/{alert.pk}/?find=cus_7").context["rows"]] == [
         "evt_007"
     ]
