@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -20,12 +20,14 @@ class Pool:
     """Threads that many loops share, since each thread has a database connection of its own.
 
     `ready` names those of its loops that have something due, by one question; it may name too many, never too few.
-    Where `busy` of a loop says so, it is asked without being named.
+    Where `busy` of a loop says so, it is asked without being named. `oldest_due` answers for all of them at once what
+    each loop's own would, by their names.
     """
 
     name: str
     threads: int
     ready: Callable[[], Collection[str]]
+    oldest_due: Callable[[datetime], Mapping[str, datetime]] | None = None
 
 
 @dataclass(frozen=True)
@@ -66,3 +68,16 @@ def register(factory: Factory) -> None:
 def registered() -> tuple[Loop, ...]:
     """The loops of every app, made anew."""
     return tuple(loop for factory in _factories for loop in factory())
+
+
+def waiting(now: datetime) -> Iterator[tuple[datetime, str]]:
+    """Since when something waits, for each loop for which something does."""
+    pools: dict[str, Pool] = {}
+    for loop in registered():
+        if loop.pool is not None and loop.pool.oldest_due is not None:
+            pools[loop.pool.name] = loop.pool
+        elif loop.oldest_due and (due := loop.oldest_due(now)) is not None:
+            yield due, loop.name
+    for pool in pools.values():
+        if pool.oldest_due is not None:
+            yield from ((due, name) for name, due in pool.oldest_due(now).items())

@@ -61,12 +61,7 @@ def judge(
 
 def inspect(now: datetime) -> Finding:
     """Asks the database. Raises what it raises."""
-    waiting = [
-        (due, loop.name)
-        for loop in background.registered()
-        if loop.oldest_due and (due := loop.oldest_due(now)) is not None
-    ]
-    due, name = min(waiting, default=(None, ""))
+    due, name = min(background.waiting(now), default=(None, ""))
     beat = heartbeat.last_beat()
     silent = heartbeat.silent(name, now, BEAT_WITHIN) if due else None
     return Finding(judge(beat, due, now, silent), beat, due, name)

@@ -44,7 +44,7 @@ COURIERS = 4  # threads, which decide and write: what waits for a provider has o
 
 def loops() -> Iterator[Loop]:
     """A courier for each channel, which share threads, and a thread for tick."""
-    pool = Pool("couriers", COURIERS, ready)
+    pool = Pool("couriers", COURIERS, ready, oldest_of_all)
     for alias in get_policy().channels:
         courier = Courier(alias)
         yield Loop(
@@ -70,19 +70,28 @@ def ready() -> set[str]:
 
 def oldest_due(alias: str) -> Callable[[datetime], datetime | None]:
     """Since when something could have gone out on a channel and has not."""
+    return lambda now: _oldest(now, Q(target__channel=alias)).get(alias)
 
-    def oldest(now: datetime) -> datetime | None:
-        free = Notification.objects.filter(target__channel=alias, due_at__lte=now, sending__isnull=True)
-        digests = Digest.objects.filter(target__channel=alias, due_at__lte=now, sending__isnull=True)
-        # What a provider makes wait is late, unless others have heard of it. What waited for anything else of its
-        # target (a throttle) could have gone out since that wait ended.
-        asked = Q(target__held_by__startswith=targets.ASKS_TO_WAIT)
-        waits = Q(target__next_at__gt=now) & ~asked
-        since = Case(When(asked, then="due_at"), default=Greatest("due_at", Coalesce("target__next_at", "due_at")))
-        alerts_due = free.exclude(held_by__startswith=plans.DIVERTED)
-        found = [rows.exclude(waits).aggregate(at=Min(since))["at"] for rows in (alerts_due, digests)]
-        return min((at for at in found if at), default=None)
 
+def oldest_of_all(now: datetime) -> dict[str, datetime]:
+    """The same of every courier for which something waits, by one question of each table."""
+    channels = get_policy().channels
+    return {topic_of(alias): at for alias, at in _oldest(now, Q()).items() if alias in channels}
+
+
+def _oldest(now: datetime, which: Q) -> dict[str, datetime]:
+    free = Notification.objects.filter(which, due_at__lte=now, sending__isnull=True)
+    digests = Digest.objects.filter(which, due_at__lte=now, sending__isnull=True)
+    # What a provider makes wait is late, unless others have heard of it. What waited for anything else of its
+    # target (a throttle) could have gone out since that wait ended.
+    asked = Q(target__held_by__startswith=targets.ASKS_TO_WAIT)
+    waits = Q(target__next_at__gt=now) & ~asked
+    since = Case(When(asked, then="due_at"), default=Greatest("due_at", Coalesce("target__next_at", "due_at")))
+    alerts_due = free.exclude(held_by__startswith=plans.DIVERTED)
+    oldest: dict[str, datetime] = {}
+    for rows in (alerts_due, digests):
+        for alias, at in rows.exclude(waits).values_list("target__channel").annotate(at=Min(since)):
+            oldest[alias] = min(at, oldest.get(alias, at))
     return oldest
 
 

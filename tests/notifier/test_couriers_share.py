@@ -7,7 +7,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from alerts_runtime.worker.runner import Worker
 from notifier import api
@@ -56,6 +57,22 @@ def test_it_names_all_that_a_courier_would_find(
         assert named == {"slack"} if found else named <= {"slack"}
         if after == AFTER:
             assert named == ({"slack"} if found else set())
+
+
+@pytest.mark.django_db
+def test_how_long_each_has_waited_is_one_question_however_many_they_are(configure: Configure) -> None:
+    aliases = [f"c{number}" for number in range(20)]
+    configure(channels={alias: {"BACKEND": "memory"} for alias in aliases}, routes={"*": aliases})
+    a_notification(an_alert(), "c1:x", due_at=EARLIER)
+    a_notification(an_alert(), "c1:y", due_at=EARLIER - HOUR)
+    a_notification(an_alert(), "c2:x", due_at=LATER)
+    a_notification(an_alert(), "removed:x", due_at=EARLIER)
+    Digest.objects.create(name="daily", target=a_target("c3:x"), starts_at=EARLIER, ends_at=NOON, due_at=EARLIER)
+    with CaptureQueriesContext(connection) as captured:
+        found = loops.oldest_of_all(NOON)
+    assert len(captured) == 2
+    assert found == {"deliver-c1": EARLIER - HOUR, "deliver-c3": EARLIER}
+    assert {f"deliver-{alias}": at for alias in aliases if (at := loops.oldest_due(alias)(NOON))} == found
 
 
 @pytest.mark.django_db

@@ -6,11 +6,13 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from django.db import connection
 
+from alerts_runtime import background
 from alerts_runtime.background import Loop, Pool
 from alerts_runtime.models import WorkerHeartbeat
 from alerts_runtime.wakeups import wake
@@ -245,6 +247,27 @@ def test_a_worker_counts_its_connections() -> None:
     of = pool(4)
     with Running(Loop("events", Steps(), threads=4), *(loop(str(number), Steps(), of) for number in range(60))) as it:
         assert it.worker.connections == 4 + 4 + 1 + (connection.vendor == "postgresql")
+
+
+def test_what_waits_for_a_pool_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[datetime] = []
+
+    def oldest(now: datetime) -> dict[str, datetime]:
+        asked.append(now)
+        return {"b": now}
+
+    of = Pool("couriers", 2, lambda: (), oldest)
+    now = datetime(2026, 11, 27, tzinfo=UTC)
+
+    def loops() -> Iterator[Loop]:
+        yield Loop("alone", Steps(), oldest_due=lambda now: now)
+        yield Loop("idle", Steps(), oldest_due=lambda _now: None)
+        for name in "abc":
+            yield loop(name, Steps(), of, oldest_due=lambda now: now)
+
+    monkeypatch.setattr(background, "_factories", [loops])
+    assert list(background.waiting(now)) == [(now, "alone"), (now, "b")]
+    assert asked == [now]
 
 
 def test_loops_without_a_pool_stay_as_they_are() -> None:
