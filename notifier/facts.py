@@ -178,7 +178,7 @@ class Target:
     """One recipient: an address on a channel, or a person, whose address there may change."""
 
     channel: str  # the alias in NOTIFIER["CHANNELS"]
-    kind: str  # slack, slack_webhook, sms, email, console, memory
+    kind: str  # slack, slack_webhook, sms, voice, email, console, memory
     address: str  # where it is reached now
     person: str = ""  # key of PEOPLE
 

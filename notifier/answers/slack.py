@@ -23,6 +23,8 @@ def do(asked: Asked, now: datetime) -> str:
     person = who.by_slack_id(asked.user)
     if person is None:
         return f'Nobody is known by your Slack user id: ask for {{"SLACK_ID": "{asked.user}"}} in NOTIFIER["PEOPLE"].'
+    if asked.home and not asked.value:
+        return ""  # it only looks
     asker = who.in_slack(person, asked)
     return _press(asked, asker, person, now) if asked.value else _type(asked, asker, person, now)
 

@@ -30,6 +30,7 @@ class Asked:
     value: str = ""
     text: str = ""
     at: float = 0.0  # when a button was pressed, as Slack says; 0: it does not say
+    home: bool = False  # on the app's Home tab, which is of the person alone
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -55,6 +56,7 @@ def of_button(payload: object) -> Asked | None:
         user_team=_inside(payload, "user", "team_id"),
         user=user.get("id") if isinstance(user, Mapping) else None,
         channel=_inside(payload, "channel", "id"),
+        home=_inside(payload, "view", "type") == "home",
         response_url=payload.get("response_url"),
         value=value,
         at=action.get("action_ts"),
@@ -76,6 +78,18 @@ def of_command(form: Mapping[str, Any]) -> Asked | None:
     )
 
 
+def of_event(payload: object) -> Asked | None:
+    """Somebody opened the app's Home tab: https://docs.slack.dev/reference/events/app_home_opened"""
+    if not isinstance(payload, Mapping) or payload.get("type") != "event_callback":
+        return None
+    if _inside(payload, "event", "type") != "app_home_opened" or _inside(payload, "event", "tab") != "home":
+        return None
+    team = payload.get("team_id")
+    user = _inside(payload, "event", "user")
+    fields = {"team": team, "user_team": team, "channel": "", "home": True, "response_url": ""}
+    return _asked(key=payload.get("event_id"), user=user, **fields)
+
+
 def read_value(value: str) -> tuple[list[int], str, str] | None:
     """A button's alerts, verb and time ("1h", "tomorrow"); None when it is none of ours."""
     found = _VALUE.fullmatch(value)
@@ -88,7 +102,11 @@ def read_value(value: str) -> tuple[list[int], str, str] | None:
 def _asked(*, key: object, user: object, at: object = None, **fields: Any) -> Asked | None:
     ids = {name: fields[name] for name in ("team", "user_team", "channel")}
     ids["user_team"] = ids["user_team"] or ids["team"]
-    if not _is_id(user) or not all(map(_is_id, ids.values())):
+    home = bool(fields.get("home"))
+    ids["channel"] = "" if home else ids["channel"]
+    if not _is_id(user) or not all(_is_id(one) or (home and one == "") for one in ids.values()):
+        return None
+    if not ids["team"]:
         return None
     if not isinstance(key, str) or not re.fullmatch(r"[\w.-]{1,90}", key, re.ASCII):
         return None
@@ -99,6 +117,7 @@ def _asked(*, key: object, user: object, at: object = None, **fields: Any) -> As
         response_url=url if isinstance(url, str) and len(url) <= 500 else "",
         value=fields.get("value", ""),
         text=fields.get("text", ""),
+        home=home,
         at=float(at) if isinstance(at, str) and re.fullmatch(r"\d{1,12}(\.\d{1,9})?", at, re.ASCII) else 0.0,
         **ids,
     )

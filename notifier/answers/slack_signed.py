@@ -41,7 +41,7 @@ def why_not(asked: Asked) -> str:
     # In a shared channel there are people of other workspaces, whose ids are not ours.
     if (teams and asked.team not in teams) or asked.user_team not in (teams or {asked.team}):
         return "Alerts cannot be answered from this workspace."
-    if places and asked.channel not in places:
+    if places and not asked.home and asked.channel not in places:
         return "Alerts cannot be answered from this channel."
     return ""
 

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_POST
 
 from alerts_runtime.redaction.loggers import get_logger
 from notifier.answers import slack_signed, slack_work
-from notifier.answers.slack_asked import of_button, of_command
+from notifier.answers.slack_asked import of_button, of_command, of_event
 
 log = get_logger(__name__)
 
@@ -31,8 +31,14 @@ def slack(request: HttpRequest) -> HttpResponse:
         log.warning("answer refused", provider="slack", because="signature")
         return HttpResponse(status=403)
     try:
-        payload = request.POST.get("payload")
-        asked = of_command(request.POST.dict()) if payload is None else of_button(json.loads(payload))
+        if request.content_type == "application/json":
+            event = json.loads(request.body)
+            if isinstance(event, dict) and event.get("type") == "url_verification":
+                return HttpResponse(str(event.get("challenge", ""))[:200], content_type="text/plain")
+            asked = of_event(event)
+        else:
+            payload = request.POST.get("payload")
+            asked = of_command(request.POST.dict()) if payload is None else of_button(json.loads(payload))
     except (ValueError, RecursionError):
         return HttpResponse(status=400)
     if asked is None:  # what else Slack posts, such as the press of a link

@@ -10,7 +10,7 @@ from django.utils import timezone
 from alerts_runtime.background import LONGEST_WAIT, Loop
 from alerts_runtime.redaction.loggers import get_logger
 from alerts_runtime.wakeups.wake import wake
-from notifier.answers import slack, slack_reply, slack_signed
+from notifier.answers import slack, slack_home, slack_reply, slack_signed
 from notifier.answers.slack_asked import Asked
 from notifier.flow import heard
 
@@ -43,6 +43,8 @@ def step() -> float:
     if found is None:
         return LONGEST_WAIT
     asked, said = found
+    if asked.home:
+        slack_home.publish(asked, said)
     if said and asked.response_url:
         slack_reply.send(asked.response_url, said)  # after the commit: what was done is done, whoever hears of it
     return 0.0

@@ -18,7 +18,7 @@ from django.utils import timezone
 from alerts_runtime.isolation.threads import close_connections, daemon
 from alerts_runtime.redaction.loggers import get_logger
 from notifier.answers import slack_work
-from notifier.answers.slack_asked import Asked, of_button, of_command
+from notifier.answers.slack_asked import Asked, of_button, of_command, of_event
 from notifier.flow import listeners
 
 if TYPE_CHECKING:
@@ -126,6 +126,8 @@ def _hear(client: BaseSocketModeClient, request: SocketModeRequest) -> None:
 
 def _asked(request: SocketModeRequest) -> Asked | None:
     """The payloads are those of HTTP: https://docs.slack.dev/apis/events-api/using-socket-mode/"""
+    if request.type == "events_api":
+        return of_event(request.payload)
     if request.type == "interactive":
         return of_button(request.payload)
     return of_command(request.payload) if request.type == "slash_commands" else None

@@ -19,6 +19,7 @@ class FakeSlack(Fake):
     def __init__(self, port: int = 0) -> None:
         super().__init__(port)
         self.notes: list[dict[str, Any]] = []  # what only who asked has seen
+        self.homes: dict[str, dict[str, Any]] = {}  # the app's Home tab, by user
 
     @property
     def response_url(self) -> str:
@@ -67,6 +68,14 @@ class FakeSlack(Fake):
         message |= {name: fields[name] for name in ("text", "blocks", "metadata") if name in fields}
         message["edits"] = message.get("edits", 0) + 1
         return _yes(channel=message["channel"], ts=message["ts"], text=message["text"])
+
+    def _views_publish(self, fields: dict[str, Any]) -> Reply:
+        view = fields.get("view", {})
+        blocks = view.get("blocks", [])
+        if view.get("type") != "home" or not 0 < len(blocks) <= 100 or _refused({"blocks": blocks[:MAX_BLOCKS]}):
+            return _no("invalid_arguments")
+        self.homes[fields.get("user_id", "")] = view
+        return _yes(view=view)
 
     def _conversations_history(self, fields: dict[str, Any]) -> Reply:
         oldest = float(fields.get("oldest", 0))

@@ -384,3 +384,68 @@ def test_a_test_message_whose_button_nobody_hears(
     settings.SLACK_SIGNING_SECRET = ""
     with pytest.raises(CommandError, match="set SLACK_SIGNING_SECRET"):
         run("send_test", "slack", "--buttons")
+
+
+def post_event(body: dict[str, Any]) -> Any:
+    text, stamp = json.dumps(body), str(int(time.time()))
+    signed = SignatureVerifier(SECRET).generate_signature(timestamp=stamp, body=text)
+    headers = {"X-Slack-Request-Timestamp": stamp, "X-Slack-Signature": signed or ""}
+    return Client().post(PATH, data=text, content_type="application/json", headers=headers)
+
+
+def opens_home(user: str = ANA, number: int = 1) -> dict[str, Any]:
+    event = {"type": "app_home_opened", "user": user, "channel": "D0123ABCD", "tab": "home"}
+    return {"type": "event_callback", "event_id": f"Ev{number}", "team_id": TEAM, "event": event}
+
+
+def home_text(slack: FakeSlack, user: str = ANA) -> str:
+    return "\n".join(block["text"]["text"] for block in slack.homes[user]["blocks"])
+
+
+def test_the_home_tab_shows_what_is_open_and_takes_answers(slack: FakeSlack) -> None:
+    alert = alerted()
+    assert post_event({"type": "url_verification", "challenge": "abc"}).content == b"abc"
+    assert post_event(opens_home()).status_code == 200
+    work()
+    assert "1 alert open" in home_text(slack)
+    assert "Error: The ledger is closed" in home_text(slack)
+    assert "nobody has acknowledged it" in home_text(slack)
+    assert "payments: Ben until " in home_text(slack)
+    value = next(block["accessory"]["value"] for block in slack.homes[ANA]["blocks"] if "accessory" in block)
+    view: dict[str, Any] = {"channel": None, "response_url": None, "view": {"type": "home", "id": "V01"}}
+    assert post(press(slack, value, **view)) == 200
+    work()
+    alert.refresh_from_db()
+    assert alert.acknowledged_by == "Ana"
+    assert "Ana acknowledged it just now" in home_text(slack)
+    post(press(slack, value, by="U0123BBBB", **view))
+    work()
+    assert home_text(slack, "U0123BBBB").startswith(f"Alert {alert.pk}: Ana acknowledged it just now")
+
+
+def test_a_strangers_home_tab_shows_no_alert(slack: FakeSlack) -> None:
+    alerted()
+    post_event(opens_home(EVE))
+    work()
+    assert home_text(slack, EVE).startswith("Nobody is known by your Slack user id")
+    assert "ledger" not in home_text(slack, EVE)
+
+
+@pytest.mark.parametrize("error", [{"body": {"ok": False, "error": "not_enabled"}}, {"broken": "closed"}])
+def test_a_home_tab_that_cannot_be_shown_stops_nobody(slack: FakeSlack, error: dict[str, Any]) -> None:
+    alerted()
+    slack.script(error | {"match": "views.publish"})
+    post_event(opens_home())
+    work()
+    assert slack.homes == {}
+    post_event(opens_home(number=2))
+    work()
+    assert ANA in slack.homes
+
+
+@pytest.mark.parametrize(
+    "body", [[], {"type": "event_callback"}, {"type": "event_callback", "event": {"type": "message"}}]
+)
+def test_another_event_is_none(slack: FakeSlack, body: Any) -> None:
+    assert post_event(body).status_code == 200
+    assert not Heard.objects.exists()
