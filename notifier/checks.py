@@ -8,11 +8,13 @@ from typing import Any
 from django.apps import AppConfig
 from django.conf import settings
 from django.core import checks
+from django.db import DatabaseError
 from django.utils import timezone
 
 from notifier.config import coverage, credentials, event_types
 from notifier.config.conf import name_of, read_settings
 from notifier.config.problems import Problem
+from notifier.oncall import doubts
 
 _SETUP = "`manage.py notifier_setup` prints the lines that this site needs."
 
@@ -27,6 +29,16 @@ def check_notifier(app_configs: Sequence[AppConfig] | None = None, **_: Any) -> 
         problems = [*problems, *credentials.problems(policy, raw, name_of), *event_types.doubts(policy, raw)]
         problems += coverage.problems(policy, raw, timezone.now())
     return [_message(problem) for problem in problems]
+
+
+@checks.register(checks.Tags.database)
+def check_overrides(databases: Sequence[str] | None = None, **_: Any) -> list[checks.CheckMessage]:
+    """Asked with `--database`, and by `migrate`, which runs before the table is there."""
+    policy = read_settings()[0] if databases and getattr(settings, "NOTIFIER", None) else None
+    try:
+        return [_message(problem) for problem in doubts.problems(policy, timezone.now())] if policy else []
+    except DatabaseError:
+        return []
 
 
 def _message(problem: Problem) -> checks.CheckMessage:

@@ -26,6 +26,7 @@ NEVER, UNUSED, IMPATIENT, UNHEARD, UNLIMITED, CIRCLE, LONG_SMS, NO_TYPE, TWINS, 
     f"W{n:03}" for n in range(1, 13)
 )
 NOBODY_ANSWERS = "W013"
+STRANDED = "W014"
 # What the environment has not filled in yet. The table itself is right, so everything else goes on working.
 UNFINISHED = frozenset({ADDRESS, CREDENTIALS, RECIPIENTS})
 

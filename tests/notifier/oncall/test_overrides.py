@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
+import time_machine
 
+from notifier.checks import check_overrides
 from notifier.judge.oncall.rota import Why
 from notifier.judge.oncall.rotation import Rotation
 from notifier.judge.policy import Policy
@@ -13,6 +16,8 @@ from notifier.messages.oncall import taken, undone
 from notifier.models import Override
 from notifier.oncall import overrides
 from notifier.oncall.duty import duty_at, person_now
+from tests.notifier.conftest import Configure
+from tests.notifier.oncall.conftest import PAYMENTS, PEOPLE
 from tests.notifier.oncall.rotations import utc
 
 pytestmark = pytest.mark.django_db
@@ -116,11 +121,39 @@ def test_an_author_of_any_characters_can_be_stored(site: Policy) -> None:
     assert take(site, "bob", "2026-01-06 17:00", "2026-01-06 21:00", author="a\0\ud800" * 100).author.startswith("a")
 
 
-def test_who_is_not_in_people_any_more_is_found(site: Policy) -> None:
+def said() -> list[str]:
+    with time_machine.travel(NOW, tick=False):
+        return [str(one.msg) for one in check_overrides(databases=["default"])]
+
+
+def test_an_override_that_meets_no_shift_of_whom_it_takes_over_from_is_told(site: Policy, configure: Configure) -> None:
     row = take(site, "bob", "2026-01-06 17:00", "2026-01-06 21:00")
-    assert overrides.of_unknown(site.people, NOW) == []
-    assert overrides.of_unknown({}, NOW) == [row]
-    assert overrides.of_unknown({}, row.ends_at) == []
+    assert said() == []
+    configure(people=PEOPLE, oncall={"payments": PAYMENTS | {"MEMBERS": ["carol", "bob"]}})
+    assert said() == [
+        f'Override {row.pk}: it takes over from "alice", who has no shift in that time any more.',
+    ]
+    overrides.undo(row, "bob", NOW)
+    assert said() == []
+
+
+def test_an_override_over_another_meets_the_other(site: Policy) -> None:
+    take(site, "bob", "2026-01-06 17:00", "2026-01-06 21:00")
+    take(site, "carol", "2026-01-06 18:00", "2026-01-06 20:00")
+    assert said() == []
+
+
+def test_an_override_of_somebody_or_something_that_is_gone_is_told(site: Policy, configure: Configure) -> None:
+    row = take(site, "carol", "2026-01-06 17:00", "2026-01-06 21:00")
+    configure(people={"alice": {}, "bob": {}}, oncall={"payments": PAYMENTS})
+    assert said() == [f'Override {row.pk}: "carol" is not in NOTIFIER["PEOPLE"], so it wakes no one.']
+    configure(people=PEOPLE)
+    assert said() == [f'Override {row.pk}: "payments" is not in NOTIFIER["ONCALL"], so it changes nothing.']
+
+
+def test_without_a_database_nothing_is_asked(django_assert_num_queries: Any) -> None:
+    with django_assert_num_queries(0):
+        assert check_overrides() == []
 
 
 def test_old_ones_are_deleted(site: Policy) -> None:
