@@ -83,7 +83,15 @@ class Alert(models.Model):
             )
         ]
         indexes = [
-            models.Index(fields=["last_at"], condition=Q(resolved_at__isnull=True), name="swa_open_alerts"),
+            # With `resolved_at`, or SQLite would go by the index above, and read each that is open.
+            models.Index(
+                fields=["resolved_at", "last_at"], condition=Q(resolved_at__isnull=True), name="swa_open_alerts_by_time"
+            ),
+            models.Index(
+                fields=["resolved_at", "last_at"],
+                condition=Q(resolved_at__isnull=True, resolve_after__isnull=False),
+                name="swa_alerts_that_end_quiet",
+            ),
             models.Index(
                 fields=["account", "livemode", "category"],
                 condition=Q(resolved_at__isnull=True),

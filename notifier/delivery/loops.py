@@ -24,6 +24,7 @@ from notifier.config.conf import get_policy
 from notifier.delivery import holes, idle_probe
 from notifier.delivery.courier import Courier, topic_of
 from notifier.delivery.deaf import Deaf
+from notifier.facts import Category
 from notifier.facts import Target as To
 from notifier.flow import escalations, heard, ignores, inhibit, listeners, on_call, pipeline, silences
 from notifier.intake import source
@@ -169,7 +170,9 @@ def tell_of_dead_targets(now: datetime) -> None:
     """A target that was set aside is an alert of its own, which ends when something arrives there and not before."""
     dead = Target.objects.filter(dead_since__isnull=False).order_by("pk")
     told = {f"delivery.{target.pk}" for target in dead}
-    open_alerts = Alert.objects.filter(source__startswith="delivery.", resolved_at__isnull=True)
+    # As `_tell_of_dead` raises them; the rest of the open alerts is not looked at.
+    raised = Alert.objects.filter(account="", livemode=True, category=Category.DELIVERY, resolved_at__isnull=True)
+    open_alerts = raised.filter(source__startswith="delivery.")
     for name in open_alerts.values_list("source", flat=True):
         if name not in told:
             on_its_own("end alert", partial(api.resolve, name, "something arrived there", now), key=name)

@@ -40,8 +40,9 @@ def _open_like(alert: Alert, matchers: list[Matcher]) -> Iterator[Alert]:
     for matcher in matchers:
         candidates |= _can_match(matcher)
     same = Alert.objects.filter(account=alert.account, livemode=alert.livemode, resolved_at__isnull=True)
-    others = same.filter(candidates, inhibited_by__isnull=True).exclude(pk=alert.pk).order_by("pk")
-    for other in others.only(*SUBJECT):
+    # Not "is null": SQLite would go by that, and read every alert there ever was.
+    others = same.filter(candidates).exclude(inhibited_by__gt=0).exclude(pk=alert.pk)
+    for other in sorted(others.only(*SUBJECT), key=lambda other: other.pk):
         found = subject_of(other)
         if any(matches(matcher, found) for matcher in matchers):
             yield other

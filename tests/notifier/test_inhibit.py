@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
+from datetime import timedelta
 from itertools import product
 
 import pytest
@@ -10,8 +13,10 @@ from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from notifier.alerts import store
 from notifier.alerts.store import subject_of
 from notifier.config.conf import get_policy
+from notifier.delivery import loops
 from notifier.facts import Category, Severity
 from notifier.flow import inhibit
 from notifier.judge.match import Matcher, matches
@@ -20,6 +25,7 @@ from tests.notifier.conftest import Configure
 from tests.notifier.rows import NOON, an_alert
 
 pytestmark = pytest.mark.django_db
+DAY = timedelta(days=1)
 CATEGORIES = (Category.DATABASE, Category.CODE)
 EVENTS = ("invoice.paid", "charge.failed", "")
 SOURCES = ("webhook", "payouts")
@@ -126,3 +132,32 @@ def test_what_the_database_is_asked_leaves_out_nothing_that_matches() -> None:
         assert {alert.pk for alert in stored if matches(matcher, subject_of(alert))} <= asked
 
     holds()
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL chooses by statistics, which a test has not")
+@pytest.mark.parametrize(
+    ("ask", "indexes"),
+    [
+        (lambda: store.overdue_to_resolve(NOON, DAY), ["swa_alerts_that_end_quiet", "swa_open_alerts_by_time"]),
+        (lambda: loops.tell_of_dead_targets(NOON), ["swa_open_alerts_by_kind"]),
+        (
+            lambda: inhibit.look(an_alert(category=Category.DATABASE, event_type=""), get_policy()),
+            ["swa_open_alerts_by_kind"],
+        ),
+    ],
+    ids=["ends", "dead targets", "a parent"],
+)
+def test_who_looks_for_some_open_alerts_reads_them_by_an_index(
+    rules: None, ask: Callable[[], object], indexes: list[str]
+) -> None:
+    with CaptureQueriesContext(connection) as captured:
+        ask()
+    asked = [
+        one["sql"] for one in captured.captured_queries if re.search(r'SELECT .*FROM "?swa_notifier_alert', one["sql"])
+    ]
+    found = []
+    with connection.cursor() as cursor:
+        for sql in asked:
+            cursor.execute(f"EXPLAIN QUERY PLAN {sql}")
+            found += [index for row in cursor.fetchall() for index in re.findall(r"INDEX (swa_\w+)", row[3])]
+    assert found == indexes
