@@ -75,6 +75,7 @@ def context(request: HttpRequest, viewer: Viewer, row: Alert) -> dict[str, Any]:
         "alert": row,
         "story": told,
         "headline": phrases.headline(told),
+        "at_stake": stories.Line(row, told).facts,
         "facts": facts(told),
         "error": phrases.error(told),
         "todo": phrases.action(told),

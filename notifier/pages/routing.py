@@ -8,7 +8,7 @@ from threading import Thread
 from typing import Any
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST, require_safe
@@ -88,7 +88,9 @@ def test(request: HttpRequest, viewer: Viewer) -> HttpResponse:
     """
     policy = policy_now(viewer.now)
     wanted = request.POST.get("channel", "")
-    channels = [policy.channels[wanted]] if wanted in policy.channels else list(policy.channels.values())
+    if wanted and wanted not in policy.channels:
+        raise Http404(_("There is no channel %(name)s.") % {"name": wanted[:60]})
+    channels = [policy.channels[wanted]] if wanted else list(policy.channels.values())
     tested = [Tested(channel, target) for channel in channels for target in channel.targets]
     threads = [_start(one, policy.tz) for one in tested]
     for thread in threads:

@@ -49,13 +49,16 @@ def timeline(alert: Alert, notifications: list[Notification], zone: str, now: da
 
 def plans(notifications: list[Notification], now: datetime) -> list[Entry]:
     """What is to be told yet, the next first."""
-    found = []
+    together: dict[tuple[datetime, str, str], list[Notification]] = {}
     for row in notifications:
-        if row.due_at is None:
-            continue
-        who, why = named(row.target.channel, row.target.address), REASONS[Reason(row.reason)]
-        text = _("%(who)s is to hear: %(why)s") % {"who": who, "why": why}
-        found.append(Entry(row.due_at, "plan", text, held(row)))
+        if row.due_at is not None:
+            minute = row.due_at.replace(second=0, microsecond=0)
+            together.setdefault((minute, row.reason, held(row)), []).append(row)
+    found = []
+    for (minute, reason, why_not), rows in together.items():
+        who = listed([named(row.target.channel, row.target.address) for row in rows])
+        text = _("To hear %(why)s: %(who)s") % {"who": who, "why": REASONS[Reason(reason)]}
+        found.append(Entry(minute, "plan", text, why_not))
     return sorted(found, key=lambda entry: entry.at)
 
 

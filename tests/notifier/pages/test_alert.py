@@ -35,7 +35,7 @@ def _page(client: Client, alert: Alert, query: str = "") -> str:
 def test_what_is_at_stake_what_to_do_and_whom_it_concerns(looker: Client, paid: Alert) -> None:
     page = _page(looker, paid)
     assert "invoice.paid cannot be processed: database unavailable" in page
-    assert "EUR 1,300.00" in page
+    assert "EUR 1,300.00 at risk · 2 customers · 2 events (3 failures)" in page
     assert "Nobody has it." in page
     assert "Do: Check the database first." in page
     assert "billing/handlers.py:84" in page

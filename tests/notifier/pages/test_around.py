@@ -185,6 +185,8 @@ def test_a_test_message_shows_what_the_provider_answers(keeper: Client, configur
     assert "delivered (memory-1)" in _post(keeper, f"{ROUTING}test/", channel="chat")
     memory.fail_next(DeliveryError(Result.REJECTED, "invalid_auth", "the token is not valid"))
     assert "invalid_auth" in _post(keeper, f"{ROUTING}test/", channel="chat")
+    assert "delivered (memory-2)" in _post(keeper, f"{ROUTING}test/")
+    assert keeper.post(f"{ROUTING}test/", {"channel": "chatt"}).status_code == 404
 
 
 def _with_a_rotation(configure: Configure) -> None:
