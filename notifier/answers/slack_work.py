@@ -39,7 +39,8 @@ def step() -> float:
     """Do the oldest that waits; seconds until the next look."""
     if not slack_signed.is_enabled():
         return LONGEST_WAIT
-    found = _do_next(timezone.now())
+    now = timezone.now()
+    found = _do_next(now) if heard.is_any_due(now) else None
     if found is None:
         return LONGEST_WAIT
     asked, said = found

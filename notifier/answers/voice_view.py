@@ -13,6 +13,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
 from alerts_runtime.redaction.loggers import get_logger
+from alerts_runtime.redaction.masking import masked
 from notifier.answers import door, twilio_signed, who
 from notifier.answers.commands import Asker, Command, Verb
 from notifier.flow import heard
@@ -59,7 +60,7 @@ def _answer(row: Notification, verb: Verb, key: str, now: datetime) -> str:
         request, new = heard.begin(key, address, now)
         if not new:
             return request.answer
-        asker = Asker(who.by_number(address), "voice", address)
+        asker = Asker(who.by_number(address) or masked(address), "voice", address)
         said = door.answer(Command(verb, row.alert_id), asker, now).sentence
         heard.end(request, said)
     return said

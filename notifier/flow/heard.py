@@ -36,6 +36,11 @@ def keep(key: str, sender: str, asked: Mapping[str, Any], now: datetime) -> bool
     return Heard.objects.get_or_create(key=storable(key, 100), defaults=defaults)[1]
 
 
+def is_any_due(now: datetime) -> bool:
+    """Whether a request waits. To ask this takes no lock, of which SQLite has one for all who write."""
+    return Heard.objects.filter(due_at__lte=now).exists()
+
+
 def next_due(now: datetime) -> Heard | None:
     """The oldest request that waits, locked until the transaction ends; one that another worker has is left to it."""
     due = Heard.objects.filter(due_at__lte=now).order_by("due_at")

@@ -15,7 +15,9 @@ import pytest
 import time_machine
 from django.core.management import call_command
 from django.core.management.base import CommandError
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 from slack_sdk.signature import SignatureVerifier
 
@@ -449,3 +451,10 @@ def test_a_home_tab_that_cannot_be_shown_stops_nobody(slack: FakeSlack, error: d
 def test_another_event_is_none(slack: FakeSlack, body: Any) -> None:
     assert post_event(body).status_code == 200
     assert not Heard.objects.exists()
+
+
+def test_to_look_and_find_nothing_takes_one_question_and_no_lock(slack: FakeSlack) -> None:
+    slack_work.step()
+    with CaptureQueriesContext(connection) as asked:
+        assert slack_work.step() == 1.0
+    assert [query["sql"].split()[0] for query in asked] == ["SELECT"]
