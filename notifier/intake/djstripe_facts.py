@@ -44,17 +44,21 @@ def of(row: Any, error: BaseException, now: datetime, *, replayed: bool = False)
 
 
 def of_row(row: Any, now: datetime) -> Failure:
-    """The same from a saved row alone, which knows the exception's class only from the last line of its traceback."""
-    last = next((line for line in reversed(row.traceback.splitlines()) if line[:1].strip()), "")
-    path = last.partition(":")[0].strip()
-    name = canonical(path) if all(part.isidentifier() for part in path.split(".")) else "Exception"
+    """The same from a saved row alone, which knows the exception's class only from the text of its traceback."""
     return _failure(
         row,
         row.created,
-        exceptions=(name,),
+        exceptions=(_class_in(row.traceback),),
         message="" if _keeps_no_texts() else redact(row.exception, limit=MESSAGE_LIMIT),
         traceback="" if _keeps_no_texts() else redact(row.traceback, limit=20_000),
     )
+
+
+def _class_in(traceback: str) -> str:
+    """The class that a traceback ends with: the first line after the last frame, up to the message."""
+    rest = traceback.rpartition('\n  File "')[2].splitlines()[1:]
+    path = next((line for line in rest if not line.startswith(" ")), "").partition(":")[0]
+    return canonical(path) if all(part.isidentifier() for part in path.split(".")) else "Exception"
 
 
 def _keeps_no_texts() -> bool:

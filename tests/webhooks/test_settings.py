@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from django.core.management.base import SystemCheckError
 from django.test import Client, override_settings
 
 from webhooks.checks import check_webhooks, receiver_has_a_url
-from webhooks.conf import config
+from webhooks.conf import ENDPOINT_KEYS, KEYS, NUMBERS, RETRY_NUMBERS, config
 
 GOOD = {"default": {"SECRETS": ["whsec_1"]}}
 SECRET = "sk_live_not_for_anybodys_eyes"
@@ -141,3 +142,16 @@ def test_a_site_whose_urls_lead_nowhere_is_told_and_its_posts_are_answered() -> 
     (found,) = receiver_has_a_url()
     assert (found.id, found.msg) == ("webhooks.W013", "No URL leads to the receiver of events.")
     assert Client().post("/stripe/default/", b"{}", content_type="application/json").status_code == 404
+
+
+def test_the_page_on_ones_own_site_has_every_key_and_its_default() -> None:
+    page = (Path(__file__).parents[2] / "docs/howto/your-site.md").read_text()
+    table = page.partition("Of `WEBHOOKS`:")[2].partition("And beside these two:")[0]
+    rows = {line.split("|")[1].strip(" `"): line for line in table.splitlines() if line.startswith("| `")}
+    assert set(rows) == set(KEYS)
+    for key, default in NUMBERS.items():
+        assert f"| {default} |" in rows[key]
+    for key, default in RETRY_NUMBERS.items():
+        assert f"`{key}` ({default}" in rows["RETRY"]
+    for key in ENDPOINT_KEYS:
+        assert f"`{key}`" in rows["ENDPOINTS"]

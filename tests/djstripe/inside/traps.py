@@ -62,7 +62,7 @@ def test_our_receiver_never_raises_and_leaves_the_answer_and_the_row_alone(
 def test_what_our_receiver_could_not_write_is_told_by_the_next_round(
     stripe: Stripe, handlers_raise: Raise, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    handlers_raise(LookupError("plan"))
+    handlers_raise(LookupError("plan\nDETAIL: of several lines\n  indented"))
     with monkeypatch.context() as away:
         away.setattr(pipeline, "failed", fail)
         assert stripe.post(stripe.event()) == 500
@@ -76,7 +76,7 @@ def test_what_our_receiver_could_not_write_is_told_by_the_next_round(
     occurrence = Occurrence.objects.get()
     assert (occurrence.event_type, occurrence.amount) == ("invoice.will_be_due", 125_000)
     assert occurrence.alert.exceptions == ["LookupError"]
-    assert occurrence.alert.message == "plan"
+    assert occurrence.alert.message.startswith("plan\nDETAIL: ")
 
 
 # --- 2. The row is empty when the signal comes ----------------------------------------------------------------------
