@@ -77,8 +77,7 @@ class Courier:
 
     def step(self) -> float:
         """One round; seconds until the next is needed at the latest (0: there is more)."""
-        now = self._now()
-        policy = policy_now(now)
+        policy, now = get_policy(), self._now()
         self._finish(policy, now)
         self._renew(now)
         channel = policy.channels.get(self.alias)
@@ -86,6 +85,8 @@ class Courier:
         found = targets.lease(self.alias, now, after) if len(self._calls) < SLOTS else []
         taken = {held.target.pk: held for held in found}
         self._held.update((held.target.pk, held.target.token) for held in found)
+        if self._held:
+            policy = policy_now(now)
         busy = False
         for target_id, token in list(self._held.items()):
             busy |= self._feed(target_id, token, taken.get(target_id), policy, now)

@@ -83,7 +83,8 @@ def _handover(row: Handover, policy: Policy, now: datetime, site_url: str) -> Sa
     duty = duty_at(rotation, now) if rotation else None
     if rotation is None or duty is None or duty.person != row.person:
         return None
-    until = f" until {clock(duty.until, now, rotation.tz)}" if duty.until else ""
+    tz = _zone_of(row.person, rotation, policy)
+    until = f" until {clock(duty.until, now, tz)}" if duty.until else ""
     before = Handover.objects.filter(rotation=row.rotation, at__lt=row.at).order_by("at").last()
     alerts = _open(rotation, policy)
     waiting = [alert for alert in alerts if not _has_it(alert, now)]
@@ -94,9 +95,15 @@ def _handover(row: Handover, policy: Policy, now: datetime, site_url: str) -> Sa
             f"You take over from {name_of(before.person if before else None, policy.people)}.",
             how if alerts else "Nothing is open.",
         ),
-        open=[_line(alert, rotation, now, site_url) for alert in alerts[:NAMED]],
+        open=[_line(alert, tz, now, site_url) for alert in alerts[:NAMED]],
         rest=f"and {len(alerts) - NAMED} more" if len(alerts) > NAMED else "",
     )
+
+
+def _zone_of(person: str | None, rotation: Rotation, policy: Policy) -> str:
+    """Whoever is told of their own shift reads it in their own time."""
+    known = policy.people.get(person or "")
+    return (known.tz if known else "") or rotation.tz
 
 
 def _open(rotation: Rotation, policy: Policy) -> list[Alert]:
@@ -106,13 +113,13 @@ def _open(rotation: Rotation, policy: Policy) -> list[Alert]:
     return list(Alert.objects.filter(Exists(told), resolved_at__isnull=True).order_by("-severity", "pk"))
 
 
-def _line(alert: Alert, rotation: Rotation, now: datetime, site_url: str) -> Row:
+def _line(alert: Alert, tz: str, now: datetime, site_url: str) -> Row:
     severity = Severity(alert.severity)
-    since = f"{counted(alert.count, 'failure')} since {clock(alert.opened_at, now, rotation.tz)}"
+    since = f"{counted(alert.count, 'failure')} since {clock(alert.opened_at, now, tz)}"
     has_it = "acknowledged by nobody"
     if _has_it(alert, now) and alert.acknowledged_until:
         by = shorten(alert.acknowledged_by, 60) or "somebody"
-        has_it = f"acknowledged by {by} until {clock(alert.acknowledged_until, now, rotation.tz)}"
+        has_it = f"acknowledged by {by} until {clock(alert.acknowledged_until, now, tz)}"
     return Row(
         name=f"Alert {alert.pk}, {severity.label}: {shorten(alert.headline, WHAT)}",
         detail=f"{since}; {has_it}",
@@ -132,8 +139,9 @@ def _day_before(row: Digest, policy: Policy, now: datetime) -> Said | None:
     duty = duty_at(rotation, row.ends_at)
     if row.target.key.partition(":")[2] != f"person {duty.person}":
         return None
-    until = f" until {clock(duty.until, now, rotation.tz)}" if duty.until else ""
-    return Said(f"You are on call for {rotation.name} from {clock(row.ends_at, now, rotation.tz)}{until}")
+    tz = _zone_of(duty.person, rotation, policy)
+    until = f" until {clock(duty.until, now, tz)}" if duty.until else ""
+    return Said(f"You are on call for {rotation.name} from {clock(row.ends_at, now, tz)}{until}")
 
 
 def _short(said: Said) -> str:

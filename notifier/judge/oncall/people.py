@@ -20,7 +20,7 @@ class Person:
     name: str
     addresses: Mapping[str, str] = field(default_factory=dict, repr=False)  # personal: never in a log
     slack_id: str = ""
-    tz: str = ""  # "" is the zone of NOTIFIER
+    tz: str = ""  # "" is the zone of their rotation
     user: str = ""  # the username in Django
 
     def address_on(self, alias: str, kind: str) -> str:

@@ -15,7 +15,7 @@ from notifier.models import Digest, Override
 from notifier.oncall import overrides
 from tests.notifier.conftest import Configure
 from tests.notifier.oncall.rotations import utc
-from tests.notifier.oncall.test_on_call_hears import ALICE, BOB, CAROL, DAILY, addresses, site
+from tests.notifier.oncall.test_on_call_hears import ALICE, BOB, CAROL, DAILY, PEOPLE, addresses, site
 from tests.notifier.scene import HOUR, MINUTE, NOON, Scene, busy, refused
 
 pytestmark = pytest.mark.django_db
@@ -103,6 +103,13 @@ def test_who_comes_back_is_not_told_of_it_as_new(scene: Scene) -> None:
     scene.clock.at = TUESDAY + timedelta(days=1)
     [note] = look(scene)
     assert said(note) == (ALICE, "You are on call for payments until Thu 26 Nov 12:00 UTC")
+
+
+def test_they_read_it_in_their_own_time(scene: Scene, configure: Configure) -> None:
+    people = {name: one | {"TZ": "Asia/Tokyo"} for name, one in PEOPLE.items()}
+    configure(**site(people=people))
+    [note] = at_the_handover(scene)
+    assert said(note) == (BOB, "You are on call for payments until Wed 25 Nov 21:00 JST")
 
 
 def test_with_nothing_open_it_says_so(scene: Scene) -> None:
