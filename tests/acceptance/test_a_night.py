@@ -11,9 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from itertools import count
 from typing import Any
-from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -21,14 +19,14 @@ import requests
 import time_machine
 from pytest_django import Settings
 from pytest_django.live_server_helper import LiveServer
-from slack_sdk.signature import SignatureVerifier
-from twilio.request_validator import RequestValidator
 
 from notifier.answers import slack_work
 from notifier.config.conf import get_policy
 from notifier.delivery import loops
 from notifier.delivery.courier import Courier
 from notifier.models import Alert, LogEntry
+from tests.acceptance import night as signed
+from tests.acceptance.night import ANA, BEN, NOTIFIER, PUBLIC, SECRET, STRANGER, code_of
 from tests.fakes.esp import FakeEsp
 from tests.fakes.slack import FakeSlack
 from tests.fakes.twilio import FakeTwilio
@@ -46,37 +44,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 BERLIN = ZoneInfo("Europe/Berlin")
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
-TOKEN, SECRET = "twilio-token-of-this-night", "slack-secret-of-this-night"
-ANA, BEN, STRANGER = "+4915112345678", "+4915112345679", "+4915199999999"
-PUBLIC = "https://shop.example/notifier/twilio/answers/"
-NOTIFIER: dict[str, Any] = {
-    "CHANNELS": {
-        "slack": {"BACKEND": "slack", "TO": "#payments"},
-        "primary": {"BACKEND": "sms", "TO": {"oncall": "payments"}},
-        "secondary": {"BACKEND": "sms", "TO": {"oncall": "second-line"}},
-        "team": {"BACKEND": "email", "TO": ["team@shop.example"]},
-    },
-    "PEOPLE": {
-        "ana": {"NAME": "Ana", "SLACK_ID": "U0123ABCD", "ADDRESSES": {"sms": ANA}},
-        "ben": {"NAME": "Ben", "ADDRESSES": {"sms": BEN}},
-    },
-    "ONCALL": {
-        "payments": {"HANDOVER": "Mon 09:00", "START": "2026-01-05", "MEMBERS": ["ana"]},
-        "second-line": {"HANDOVER": "Mon 09:00", "START": "2026-01-05", "MEMBERS": ["ben"]},
-    },
-    "CLASSIFY": [{"match": {"event": "invoice.paid"}, "severity": "critical"}],
-    "ROUTES": [
-        {
-            "name": "page",
-            "match": {"severity": "critical"},
-            "to": ["slack", "primary"],
-            "escalate": [{"after": "15m", "to": ["secondary"]}, {"after": "1h", "last_resort": True}],
-        },
-        {"name": "rest", "to": ["slack"]},
-    ],
-    "DIGESTS": {"daily": {"AT": "08:00", "TO": ["team"]}},
-    "TZ": "Europe/Berlin",
-}
+TOKEN = "twilio-token-of-this-night"
 
 
 @dataclass
@@ -90,10 +58,9 @@ class Night:
     esp: FakeEsp
     mended: bool = False
     couriers: list[Courier] = field(default_factory=list)
-    numbers: Iterator[int] = field(default_factory=lambda: count(1))
 
-    def until(self, hour_and_minute: str, step: timedelta = MINUTE) -> None:
-        """Let the workers work, minute by minute, up to a local time."""
+    def until(self, hour_and_minute: str, step: timedelta = 5 * MINUTE) -> None:
+        """Let the workers work, every few minutes, up to a local time."""
         hour, minute = map(int, hour_and_minute.split(":"))
         while (now := datetime.now(BERLIN)) < (end := now.replace(hour=hour, minute=minute)):
             self.clock.shift(min(step, end - now))
@@ -119,41 +86,16 @@ class Night:
 
     def sms(self, text: str, sender: str = BEN, *, sid: str = "", token: str = TOKEN) -> tuple[int, str]:
         """The status, and what whoever wrote it is answered."""
-        fields = {
-            "MessageSid": sid or f"SM{next(self.numbers):032x}",
-            "From": sender,
-            "To": "+15005550006",
-            "Body": text,
-        }
-        headers = {"X-Twilio-Signature": RequestValidator(token).compute_signature(PUBLIC, fields)}
+        fields, headers = signed.sms(text, sender, token, sid=sid)
         found = requests.post(f"{self.url}/notifier/twilio/answers/", data=fields, headers=headers, timeout=10)
         said = re.search(r"<Message>(.*)</Message>", found.text, re.DOTALL)
         return found.status_code, html.unescape(said[1]) if said else ""
 
-    def press(self, button: str, by: str = "U0123ABCD", *, secret: str = SECRET, late: int = 0) -> int:
-        """Press a button of the alert's first message in Slack, as Slack tells of it."""
-        values = {one["text"]["text"]: one["value"] for one in self.elements()}
-        stamp = str(int(time.time()) - late)
-        payload = {
-            "type": "block_actions",
-            "trigger_id": f"1.2.{next(self.numbers)}",
-            "team": {"id": "T0123ABCD"},
-            "user": {"id": by, "team_id": "T0123ABCD"},
-            "channel": {"id": self.slack.messages[0]["channel"]},
-            "response_url": self.slack.response_url,
-            "actions": [{"type": "button", "action_id": "answer_0", "value": values[button], "action_ts": stamp}],
-        }
-        body = urlencode({"payload": json.dumps(payload)})
-        headers = {
-            "X-Slack-Request-Timestamp": stamp,
-            "X-Slack-Signature": SignatureVerifier(secret).generate_signature(timestamp=stamp, body=body) or "",
-            "Content-Type": "application/x-www-form-urlencoded",
-        }
+    def press(self, button: str, *, secret: str = SECRET, late: int = 0) -> int:
+        """Ana presses a button of the alert's first message in Slack."""
+        first = self.slack.messages[0]
+        body, headers = signed.press(button, first, self.slack.response_url, secret=secret, late=late)
         return requests.post(f"{self.url}/notifier/slack/", data=body, headers=headers, timeout=10).status_code
-
-    def elements(self) -> list[dict[str, Any]]:
-        blocks = [block for block in self.slack.messages[0]["blocks"] if block["type"] == "actions"]
-        return [element for block in blocks for element in block["elements"]]
 
     # --- what goes out
 
@@ -216,7 +158,7 @@ def test_a_night_from_the_failure_to_the_digest(night: Night) -> None:
     night.until("02:25")
     [page] = night.texts(BEN)
     assert "Still open after 15 min, not acknowledged" in page
-    code = _code(page)
+    code = code_of(page)
 
     # Forged, stale, repeated and unknown requests change nothing.
     assert night.sms(f"{code}a", token="somebody-else") == (403, "")
@@ -246,7 +188,7 @@ def test_a_night_from_the_failure_to_the_digest(night: Night) -> None:
     # 03:31: it is fixed, and Ana has the event processed again from Slack.
     night.mended = True
     assert night.press("Replay") == 200
-    night.until("03:40")  # an SMS goes once a minute
+    night.until("03:40", step=MINUTE)  # an SMS goes once a minute
     assert WebhookEvent.objects.get().state == "processed"
     alert.refresh_from_db()
     assert alert.resolved_at is not None
@@ -277,10 +219,3 @@ def test_a_night_from_the_failure_to_the_digest(night: Night) -> None:
         "The last resort waits: acknowledged by Ben",
         "Did not happen, since it is over: the last resort",
     ]
-
-
-def _code(page: str) -> str:
-    """The number that a page gives to be answered with: "Reply 1a=ack." """
-    found = re.search(r"Reply (\d+)a", page)
-    assert found, page
-    return found[1]

@@ -12,6 +12,7 @@ import django
 import pytest
 from django.core import mail
 from django.core.management import CommandError, call_command
+from django.db.models import Min
 from pytest_django import Settings
 
 from notifier.answers.commands import Asker, Command, Verb
@@ -21,13 +22,15 @@ from notifier.config.conf import get_policy
 from notifier.delivery import loops
 from notifier.facts import Severity
 from notifier.flow import escalations, pipeline, silences
-from notifier.models import Alert, Escalation
+from notifier.models import Alert, Escalation, Notification
+from notifier.models import Target as TargetRow
 from notifier.outbox import attempts, targets
 from tests.notifier.conftest import Configure
 from tests.notifier.scene import MINUTE, NOON, SECOND, Scene, a_failure, refused, row_of
 from tests.notifier.test_delivery import join_threads
 
 pytestmark = pytest.mark.django_db
+DAY = timedelta(days=1)
 
 CHANNELS: dict[str, Any] = {name: {"BACKEND": "memory", "TO": [name]} for name in ("first", "second", "third", "boss")}
 ROUTE: dict[str, Any] = {
@@ -48,14 +51,25 @@ def site(configure: Configure, settings: Settings) -> Scene:
     return Scene()
 
 
-def live(scene: Scene, minutes: float, step: timedelta = MINUTE) -> list[tuple[float, str, str]]:
-    """Time passes with the workers at work: the minute, the recipient and the reason of each message."""
+def live(scene: Scene, minutes: float, step: timedelta | None = None) -> list[tuple[float, str, str]]:
+    """Time passes with the workers at work, in the minutes in which something is due, or in steps: the minute, the
+    recipient and the reason of each message.
+    """
     heard = [*_heard(scene)]
     end = scene.now + timedelta(minutes=minutes)
     while scene.now < end:
-        scene.clock.step(min(step, end - scene.now))
+        scene.clock.step(min(step or _until_something_is_due(scene), end - scene.now))
         heard += _heard(scene)
     return heard
+
+
+def _until_something_is_due(scene: Scene) -> timedelta:
+    planned = [
+        model._default_manager.filter(**{f"{name}__gt": scene.now}).aggregate(at=Min(name))["at"]
+        for model, name in ((Escalation, "due_at"), (Notification, "due_at"), (TargetRow, "next_at"))
+    ]
+    waits = min((at for at in planned if at), default=scene.now + DAY) - scene.now
+    return max(MINUTE, -(-waits // MINUTE) * MINUTE)
 
 
 def _heard(scene: Scene) -> Iterator[tuple[float, str, str]]:
