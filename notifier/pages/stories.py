@@ -17,7 +17,7 @@ from notifier.models import Alert, Notification, Occurrence
 from notifier.pages import money
 from notifier.pages.access import Viewer
 
-KEEP = 10  # seconds
+KEEP, REMEMBERED = 10, 600  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,40 +65,46 @@ def waiting() -> list[money.Sum]:
 
 def lines(alerts: Sequence[Alert], sums: Iterable[money.Sum], viewer: Viewer) -> list[Line]:
     """Each of these alerts with its sums, in one query more. `sums` are those of `waiting`."""
-    ids = [alert.pk for alert in alerts]
     waits: dict[int, list[money.Sum]] = {}
     for one in sums:
         waits.setdefault(one.group, []).append(one)
-    named = ~Q(event_id="")
+    counted = _counted(alerts)
+    return [Line(alert, _story(alert, _totals(counted[alert.pk], waits.get(alert.pk, [])), viewer)) for alert in alerts]
+
+
+def _totals(row: dict[str, Any], left: list[money.Sum]) -> Totals:
+    return Totals(
+        first_at=row.get("first"),
+        events=row.get("events", 0),
+        types=row.get("types", 0),
+        customers=row.get("customers", 0),
+        customer=row.get("customer", "") if row.get("customers") == 1 else "",
+        at_risk=money.of(left),
+        unknown=sum(one.unknown for one in left),
+        dead=sum(one.dead for one in left),
+    )
+
+
+def _counted(alerts: Sequence[Alert]) -> dict[int, dict[str, Any]]:
+    """How many events, types and customers each has: the same until the next failure, and so remembered."""
+    keys = {alert.pk: f"notifier.pages.counted.{alert.pk}.{alert.count}" for alert in alerts}
+    known = cache.get_many(list(keys.values()))
+    unknown = [pk for pk, key in keys.items() if key not in known]
     rows = (
-        Occurrence.objects.filter(alert__in=ids)
+        Occurrence.objects.filter(alert__in=unknown)
         .values("alert")
         .annotate(
             first=Min("occurred_at"),
-            events=Count("event_id", distinct=True, filter=named),
+            events=Count("event_id", distinct=True, filter=~Q(event_id="")),
             types=Count("event_type", distinct=True, filter=~Q(event_type="")),
             customers=Count("customer", distinct=True, filter=~Q(customer="")),
             customer=Max("customer"),
         )
         .order_by()
     )
-    counted: dict[int, Any] = {row["alert"]: row for row in rows}
-    found = []
-    for alert in alerts:
-        row, left = counted.get(alert.pk, {}), waits.get(alert.pk, [])
-        customers = row.get("customers", 0)
-        totals = Totals(
-            first_at=row.get("first"),
-            events=row.get("events", 0),
-            types=row.get("types", 0),
-            customers=customers,
-            customer=row.get("customer", "") if customers == 1 else "",
-            at_risk=money.of(left),
-            unknown=sum(one.unknown for one in left),
-            dead=sum(one.dead for one in left),
-        )
-        found.append(Line(alert, _story(alert, totals, viewer)))
-    return found
+    new: dict[str, dict[str, Any]] = {keys[row["alert"]]: dict(row) for row in rows} if unknown else {}
+    cache.set_many(new, REMEMBERED)
+    return {pk: known.get(key) or new.get(key, {}) for pk, key in keys.items()}
 
 
 def whole(alert: Alert, viewer: Viewer) -> Story:

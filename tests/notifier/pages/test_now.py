@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from notifier.channels import memory
 from notifier.facts import DeliveryError, Result, Severity
+from notifier.flow import pipeline
 from notifier.models import Alert, Target
 from tests.notifier.pages.conftest import queries
 from tests.notifier.rows import a_notification, an_alert, failures
@@ -125,6 +126,17 @@ def test_it_asks_as_much_for_many_alerts_as_for_one(looker: Client) -> None:
         if number in (0, 19):
             counts.append(queries(looker, NOW))
     assert counts[0] == counts[1] <= MOST_QUERIES
+
+
+def test_what_was_added_up_is_added_up_again_when_something_happened(looker: Client, scene: Scene) -> None:
+    scene.alert(money=EURO)
+    assert "EUR 1,250.00 at risk" in _page(looker)
+    alert = scene.alert(money=EURO)
+    page = _page(looker)
+    assert "EUR 2,500.00 at risk" in page
+    assert "2 events" in page
+    pipeline.resolve(alert, "by ada", scene.now)
+    assert "at risk" not in _page(looker).partition("Failures, and")[0]
 
 
 def test_how_a_channel_stands(looker: Client, scene: Scene) -> None:
