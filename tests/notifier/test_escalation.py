@@ -3,9 +3,12 @@ moves."""
 
 from __future__ import annotations
 
+import re
+import textwrap
 from collections.abc import Iterator
 from datetime import timedelta
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import django
@@ -18,7 +21,7 @@ from pytest_django import Settings
 from notifier.answers.commands import Asker, Command, Verb
 from notifier.answers.door import answer
 from notifier.channels import memory
-from notifier.config.conf import get_policy
+from notifier.config.conf import get_policy, parse
 from notifier.delivery import loops
 from notifier.facts import Severity
 from notifier.flow import escalations, pipeline, silences
@@ -27,6 +30,7 @@ from notifier.models import Target as TargetRow
 from notifier.outbox import attempts, targets
 from tests.notifier.conftest import Configure
 from tests.notifier.scene import MINUTE, NOON, SECOND, Scene, a_failure, refused, row_of
+from tests.notifier.test_conf import CREDENTIALS
 from tests.notifier.test_delivery import join_threads
 
 pytestmark = pytest.mark.django_db
@@ -554,3 +558,15 @@ def test_the_dry_run_compares_the_steps_with_what_is_expected(expect: str, wrong
         return
     with pytest.raises(CommandError, match=wrong):
         run_route("--expect-steps", expect)
+
+
+def test_the_page_s_example_has_no_problem() -> None:
+    """docs/howto/escalation.md: what people copy."""
+    page = (Path(__file__).parents[2] / "docs" / "howto" / "escalation.md").read_text()
+    [code] = re.findall(r"   ```python\n(   NOTIFIER = .*?)   ```", page, re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(textwrap.dedent(code), names)  # noqa: S102 - the project's own documentation
+    policy, problems = parse(names["NOTIFIER"], CREDENTIALS.get)
+    assert problems == []
+    assert policy is not None
+    assert [level.at / MINUTE for level in policy.routes[0].levels] == [0, 15, 30, 45, 60, 75, 105]
