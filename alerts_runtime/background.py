@@ -40,8 +40,7 @@ class Loop:
     `close` hands back what is in flight, within so many seconds; 0: what can be handed back at this moment. A loop with
     a `pool` has no threads of its own in a worker.
 
-    An engine needs to know more: whether something is `busy` whose end the next step writes down, and how to `tend`
-    what running steps hold, which returns the seconds until it must be done again.
+    An engine needs to know more: whether something is `busy` whose end the next step writes down.
     """
 
     name: str
@@ -51,7 +50,6 @@ class Loop:
     oldest_due: Callable[[datetime], datetime | None] | None = None
     close: Callable[[float], None] | None = None
     busy: Callable[[], bool] | None = None
-    tend: Callable[[], float] | None = None
     pool: Pool | None = None
 
 

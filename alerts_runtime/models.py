@@ -21,6 +21,16 @@ class WorkerHeartbeat(models.Model):
         return f"{self.host}:{self.pid}"
 
 
+class Holder(models.Model):
+    """A process that holds something, and the counter that it raises. Written by `leasing.holders` alone."""
+
+    name = models.CharField(primary_key=True, max_length=12)
+    beats = models.PositiveBigIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class Said(models.Model):
     """When something was last said to the admins: once, however many notice. Written by `monitoring.watchdog`."""
 

@@ -176,7 +176,6 @@ WEBHOOKS: dict[str, Any] = {
     "MAX_BODY": env.int("WEBHOOK_MAX_BODY", 1_048_576, least=1),
     "MODE": env.str("WEBHOOK_MODE", "worker"),
     "MESSAGES": env.str("WEBHOOK_MESSAGES", "full"),
-    "LEASE": env.int("WEBHOOK_LEASE", 60, least=1),
     "HANDLER_TIMEOUT": env.int("WEBHOOK_HANDLER_TIMEOUT", 900, least=1),
     "RETENTION_DAYS": env.int("WEBHOOK_RETENTION_DAYS", 90, least=1),
 }
@@ -184,6 +183,7 @@ WEBHOOKS: dict[str, Any] = {
 # --- Worker -------------------------------------------------------------------------------------------------------
 
 WORKER_THREADS = env.int("WORKER_THREADS", 4, least=1)
+ALERTS_LEASE = env.int("ALERTS_LEASE", 15, least=1)  # seconds after which others have what a process held that died
 
 # --- Engine -------------------------------------------------------------------------------------------------------
 

@@ -156,7 +156,6 @@ class Target(models.Model):
     channel = models.CharField(max_length=100)
     address = models.CharField(max_length=200)
     token = models.CharField(max_length=32, blank=True)
-    lease_until = models.DateTimeField(null=True)
     next_at = models.DateTimeField(null=True)  # not before: throttled, or the provider said Retry-After
     held_by = models.CharField(max_length=100, blank=True)
     dead_since = models.DateTimeField(null=True, blank=True)  # set aside: nothing can be delivered to it

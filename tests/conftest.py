@@ -66,6 +66,15 @@ def _no_notes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
+def _no_beats(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process says that it lives from a thread, which would outlive the test; tests let the time pass themselves."""
+    from alerts_runtime.leasing import holders
+
+    monkeypatch.setattr(holders.Beat, "start", lambda self: None)
+    monkeypatch.setattr(holders, "_mine", holders.Beat())
+
+
+@pytest.fixture(autouse=True)
 def _nothing_said_yet(monkeypatch: pytest.MonkeyPatch) -> None:
     """The admins have had no mail of any cause: else a test would wait for another's quarter of an hour."""
     from alerts_runtime.isolation import last_resort

@@ -18,7 +18,6 @@ MESSAGES = (FULL, CLASS_ONLY)
 NUMBERS: Mapping[str, int] = {
     "TOLERANCE": 300,  # seconds between the signature's time and ours, either way
     "MAX_BODY": 1_048_576,  # bytes
-    "LEASE": 60,  # seconds after which a silent worker counts as lost
     "HANDLER_TIMEOUT": 900,  # seconds after which a handler counts as hung
     "RETENTION_DAYS": 90,
 }
@@ -61,21 +60,10 @@ class Retry:
 class Config:
     endpoints: Mapping[str, Endpoint]
     max_body: int
-    lease: timedelta
     handler_timeout: timedelta
     retention_days: int
     retry: Retry
     class_only: bool = False  # no text of an exception is kept, since it may quote personal data
-
-    @property
-    def inline_lease(self) -> timedelta:
-        """No tick renews a lease inside a web process, so there it must outlast the slowest handler."""
-        return max(self.lease, self.handler_timeout)
-
-    @property
-    def longest_lease(self) -> timedelta:
-        inline = any(endpoint.inline for endpoint in self.endpoints.values())
-        return self.inline_lease if inline else self.lease
 
     def is_inline(self, endpoint: str) -> bool:
         return endpoint in self.endpoints and self.endpoints[endpoint].inline
@@ -91,7 +79,6 @@ def config() -> Config:
             for name, options in _mapping(raw.get("ENDPOINTS")).items()
         },
         max_body=_number(raw, "MAX_BODY", NUMBERS),
-        lease=timedelta(seconds=_number(raw, "LEASE", NUMBERS)),
         handler_timeout=timedelta(seconds=_number(raw, "HANDLER_TIMEOUT", NUMBERS)),
         retention_days=_number(raw, "RETENTION_DAYS", NUMBERS),
         retry=Retry(

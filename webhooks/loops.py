@@ -16,10 +16,9 @@ from alerts_runtime.isolation.parts import Parts, on_its_own
 from alerts_runtime.isolation.threads import daemon
 from alerts_runtime.leasing.clock import SteppedBack
 from alerts_runtime.redaction.loggers import get_logger
-from alerts_runtime.wakeups import wake
 from webhooks.conf import config
 from webhooks.process import announcements, arm, claim, cut, failures, lost, processing
-from webhooks.process.attempt import Attempt, grace, held
+from webhooks.process.attempt import held
 from webhooks.receive import refusals
 
 logger = get_logger(__name__)
@@ -35,7 +34,6 @@ def loops() -> Iterator[Loop]:
         threads=getattr(settings, "WORKER_THREADS", 4),
         oldest_due=oldest_due,
         close=hand_back,
-        tend=keep_leases,
     )
     yield Loop("webhooks-tick", tick, topic=None)
 
@@ -52,13 +50,11 @@ def process_due() -> float:
 
 
 def tick() -> float:
-    """Keep leases honest and announcements from getting lost, each part on its own. Any number may run; an idle one
+    """Keep events and announcements from getting lost, each part on its own. Any number may run; an idle one
     writes nothing. Raises when the database is away.
     """
-    # Without a long pause, for who lets go of a lease loses its event to another worker.
-    on_its_own("webhooks tick: renew leases", _renew, longest=TICK)
     _parts(timezone.now)
-    return min(TICK, grace(config().lease) / 2)
+    return TICK
 
 
 def _mind_the_clock(now: datetime) -> None:
@@ -76,10 +72,6 @@ def _announce(now: datetime) -> None:
         on_its_own("announce failure", partial(announcements.again, failure), key=failure.pk)
 
 
-def _flush(now: datetime) -> None:
-    refusals.flush()
-
-
 def _prune(now: datetime) -> None:
     _pruner.step(now)
 
@@ -88,34 +80,6 @@ def prune(now: datetime) -> bool:
     """Delete a batch of what is older than WEBHOOKS["RETENTION_DAYS"]; whether there was any."""
     before = now - timedelta(days=config().retention_days)
     return arm.prune(before) != (0, 0) or bool(failures.prune_tracebacks() or refusals.prune(before))
-
-
-def keep_leases() -> float:
-    """Renew the leases that this process holds, and let go of what waits behind a slow handler; seconds until again.
-
-    What a thread has announced is written down here too: the handler that it runs now may take long.
-    """
-    try:
-        _renew()
-    finally:
-        failures.write_marks()
-    return min(TICK, grace(config().lease) / 2)
-
-
-def _renew() -> None:
-    if waiting := held.take_waiting(TICK):
-        _let_go(waiting)
-    if due := held.to_renew(config().lease):
-        claim.renew(due, timezone.now())
-
-
-def _let_go(attempts: list[Attempt]) -> None:
-    try:
-        claim.hand_back(attempts, timezone.now())
-    except BaseException:
-        held.add(attempts)
-        raise
-    wake.wake("events")
 
 
 def _write_marks(now: datetime) -> None:
@@ -138,7 +102,7 @@ def hand_back(seconds: float) -> None:
             daemon("handler-cut-off", partial(cut.take_away, attempt, attempt.thread)).start()
     count = 0
     while claim.are_ours(attempts) and monotonic() < end:
-        count += claim.hand_back(attempts, timezone.now())
+        count += claim.hand_back(attempts)
         sleep(SOON)  # a database may take a moment to see that a connection was cut
     logger.warning("events.handed_back", count=count, running=len(attempts))
 
@@ -152,7 +116,6 @@ _parts = Parts(
         (0.0, _mind_the_clock),
         (0.0, _expire),
         (0.0, _announce),
-        (0.0, _flush),
         (0.0, _prune),
     ],
 )

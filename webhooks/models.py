@@ -41,7 +41,7 @@ class WebhookEvent(models.Model):
     attempts = models.PositiveIntegerField(default=0, help_text="All attempts ever made.")
     earlier_attempts = models.PositiveIntegerField(default=0, help_text="Those made before it was armed again.")
     armed_at = models.DateTimeField(default=timezone.now, help_text="When it was received or armed again.")
-    # The only scheduler. pending: the next attempt; processing: the lease's end; NULL: nothing is planned.
+    # The only scheduler. pending: the next attempt; processing: when it was due; NULL: nothing is planned.
     due_at = models.DateTimeField(null=True)
     token = models.CharField(max_length=32, blank=True, help_text="Who holds the lease.")
     deliveries = models.PositiveIntegerField(default=1, help_text="How often Stripe has delivered it.")

@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
-from functools import partial
 
-from alerts_runtime.background import FIRST_PAUSE, LONGEST_WAIT, Loop, registered
+from alerts_runtime.background import LONGEST_WAIT, Loop, registered
 from alerts_runtime.isolation import threads
-from alerts_runtime.isolation.threads import check_connection, close_connections, daemon
+from alerts_runtime.isolation.threads import check_connection, close_connections
 from alerts_runtime.redaction.loggers import get_logger
 from alerts_runtime.wakeups import wake
 
@@ -31,8 +29,6 @@ class Rounds:
         self._free = threading.BoundedSemaphore(loop.threads)
         self._at_work: set[threading.Thread] = set()
         threads.on_write_off(self._let_another)
-        if loop.tend:
-            daemon(f"{loop.name}-tend", partial(_tend, loop, loop.tend)).start()
 
     def run(self) -> bool:
         """True: it stopped while there was more to do."""
@@ -83,19 +79,6 @@ class Rounds:
         if loop.busy and loop.close and loop.busy():
             loop.close(CLOSE_WITHIN)
         return True
-
-
-def _tend(loop: Loop, tend: Callable[[], float]) -> None:
-    """For as long as the process lives: a round may begin at any time."""
-    while True:
-        wait = FIRST_PAUSE
-        try:
-            check_connection()
-            wait = tend()
-        except Exception:
-            log.exception("leases could not be renewed", loop=loop.name)
-            close_connections()
-        time.sleep(wait)
 
 
 _rounds: dict[str, Rounds] = {}

@@ -73,13 +73,11 @@ class Courier:
         self._held: dict[int, str] = {}  # target -> the token of our lease
         self._calls: list[Call] = []
         self._provider: Provider | None = None
-        self._renewed = 0.0
 
     def step(self) -> float:
         """One round; seconds until the next is needed at the latest (0: there is more)."""
         policy, now = get_policy(), self._now()
         self._finish(policy, now)
-        self._renew(now)
         channel = policy.channels.get(self.alias)
         after = channel.failover_after if channel else timedelta.max
         found = targets.lease(self.alias, now, after) if len(self._calls) < SLOTS else []
@@ -104,7 +102,7 @@ class Courier:
             time.sleep(0.02)
             self._finish(get_policy(), self._now())
         for target_id, token in list(self._held.items()):
-            if not self._under_way(target_id):  # else the lease runs out and the try is settled as uncertain
+            if not self._under_way(target_id):  # else the try is settled as uncertain when this process is gone
                 targets.release(target_id, token)
                 del self._held[target_id]
 
@@ -119,15 +117,6 @@ class Courier:
         attempts.finish([one for _, one in ended], policy, now)
         for call, _ in ended:
             self._calls.remove(call)
-
-    def _renew(self, now: datetime) -> None:
-        if not self._held or time.monotonic() - self._renewed < targets.PATIENCE / 2:
-            return
-        self._renewed = time.monotonic()
-        for target_id, token in list(self._held.items()):
-            if not targets.renew(target_id, token, now):
-                log.warning("lease lost", target=target_id)
-                del self._held[target_id]
 
     def _feed(self, target_id: int, token: str, taken: targets.Held | None, policy: Policy, now: datetime) -> bool:
         """Send a target what may go now; True when there is more to look at. `taken`: its lease began right now."""

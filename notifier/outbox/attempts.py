@@ -199,7 +199,7 @@ def start(target: Target, token: str, tries: Sequence[Try], now: datetime) -> li
     Nothing when the target's lease is lost, or a row has changed since it was judged: then it is judged again.
     """
     with transaction.atomic():
-        if not targets.renew(target.pk, token, now):
+        if not targets.confirm(target.pk, token):
             return []
         attempts = [
             Attempt(

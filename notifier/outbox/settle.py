@@ -17,7 +17,7 @@ log = get_logger(__name__)
 
 def settle_lost(now: datetime) -> int:
     """End the leases of workers that are gone, and settle the tries that nobody will finish; how many there were."""
-    if targets.end_leases(now):
+    if targets.end_leases():
         log.warning("leases ended: their workers are gone")
     settled = 0
     for attempt in attempts.lost():

@@ -1,24 +1,24 @@
 """The only writer of Target: who sends to a recipient, from when on, and whether anything reaches it.
 
 Order, throttle and folding concern a recipient, so it is the recipient that is leased: by compare-and-set, to the
-holder of a token, until a time that the holder renews.
+process whose name its token begins with, for as long as that lives.
 """
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from django.db import connection
 from django.db.models import Exists, OuterRef, Q
 
 from alerts_runtime.database.fast_sql import columns, select
+from alerts_runtime.isolation import later
+from alerts_runtime.leasing import holders
 from alerts_runtime.leasing.clock import brought_forward
-from alerts_runtime.leasing.leases import Seen
 from alerts_runtime.redaction.loggers import get_logger
 from alerts_runtime.redaction.redact import redact
 from notifier.facts import DeliveryError, Result
@@ -28,17 +28,11 @@ from notifier.models import Attempt, Target
 
 log = get_logger(__name__)
 
-LEASE = timedelta(seconds=45)  # longer than any channel's deadline; renewed while it is held
-# Seconds for which a lease that is over by the wall clock must have been seen unchanged: a clock that jumps ahead ends
-# every lease at once, and their holders renew them within this time.
-PATIENCE = LEASE.total_seconds() / 4
 FIRST_PROBE, LONGEST_PROBE = timedelta(minutes=5), timedelta(hours=6)
 FIRST_PAID_PROBE, LONGEST_PAID_PROBE = timedelta(hours=1), timedelta(days=1)
 FAILING = "provider"  # how `held_by` begins from failed tries until something arrives: one is tried at a time
 ASKS_TO_WAIT = f"{FAILING} asks to wait"
 LONGEST_PAUSE = 30.0  # seconds; by so much a message is late at most when its provider is back
-
-_seen: Seen[tuple[int, str, datetime | None]] = Seen()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +82,7 @@ _ANY_OVERDUE = (
 )
 # Something is due, nobody holds it and nothing holds it back, or not any longer.
 _READY = f"""
-    channel = %(channel)s AND lease_until IS NULL
+    channel = %(channel)s AND token = ''
     AND (next_at IS NULL OR next_at <= %(now)s OR {_ANY_OVERDUE}) AND ({_ALERTS_DUE} OR {_DIGEST_DUE})
 """
 _IS_ANY_READY = f"SELECT 1 FROM swa_notifier_target WHERE {_READY} LIMIT 1"  # noqa: S608 - the texts above
@@ -96,7 +90,7 @@ _IS_ANY_READY = f"SELECT 1 FROM swa_notifier_target WHERE {_READY} LIMIT 1"  # n
 
 _READY_CHANNELS = f"""
     SELECT DISTINCT channel FROM swa_notifier_target
-    WHERE lease_until IS NULL AND (next_at IS NULL OR next_at <= %(now)s OR {_ANY_OVERDUE})
+    WHERE token = '' AND (next_at IS NULL OR next_at <= %(now)s OR {_ANY_OVERDUE})
         AND ({_ALERTS_DUE} OR {_DIGEST_DUE})
 """  # noqa: S608 - the texts above
 
@@ -104,7 +98,7 @@ _READY_CHANNELS = f"""
 @cache
 def _lease() -> str:
     return f"""
-        UPDATE swa_notifier_target SET token = %(token)s, lease_until = %(until)s WHERE {_READY}
+        UPDATE swa_notifier_target SET token = %(token)s WHERE {_READY}
         RETURNING {columns(Target)}, {_ALERTS_DUE}, {_DIGEST_DUE}
     """  # noqa: S608 - the texts above
 
@@ -125,7 +119,13 @@ def lease(channel: str, now: datetime, failover_after: timedelta = timedelta.max
     asked = {"channel": channel, "now": _at(now), "overdue": _at(before(now, failover_after))}
     if connection.vendor == "sqlite" and not select([], _IS_ANY_READY, asked):
         return []  # to claim nothing would still take SQLite's one write lock
-    return _all_held(_lease(), token=secrets.token_hex(16), until=_at(now + LEASE), **asked)
+    token = holders.token()
+    connection.ensure_connection()
+    try:
+        return _all_held(_lease(), token=token, **asked)
+    except Exception:  # it may have been committed before the connection broke
+        later.write(token, "recipients that were claimed could not be given back", partial(_free, [token]))
+        raise
 
 
 def ready_channels(now: datetime, failover_after: timedelta) -> set[str]:
@@ -134,23 +134,19 @@ def ready_channels(now: datetime, failover_after: timedelta) -> set[str]:
     return {channel for (channel,) in select([], _READY_CHANNELS, asked)}
 
 
-def end_leases(now: datetime) -> int:
-    """Free the targets whose holder is gone; how many. Nobody else takes a lease away.
-
-    It has not renewed its lease for as long as a lease lasts, whatever the wall clock says; or the lease is over by
-    the wall clock, and this process has seen that for a while.
-    """
-    held = Target.objects.filter(lease_until__isnull=False).values_list("pk", "token", "lease_until")
-    ended = 0
-    for (pk, token, end), age in _seen.ages(list(held)).items():
-        if age >= LEASE.total_seconds() or (end is not None and end <= now and age >= PATIENCE):
-            unchanged = Target.objects.filter(pk=pk, token=token, lease_until=end)
-            ended += unchanged.update(token="", lease_until=None)
-    return ended
+def end_leases() -> int:
+    """Free the targets whose holder is gone; how many. Nobody else takes a lease away."""
+    tokens = set(Target.objects.exclude(token="").values_list("token", flat=True))
+    return _free(holders.abandoned(tokens))
 
 
-def renew(target_id: int, token: str, now: datetime) -> bool:
-    return _did(_RENEW, id=target_id, token=token, until=_at(now + LEASE))
+def _free(tokens: list[str]) -> int:
+    return Target.objects.filter(token__in=tokens).update(token="") if tokens else 0
+
+
+def confirm(target_id: int, token: str) -> bool:
+    """Whether it is still ours; until the end of the transaction nobody else takes it."""
+    return _did(_CONFIRM, id=target_id, token=token)
 
 
 def move(target: Target, address: str) -> None:
@@ -166,8 +162,8 @@ def release(target_id: int, token: str) -> None:
 
 
 # By hand for the same reason: they are the frame of every message.
-_RENEW = "UPDATE swa_notifier_target SET lease_until = %(until)s WHERE id = %(id)s AND token = %(token)s"
-_RELEASE = "UPDATE swa_notifier_target SET token = '', lease_until = NULL WHERE id = %(id)s AND token = %(token)s"
+_CONFIRM = "UPDATE swa_notifier_target SET token = token WHERE id = %(id)s AND token = %(token)s"
+_RELEASE = "UPDATE swa_notifier_target SET token = '' WHERE id = %(id)s AND token = %(token)s"
 
 
 def _all_held(sql: str, **values: object) -> list[Held]:

@@ -147,7 +147,7 @@ class Site:
             "SITE_APPS": "tests.acceptance.shop",
             "SHOP_MENDED": str(self.mended),
             "STRIPE_WEBHOOK_SECRET": SECRET,
-            "WEBHOOK_LEASE": "3",
+            "ALERTS_LEASE": "3",
             "LOG_JSON": "true",
             "TASKS": self.engine,
             "TASKS_QUEUE": self._name,
@@ -251,12 +251,6 @@ class Site:
         """What was sent lies so far back that no throttle counts it."""
         self.execute(f"UPDATE swa_notifier_attempt SET started_at = {self.ago(days=2)} WHERE result = 'delivered'")
         self.execute("UPDATE swa_notifier_target SET next_at = NULL")
-
-    def expire_leases(self) -> None:
-        """The leases on targets run out now."""
-        self.execute(
-            f"UPDATE swa_notifier_target SET lease_until = {self.ago(seconds=1)} WHERE lease_until IS NOT NULL"
-        )
 
     def workers(self) -> list[subprocess.Popen[bytes]]:
         return [process for processes in self._workers for process in processes]

@@ -15,7 +15,6 @@ def test_an_event_that_kills_its_worker_ends_dead_with_an_alert(site: Site, prov
         if eventually(lambda: site.value(planned) or site.value(dead)) and site.value(planned):
             site.hurry()
     assert site.value("SELECT attempts FROM swa_webhooks_webhookevent") == 3
-    site.expire_leases()  # of the workers that died while they told Slack of it
     eventually(lambda: "its worker died" in str(providers.slack.messages), what="the alert")
     assert site.value("SELECT count(*) FROM shop_effect") == 0
 
@@ -52,7 +51,6 @@ def test_a_worker_killed_while_a_message_is_sent_sends_it_again_marked(site: Sit
     eventually(lambda: providers.slack.received, what="the request to Slack")
     site.kill_workers()
     site.start_worker()
-    site.expire_leases()
     eventually(lambda: len(providers.slack.messages) == 2, within=60, what="the second try")
     assert "repeat" in str(providers.slack.messages[1]).lower()
     assert site.value("SELECT count(*) FROM swa_notifier_attempt WHERE result = 'uncertain'") == 1

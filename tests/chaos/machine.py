@@ -27,7 +27,7 @@ _UNSETTLED = {
     ),
     "steps of escalation": "swa_notifier_escalation WHERE due_at IS NOT NULL",
     "digests due": "swa_notifier_digest WHERE due_at IS NOT NULL",
-    "recipients leased": "swa_notifier_target WHERE lease_until IS NOT NULL",
+    "recipients leased": "swa_notifier_target WHERE token <> ''",
 }
 PATIENCE = 60.0  # seconds in which everything must have recovered
 

@@ -32,8 +32,8 @@ NOTIFIER = {
         {"name": "slack", "to": ["slack"]},
     ],
     "DEFAULTS": {"interval": env.str("CHAOS_INTERVAL", "5m")},  # noqa: F405 - as above
-    # An SMS a minute, or five mails in a quarter of an hour, would take the test's time.
-    "LIMITS": {"oncall": {"RATES": []}, "duty": {"RATES": []}, "team": {"RATES": []}},
+    # An SMS or six messages a minute, or five mails in a quarter of an hour, would take the test's time.
+    "LIMITS": {name: {"RATES": []} for name in ("oncall", "duty", "team", "slack")},
     "DIGESTS": {"daily": {"AT": "08:00", "TO": ["team"]}},
     "INHIBIT": [],  # each row's alerts are told, whatever other rows left open
 }

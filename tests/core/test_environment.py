@@ -88,7 +88,7 @@ def said_of(**variables: str) -> tuple[int, str]:
         ("EMAIL_PORT", "smtp", "EMAIL_PORT=smtp cannot be used: it must be a whole number from 1 to 65535."),
         ("EMAIL_PORT", "70000", "EMAIL_PORT=70000 cannot be used: it must be a whole number from 1 to 65535."),
         ("WORKER_THREADS", "0", "WORKER_THREADS=0 cannot be used: it must be a whole number, at least 1."),
-        ("WEBHOOK_LEASE", "1m", "WEBHOOK_LEASE=1m cannot be used: it must be a whole number, at least 1."),
+        ("ALERTS_LEASE", "1m", "ALERTS_LEASE=1m cannot be used: it must be a whole number, at least 1."),
         (
             "WEBHOOK_RETENTION_DAYS",
             "²",

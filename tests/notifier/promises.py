@@ -51,6 +51,7 @@ from notifier.facts import DeliveryError, Message, Receipt, Result, Severity
 from notifier.flow import pipeline, silences
 from notifier.models import Alert, AttemptPart, Digest, Notification, Silence, Target
 from notifier.outbox import last_resort, plans, settle, targets
+from tests.holding import die, let_pass
 from tests.notifier.scene import BUG, HOUR, MINUTE, NOON, SECOND, Scene, drain
 
 WORLDS = [
@@ -153,7 +154,6 @@ class Promises(RuleBasedStateMachine):
         self._stack.enter_context(transaction.atomic())
         self._stack.callback(transaction.set_rollback, True)
         self._stack.enter_context(override_settings(NOTIFIER=NOTIFIER))
-        self._stack.enter_context(patch.object(targets, "PATIENCE", 0.0))
         self._stack.enter_context(patch.object(last_resort, "cry", self._cry))
         for known in (MOODS, HEARD, ENDED):
             known.clear()
@@ -245,12 +245,13 @@ class Promises(RuleBasedStateMachine):
     @precondition(lambda self: "restarts" in self.world)
     @rule()
     def restart(self) -> None:
-        """The worker dies while it sends; its successor comes when the lease has run out."""
+        """The worker dies while it sends; its successor comes when others see that it is gone."""
         for alias in get_policy().channels:
             Courier(alias, now=self.scene.clock, start=lambda _name, _run: None).step()
         self.scene.couriers.clear()
         self._troubled()
-        self.scene.clock.step(targets.LEASE)
+        die()
+        let_pass()
         self._work()
 
     @precondition(lambda self: "settings" in self.world)

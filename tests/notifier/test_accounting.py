@@ -25,7 +25,8 @@ from notifier.flow import pipeline, silences
 from notifier.judge.calendar import Period
 from notifier.messages import digest
 from notifier.models import Alert, AttemptPart, Notification, Silence, Target
-from notifier.outbox import last_resort, plans, settle, targets
+from notifier.outbox import last_resort, plans, settle
+from tests.holding import die, let_pass
 from tests.notifier.scene import (
     BUG,
     HOUR,
@@ -171,11 +172,12 @@ class World(Scene):
         ANSWERS.extend(answers)
 
     def do_die_while_sending(self) -> None:
-        """A worker dies between the call and its answer; its successor comes when the lease has run out."""
+        """A worker dies between the call and its answer; its successor comes when others see that it is gone."""
         for alias in ("chat", "page"):
             Courier(alias, now=self.clock, start=lambda name, run: None).step()
         self.couriers.clear()
-        self.clock.step(targets.LEASE)
+        die()
+        let_pass()
 
     def do_tick(self) -> None:
         settle.settle_lost(self.now)
@@ -286,7 +288,6 @@ def run(story: list[tuple[Any, ...]]) -> None:
         stack.enter_context(transaction.atomic())
         stack.callback(transaction.set_rollback, True)
         stack.enter_context(override_settings(NOTIFIER=NOTIFIER))
-        stack.enter_context(patch.object(targets, "PATIENCE", 0.0))
         memory.clear()
         ANSWERS.clear()
         SAID.clear()

@@ -27,6 +27,7 @@ from notifier.judge.calendar import period_before
 from notifier.messages import digest
 from notifier.models import Alert, Attempt, AttemptPart, Digest, Notification
 from notifier.outbox import attempts, plans, settle, targets
+from tests.holding import die, let_pass
 from tests.notifier.conftest import Configure
 from tests.notifier.scene import (
     HOUR,
@@ -471,30 +472,28 @@ def never(name: str, run: Callable[[], None]) -> None:
     """The worker dies before the call ends."""
 
 
-def test_a_try_whose_worker_died_is_settled_and_sent_again(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(targets, "PATIENCE", 0.0)
+def test_a_try_whose_worker_died_is_settled_and_sent_again(scene: Scene) -> None:
     alert = scene.alert()
     Courier("chat", now=scene.clock, start=never).step()
     assert row_of(alert).sending is not None
 
-    assert settle.settle_lost(scene.now) == 0, "its lease is in force"
-    scene.clock.step(targets.LEASE)
+    die()
+    assert settle.settle_lost(scene.now) == 0, "it may live"
+    let_pass()
     assert settle.settle_lost(scene.now) == 1
     assert settle.settle_lost(scene.now) == 0
     [sent] = scene.pass_time(MINUTE, SECOND)
     assert sent.message.possible_repeat
 
 
-def test_an_answer_that_comes_after_the_try_was_settled_writes_nothing(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(targets, "PATIENCE", 0.0)
+def test_an_answer_that_comes_after_the_try_was_settled_writes_nothing(scene: Scene) -> None:
     alert = scene.alert()
     calls: list[Callable[[], None]] = []
     slow = Courier("chat", now=scene.clock, start=lambda _, run: calls.append(run))
     slow.step()
-    scene.clock.step(targets.LEASE)
-    settle.settle_lost(scene.now)
+    die()
+    let_pass()
+    assert settle.settle_lost(scene.now) == 1
 
     calls[0]()
     slow.step()

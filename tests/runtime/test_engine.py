@@ -170,18 +170,6 @@ def test_no_more_rounds_at_once_than_the_loop_has_threads() -> None:
         thread.join(10)
 
 
-def test_leases_are_kept_while_rounds_may_run() -> None:
-    tended = threading.Semaphore(0)
-
-    def tend() -> float:
-        tended.release()
-        return 0.001
-
-    Rounds(Loop("work", lambda: 1.0, tend=tend))
-    assert tended.acquire(timeout=10)
-    assert tended.acquire(timeout=10)
-
-
 def test_a_loop_of_a_newer_version_is_ignored() -> None:
     with capture_logs() as logs:
         executor.run("deliver-pigeon")

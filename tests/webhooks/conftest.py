@@ -11,10 +11,10 @@ from django.conf import settings
 from django.dispatch import Signal
 from django.test import override_settings
 
-from alerts_runtime.leasing.leases import Seen
 from alerts_runtime.monitoring import watchdog
+from tests import holding
 from webhooks import handlers
-from webhooks.process import attempt, failures, lost, timeouts
+from webhooks.process import attempt, failures, timeouts
 from webhooks.receive import refusals
 
 Connect = Callable[[Signal, Callable[..., Any]], None]
@@ -26,7 +26,6 @@ def _fresh_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Nothing that a process remembers passes from one test to the next."""
     monkeypatch.setattr(handlers, "_handlers", [])
     handlers._matching.cache_clear()
-    monkeypatch.setattr(lost, "overdue", Seen())
     attempt.held.take(lambda _: True)
     monkeypatch.setattr(refusals, "FLUSH_AFTER", 3600.0)  # its thread would outlive the test
     monkeypatch.setattr(watchdog, "look", lambda: None)  # likewise
@@ -64,3 +63,9 @@ def webhooks_settings() -> Iterator[Change]:
             stack.enter_context(override_settings(WEBHOOKS={**settings.WEBHOOKS, **keys}))
 
         yield change
+
+
+def die() -> None:
+    """As tests.holding, and what this process held is forgotten with it."""
+    attempt.held.take(lambda _: True)
+    holding.die()

@@ -10,17 +10,16 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.conf import settings
 from django.contrib.auth.models import Group
 from django.db import connection, transaction
-from django.test import override_settings
 from django.utils import timezone
 
 import alerts_runtime.leasing.clock
-import alerts_runtime.leasing.leases
 from alerts_runtime.isolation import threads
+from alerts_runtime.leasing import holders
+from tests.holding import let_pass
 from tests.runtime.waiting import until
-from tests.webhooks.conftest import Change, Connect
+from tests.webhooks.conftest import Change, Connect, die
 from tests.webhooks.stripe_side import make_due, received
 from webhooks import loops, signals
 from webhooks.events import StripeEvent
@@ -37,7 +36,7 @@ class Clock:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 1000.0
-        for module in (attempt, alerts_runtime.leasing.leases, alerts_runtime.leasing.clock):
+        for module in (attempt, alerts_runtime.leasing.clock):
             monkeypatch.setattr(module, "monotonic", lambda: self.now)
 
 
@@ -71,9 +70,9 @@ def in_threads(number: int, run: Callable[[], Any]) -> None:
 
 
 def claimed_by_another() -> Attempt:
-    """As if another process had claimed it: this one does not hold it."""
+    """By a process that is gone since."""
     (claimed,) = claim.claim(timezone.now())
-    attempt.held.end(claimed)
+    die()
     return claimed
 
 
@@ -126,8 +125,7 @@ def test_whoever_lost_the_lease_writes_nothing() -> None:
         assert not claim.confirm(claimed)
     assert not settle.finish(claimed, now)
     assert settle.fail(claimed, errors.describe(ValueError()), plan(), now) is None
-    assert claim.renew([claimed], now) == 0
-    assert claim.hand_back([claimed], now) == 0
+    assert claim.hand_back([claimed]) == 0
     assert WebhookEvent.objects.values().get() == before
     assert not Failure.objects.exists()
 
@@ -154,23 +152,17 @@ def test_handlers_outside_the_transaction_do_not_run_for_a_lost_lease() -> None:
     assert ran == []
 
 
-def _run_out(seconds: float = 1) -> None:
-    WebhookEvent.objects.update(due_at=timezone.now() - timedelta(seconds=seconds))
-
-
-def _expire(clock: Clock, after: float = 6) -> list[tuple[WebhookEvent, Failure]]:
-    """Look twice, so many monotonic seconds apart."""
-    first = list(lost.expire(timezone.now()))
-    assert first == []
-    clock.now += after
+def _expire() -> list[tuple[WebhookEvent, Failure]]:
+    """Look twice, with the time in between that a living process needs to say so."""
+    assert list(lost.expire(timezone.now())) == []
+    let_pass()
     return list(lost.expire(timezone.now()))
 
 
-def test_a_lease_that_ran_out_is_a_failure_and_a_retry(clock: Clock) -> None:
+def test_a_worker_that_is_gone_is_a_failure_and_a_retry() -> None:
     received()
     claimed_by_another()
-    _run_out()
-    ((row, failure),) = _expire(clock)
+    ((row, failure),) = _expire()
     assert (row.state, row.token) == ("pending", "")
     assert (failure.exception, failure.attempt, failure.max_attempts) == ("webhooks.exceptions.WorkerLost", 1, 3)
     assert failure.will_retry
@@ -178,51 +170,44 @@ def test_a_lease_that_ran_out_is_a_failure_and_a_retry(clock: Clock) -> None:
     assert (stored.state, stored.due_at) == ("pending", failure.next_attempt_at)
 
 
-def test_an_event_that_kills_its_workers_ends_dead(clock: Clock) -> None:
+def test_an_event_that_kills_its_workers_ends_dead() -> None:
     row = received()
     for number in (1, 2, 3):
         make_due(row)
         claimed_by_another()
-        _run_out()
-        ((_, failure),) = _expire(clock)
+        ((_, failure),) = _expire()
         assert (failure.attempt, failure.will_retry) == (number, number < 3)
     assert WebhookEvent.objects.get().state == "dead"
 
 
-def test_an_outage_before_it_does_not_count_as_a_killed_worker(clock: Clock) -> None:
+def test_an_outage_before_it_does_not_count_as_a_killed_worker() -> None:
     row = received()
     WebhookEvent.objects.update(attempts=7)
     make_due(row)
     claimed_by_another()
-    _run_out()
-    ((_, failure),) = _expire(clock)
+    ((_, failure),) = _expire()
     assert (failure.attempt, failure.max_attempts, failure.will_retry) == (8, 10, True)
 
 
-def test_a_lease_must_look_expired_for_a_while(clock: Clock) -> None:
+def test_a_worker_must_be_silent_for_a_while() -> None:
     received()
     claimed_by_another()
-    _run_out()
-    assert _expire(clock, after=1) == []
+    assert list(lost.expire(timezone.now())) == []
+    let_pass(holders.BEATS - 1)
+    assert list(lost.expire(timezone.now())) == []
     assert WebhookEvent.objects.get().state == "processing"
 
 
-def test_a_clock_that_jumped_ahead_ends_no_living_lease(clock: Clock) -> None:
+@pytest.mark.parametrize("step", [timedelta(hours=1), timedelta(hours=-1)])
+def test_a_clock_that_is_set_ends_no_living_lease(step: timedelta) -> None:
     received()
-    claimed = claimed_by_another()
-    in_an_hour = timezone.now() + timedelta(hours=1)
-    for _ in range(20):
-        assert list(lost.expire(in_an_hour)) == []
-        clock.now += 2
-        claim.renew([claimed], timezone.now() + timedelta(seconds=clock.now - 1000))
+    assert claim.claim(timezone.now())
+    mine, holders._mine = holders._mine, holders.Beat()  # another process looks on
+    for _ in range(4 * holders.BEATS):
+        mine.beat()
+        let_pass(1)
+        assert list(lost.expire(timezone.now() + step)) == []
     assert WebhookEvent.objects.get().state == "processing"
-
-
-def test_a_lease_far_in_the_future_is_one_of_a_clock_that_stepped_back(clock: Clock) -> None:
-    received()
-    claimed_by_another()
-    WebhookEvent.objects.update(due_at=timezone.now() + timedelta(hours=2))
-    assert len(_expire(clock)) == 1
 
 
 def test_what_was_planned_before_the_clock_stepped_back_is_not_late_by_as_much(
@@ -241,39 +226,20 @@ def test_what_was_planned_before_the_clock_stepped_back_is_not_late_by_as_much(
     assert row.due_at == now + timedelta(seconds=20)
 
 
-def test_the_lease_of_a_dead_worker_is_taken_and_the_old_token_is_void(clock: Clock) -> None:
+def test_the_lease_of_a_dead_worker_is_taken_and_the_old_token_is_void() -> None:
     row = received()
     old = claimed_by_another()
-    _run_out()
-    _expire(clock)
+    _expire()
     make_due(row)
     new = claimed_by_another()
     assert not settle.finish(old, timezone.now())
     assert settle.finish(new, timezone.now())
 
 
-# --- Renewal ------------------------------------------------------------------------------------------------------
+# --- Hung, and stopped --------------------------------------------------------------------------------------------
 
 
-def test_tick_renews_what_this_process_works_on(clock: Clock) -> None:
-    received()
-    (mine,) = claim.claim(timezone.now())
-    assert attempt.held.begin(mine)
-    loops.tick()
-    before = WebhookEvent.objects.get().due_at
-    clock.now += 3
-    loops.tick()
-    after = WebhookEvent.objects.get().due_at
-    assert before
-    assert after
-    assert after > before
-    attempt.held.end(mine)
-    clock.now += 3
-    loops.tick()
-    assert WebhookEvent.objects.get().due_at == after
-
-
-def test_a_hung_handler_is_ended_once_and_its_lease_is_renewed_no_more(clock: Clock) -> None:
+def test_a_hung_handler_is_ended_once(clock: Clock) -> None:
     received()
     (mine,) = claim.claim(timezone.now())
     assert attempt.held.begin(mine)
@@ -283,7 +249,7 @@ def test_a_hung_handler_is_ended_once_and_its_lease_is_renewed_no_more(clock: Cl
     until(lambda: Failure.objects.exists())
     until(lambda: threading.current_thread() in threads.hung())
     assert Failure.objects.get().exception.endswith("HandlerTimeout")
-    assert attempt.held.to_renew(timedelta(seconds=60)) == []
+    assert attempt.held.take(lambda _: True) == []
     threads.take_back()
 
 
@@ -297,38 +263,6 @@ def test_a_worker_that_stops_hands_back_what_it_has_not_finished() -> None:
     assert row.due_at
     assert row.due_at <= timezone.now()
     assert claimed_by_another().row.attempts == 1
-
-
-def test_a_short_lease_is_renewed_in_time() -> None:
-    """Real clocks: a handler outlives its lease of one second three times over, and no other worker gets the event."""
-    stop = threading.Event()
-    ran: list[str] = []
-
-    @on("*", atomic=False)
-    def slow(event: StripeEvent) -> None:
-        ran.append(event.id)
-        time.sleep(3)
-
-    with override_settings(WEBHOOKS={**settings.WEBHOOKS, "LEASE": 1}):
-        received()
-
-        def tick() -> None:
-            try:
-                while not stop.wait(loops.tick()):
-                    pass
-            finally:
-                connection.close()
-
-        ticker = threading.Thread(target=tick)
-        ticker.start()
-        try:
-            processing.process_due()
-        finally:
-            stop.set()
-            ticker.join(10)
-    assert len(ran) == 1
-    assert WebhookEvent.objects.get().state == "processed"
-    assert not Failure.objects.exists()
 
 
 # --- PostgreSQL ---------------------------------------------------------------------------------------------------
@@ -363,16 +297,12 @@ def busy_row() -> Any:
     assert WebhookEvent.objects.get().state == "processed"
 
 
-def test_a_row_locked_by_its_living_handlers_is_neither_renewed_nor_expired(busy_row: None, clock: Clock) -> None:
+def test_a_row_locked_by_its_living_handlers_is_neither_handed_back_nor_expired(busy_row: None) -> None:
     (running,) = attempt.held.take(lambda _: True)
-    now = timezone.now()
-    assert claim.renew([running], now) == 0
-    assert claim.hand_back([running], now) == 0
-    later = now + timedelta(hours=1)
-    assert list(lost.expire(later)) == []
-    clock.now += 60
-    assert list(lost.expire(later)) == []
-    assert claim.claim(later) == []
+    die()
+    assert claim.hand_back([running]) == 0
+    assert _expire() == []
+    assert claim.claim(timezone.now()) == []
 
 
 def test_postgresql_ends_a_transaction_whose_handler_hangs(

@@ -11,25 +11,22 @@ from django.db import DatabaseError
 from django.utils import timezone
 
 from alerts_runtime.isolation import parts
+from tests.holding import let_pass
 from tests.webhooks.conftest import Connect
 from tests.webhooks.stripe_side import received
 from webhooks import loops, signals
 from webhooks.events import StripeEvent
 from webhooks.handlers import on
 from webhooks.models import Failure, WebhookEvent
-from webhooks.process import announcements, arm, attempt, claim, failures, lost, processing
-from webhooks.process.attempt import Attempt
-from webhooks.receive import refusals
+from webhooks.process import announcements, arm, failures, lost, processing
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 PARTS: list[tuple[Any, str]] = [
     (failures, "write_marks"),
-    (claim, "renew"),
     (arm, "bring_forward"),
     (lost, "expire"),
     (failures, "unannounced"),
-    (refusals, "flush"),
     (arm, "prune"),
 ]
 ERRORS = [ValueError("bad"), OverflowError(), DatabaseError("cannot be done")]
@@ -37,11 +34,10 @@ ERRORS = [ValueError("bad"), OverflowError(), DatabaseError("cannot be done")]
 
 @pytest.fixture(autouse=True)
 def _everything_is_due(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The tick has leases to renew, a clock that stepped back, and something to prune."""
+    """The tick has a clock that stepped back, and something to prune."""
     back = timedelta(minutes=5)
     monkeypatch.setattr(loops._stepped_back, "since", lambda now: back)
     monkeypatch.setattr(loops._pruner, "step", loops.prune)
-    monkeypatch.setattr(attempt.held, "to_renew", lambda lease: [Attempt(WebhookEvent(pk=0), "token")])
 
 
 def _calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
@@ -124,10 +120,10 @@ def test_a_lease_that_cannot_be_ended_keeps_no_other_from_its_end(
     monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     rows = [received("invoice.paid") for _ in range(3)]
-    ended = timezone.now() - timedelta(minutes=10)
     for row in rows:
-        WebhookEvent.objects.filter(pk=row.pk).update(state="processing", token=f"token {row.pk}", due_at=ended)
-    monkeypatch.setattr("webhooks.process.lost.overdue.ages", lambda rows: dict.fromkeys(rows, 1e6))
+        WebhookEvent.objects.filter(pk=row.pk).update(state="processing", token=f"dead-{row.pk}")
+    assert list(lost.expire(timezone.now())) == []
+    let_pass()
     monkeypatch.setattr(arm, "bring_forward", lambda *_: None)
     known = lost._plan_lost
 

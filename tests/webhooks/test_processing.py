@@ -20,6 +20,7 @@ from django.dispatch import receiver
 from django.utils import timezone
 
 from alerts_runtime import background
+from alerts_runtime.isolation import later
 from alerts_runtime.wakeups import wake
 from tests.runtime.waiting import until
 from tests.webhooks.conftest import Connect
@@ -350,19 +351,26 @@ def test_a_callback_that_fails_after_the_commit_is_told_and_not_retried(connect:
     assert [(call["will_retry"], repr(call["exception"])) for call in told] == [(False, "KeyError('missing')")]
 
 
-def test_when_the_failure_cannot_be_written_the_lease_keeps_the_event(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failure_that_cannot_be_written_is_written_later(monkeypatch: pytest.MonkeyPatch, connect: Connect) -> None:
+    told: list[str] = []
+    connect(signals.webhook_processing_error, lambda exception, **_: told.append(str(exception)))
     failing(ValueError("first"))
     row = received()
+    known, back = failures.record, threading.Event()
 
-    def away(*_: object) -> None:
-        raise OperationalError("the database is away")
+    def away(*given: Any, **named: Any) -> Failure:
+        if not back.is_set():
+            raise OperationalError("the database is away")
+        return known(*given, **named)
 
     monkeypatch.setattr(failures, "record", away)
     assert work()
     row.refresh_from_db()
-    assert (row.state, row.attempts) == ("processing", 1)
-    assert row.due_at
-    assert row.due_at > timezone.now()
+    assert (row.state, row.attempts, told) == ("processing", 1, [])
+    back.set()
+    assert later.settle(10)
+    row.refresh_from_db()
+    assert (row.state, row.attempts, told) == ("pending", 1, ["first"])
 
 
 def test_a_broken_connection_is_replaced_before_the_failure_is_written() -> None:

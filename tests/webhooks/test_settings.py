@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +27,7 @@ SECRET = "sk_live_not_for_anybodys_eyes"
         (None, [("webhooks.W012", "WEBHOOKS is not set, so nothing can be received")]),
         (3, [("webhooks.E001", "WEBHOOKS is no dict")]),
         ({"ENDPOINTS": GOOD, "TOLERENCE": 9}, [("webhooks.E002", "Did you mean 'TOLERANCE'?")]),
-        ({"ENDPOINTS": GOOD, "lease": 9}, [("webhooks.E002", "Did you mean 'LEASE'?")]),
+        ({"ENDPOINTS": GOOD, "max_body": 9}, [("webhooks.E002", "Did you mean 'MAX_BODY'?")]),
         ({"ENDPOINTS": GOOD, "ZZZ": 9}, [("webhooks.E002", "Known are: ENDPOINTS, MODE")]),
         ({}, [("webhooks.W012", "names no endpoint")]),
         ({"ENDPOINTS": {}}, [("webhooks.W012", "names no endpoint")]),
@@ -43,7 +42,7 @@ SECRET = "sk_live_not_for_anybodys_eyes"
         ),
         ({"ENDPOINTS": GOOD, "MODE": "Inlined"}, [("webhooks.E005", "Did you mean 'inline'?")]),
         ({"ENDPOINTS": {"default": {"SECRETS": ["whsec_1"], "MODE": ""}}}, [("webhooks.E005", "neither")]),
-        ({"ENDPOINTS": GOOD, "LEASE": 0}, [("webhooks.E006", 'WEBHOOKS["LEASE"] must be')]),
+        ({"ENDPOINTS": GOOD, "MAX_BODY": 0}, [("webhooks.E006", 'WEBHOOKS["MAX_BODY"] must be')]),
         ({"ENDPOINTS": GOOD, "MAX_BODY": "1 MB"}, [("webhooks.E006", 'WEBHOOKS["MAX_BODY"] must be')]),
         ({"ENDPOINTS": GOOD, "TOLERANCE": True}, [("webhooks.E006", "must be a whole number")]),
         ({"ENDPOINTS": GOOD, "RETRY": {"ATTEMPTS": -1}}, [("webhooks.E006", 'WEBHOOKS["RETRY"]["ATTEMPTS"]')]),
@@ -112,15 +111,15 @@ def test_djstripes_callback_setting_is_pointed_to_its_successor() -> None:
 
 def test_settings_are_read_once_and_again_when_they_change() -> None:
     assert config() is config()
-    with override_settings(WEBHOOKS={"ENDPOINTS": {"b": {"SECRETS": ["whsec_1"], "TOLERANCE": 9}}, "LEASE": 7}):
-        assert config().lease == timedelta(seconds=7)
+    with override_settings(WEBHOOKS={"ENDPOINTS": {"b": {"SECRETS": ["whsec_1"], "TOLERANCE": 9}}, "MAX_BODY": 7}):
+        assert config().max_body == 7
         assert config().endpoints["b"].tolerance == 9
     assert "default" in config().endpoints
 
 
 def test_a_bad_value_counts_as_left_out() -> None:
-    with override_settings(WEBHOOKS={"ENDPOINTS": GOOD, "LEASE": "soon", "TOLERANCE": -1, "MODE": "x", "RETRY": 5}):
-        assert config().lease == timedelta(seconds=60)
+    with override_settings(WEBHOOKS={"ENDPOINTS": GOOD, "MAX_BODY": "much", "TOLERANCE": -1, "MODE": "x", "RETRY": 5}):
+        assert config().max_body == 1_048_576
         assert config().endpoints["default"].tolerance == 300
         assert not config().endpoints["default"].inline
         assert config().retry.attempts == 4

@@ -1,7 +1,4 @@
-"""One attempt at an event, from its claim to its end, and those that this process holds.
-
-Measured with the monotonic clock: a wall clock that jumps must neither end a living lease nor keep a dead one.
-"""
+"""One attempt at an event, from its claim to its end, and those that this process holds."""
 
 from __future__ import annotations
 
@@ -25,21 +22,20 @@ class Result(StrEnum):
     PROCESSED = "processed"
     FAILED = "failed"
     BUSY = "busy"  # somebody else has it
-    UNKNOWN = "unknown"  # nothing could be written: the lease will run out
+    UNKNOWN = "unknown"  # what became of it could not be written yet
 
 
 @dataclass(slots=True, eq=False)
 class Attempt:
-    """One event that is ours until the lease ends; every later write asks for the token.
+    """One event that is ours; every later write asks for the token, which begins with our name (see holders).
 
     `row.attempts` counts this attempt already. Those that were claimed together share a token, and their turn comes in
-    the order of their keys.
+    the order in which they were due.
     """
 
     row: WebhookEvent
     token: str
     claimed_at: float = field(default_factory=lambda: monotonic())
-    renewed_at: float = field(default_factory=lambda: monotonic())
     thread: threading.Thread | None = None  # None: its turn has not come
     began_at: float = 0.0
     sessions: Sessions | None = None  # while handlers run
@@ -99,20 +95,6 @@ class Held:
     def take_hung(self, timeout: timedelta) -> list[Attempt]:
         before = monotonic() - timeout.total_seconds()
         return self.take(lambda one: one.thread is not None and one.began_at <= before)
-
-    def to_renew(self, lease: timedelta) -> list[Attempt]:
-        """Those whose renewal is due."""
-        now = monotonic()
-        with self._lock:
-            due = [one for one in self._attempts if now - one.renewed_at >= grace(lease) / 2]
-            for attempt in due:
-                attempt.renewed_at = now
-        return due
-
-
-def grace(lease: timedelta) -> float:
-    """The seconds for which a lease must look expired. A living holder renews twice as often as that."""
-    return min(max(lease.total_seconds() / 10, 0.5), 5.0)
 
 
 held = Held()

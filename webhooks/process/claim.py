@@ -1,13 +1,12 @@
-"""Who has an event: claims, and the leases that keep them. `due_at` is the only scheduler: see the model.
+"""Who has an event. `due_at` is the only scheduler: see the model.
 
 A claim is a statement of its own: inside the handlers' transaction it would fail them with it.
 """
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from typing import Any
 
@@ -16,6 +15,8 @@ from django.db.models import F, QuerySet
 
 from alerts_runtime.database.fast_sql import select
 from alerts_runtime.database.serialization import until_serialized
+from alerts_runtime.isolation import later
+from alerts_runtime.leasing import holders
 from webhooks.conf import config
 from webhooks.models import WebhookEvent
 from webhooks.process import statements
@@ -28,11 +29,21 @@ def claim(now: datetime, most: int = 1) -> list[Attempt]:
     """The events that have been due longest, in the order in which their turn comes."""
     if _has_no_row_locks() and not is_any_due(now):
         return []  # to claim nothing would still take SQLite's one write lock
-    at = connection.ops.adapt_datetimefield_value
-    token = secrets.token_hex(16)
-    values = {"token": token, "now": at(now), "until": at(now + config().lease), "most": most}
-    rows = until_serialized(lambda: select([WebhookEvent], statements.claim(), values))
-    return _held(sorted((Attempt(row, token) for (row,) in rows), key=lambda one: one.row.pk))
+    token = holders.token()
+    values = {"token": token, "now": connection.ops.adapt_datetimefield_value(now), "most": most}
+    connection.ensure_connection()
+    try:
+        rows = until_serialized(lambda: select([WebhookEvent], statements.claim(), values))
+    except Exception:  # it may have been committed before the connection broke
+        _free_later(WebhookEvent.objects.filter(state=State.PROCESSING, token=token), token)
+        raise
+    attempts = [Attempt(row, token) for (row,) in rows]
+    return _held(sorted(attempts, key=lambda one: turn(one.row)))
+
+
+def turn(row: WebhookEvent) -> tuple[datetime | None, int]:
+    """By which those that were claimed together are ordered."""
+    return row.due_at, row.pk
 
 
 def is_any_due(now: datetime) -> bool:
@@ -41,19 +52,14 @@ def is_any_due(now: datetime) -> bool:
         return cursor.fetchone() is not None
 
 
-def claim_inline(pk: int, now: datetime) -> Attempt | None:
+def claim_inline(pk: int) -> Attempt | None:
     """This event, due or not, unless somebody has it or it is done."""
     row = WebhookEvent.objects.filter(pk=pk, state=State.PENDING).first()
     if row is None:
         return None
-    token = secrets.token_hex(16)
-    unchanged = WebhookEvent.objects.filter(pk=row.pk, state=State.PENDING, due_at=row.due_at)
-    claimed = {
-        "state": State.PROCESSING,
-        "token": token,
-        "due_at": now + config().inline_lease,
-        "attempts": row.attempts + 1,
-    }
+    token = holders.token()
+    unchanged = WebhookEvent.objects.filter(pk=row.pk, state=State.PENDING, attempts=row.attempts)
+    claimed = {"state": State.PROCESSING, "token": token, "attempts": row.attempts + 1}
     if not until_serialized(lambda: unchanged.update(**claimed)):
         return None
     for name, value in claimed.items():
@@ -72,9 +78,9 @@ def are_ours(attempts: Sequence[Attempt]) -> bool:
 
 
 def confirm(attempt: Attempt) -> bool:
-    """Inside the handlers' transaction: lock the row, so that the lease cannot be taken away while they run.
+    """Inside the handlers' transaction: lock the row, so that it cannot be taken away while they run.
 
-    PostgreSQL ends a transaction whose handler hangs, which frees the row and lets its lease run out.
+    PostgreSQL ends a transaction whose handler hangs, which frees the row.
     https://www.postgresql.org/docs/current/runtime-config-client.html
     """
     limit = int(config().handler_timeout.total_seconds() * 1000)
@@ -83,28 +89,30 @@ def confirm(attempt: Attempt) -> bool:
         return bool(cursor.fetchall())
 
 
-def hand_back(attempts: Sequence[Attempt], now: datetime) -> int:
-    """Give these up at once, so that others may have them: the attempt does not count."""
-    return until_serialized(lambda: _hand_back(attempts, now))
+def hand_back(attempts: Sequence[Attempt]) -> int:
+    """Give these up at once, so that others may have them: the attempt does not count.
+
+    Without those whose handlers' transaction holds them locked.
+    """
+    return until_serialized(lambda: _free(_rows(attempts)))
 
 
-def _hand_back(attempts: Sequence[Attempt], now: datetime) -> int:
-    with _free_rows(attempts) as rows:
-        return rows.update(state=State.PENDING, due_at=now, token="", attempts=F("attempts") - 1)
+def give_back(attempts: Sequence[Attempt]) -> None:
+    """The same, at once or later: for as long as this process lives nobody else frees them."""
+    try:
+        hand_back(attempts)
+    except Exception:  # noqa: BLE001 - whatever the database says, it is tried again
+        _free_later(_rows(attempts), attempts[0].token)
 
 
-def renew(attempts: Sequence[Attempt], now: datetime) -> int:
-    """Extend these leases. A row that its own handlers' transaction has locked needs no renewal, so it is skipped."""
-    with _free_rows(attempts) as rows:
-        return rows.update(due_at=now + config().lease)
+def _free_later(rows: QuerySet[WebhookEvent], token: str) -> None:
+    later.write(token, "events that were claimed could not be given back", lambda: _free(rows.all()))
 
 
-@contextmanager
-def _free_rows(attempts: Sequence[Attempt]) -> Iterator[QuerySet[WebhookEvent]]:
-    """The rows of these, without those whose handlers' transaction holds them locked."""
-    rows = _rows(attempts)
+def _free(rows: QuerySet[WebhookEvent]) -> int:
     with _row_locks():
-        yield rows.filter(pk__in=[row.pk for row in rows.select_for_update(skip_locked=True).only("pk")])
+        free = [row.pk for row in rows.select_for_update(skip_locked=True).only("pk")]
+        return rows.filter(pk__in=free).update(state=State.PENDING, token="", attempts=F("attempts") - 1)
 
 
 def _rows(attempts: Sequence[Attempt]) -> QuerySet[WebhookEvent]:

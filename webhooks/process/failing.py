@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 
-from django.db import Error as AnyDatabaseError
 from django.db import connection
 from django.utils import timezone
 
@@ -19,54 +20,42 @@ from webhooks.process.own_lock import is_own_lock
 
 
 def failed(attempt: Attempt, error: BaseException) -> Result:
-    """Write it down and tell of it."""
+    """Write it down and tell of it. What cannot be written is written later: nothing else remembers it."""
     row, now = attempt.row, timezone.now()
     judgement = judgement_of(error, own_lock=attempt.writes and not attempt.committed and is_own_lock(error))
     facts = describe(error, attempt.duration_ms(), judgement)
+    record: Callable[[], Failure | None]
     if attempt.committed:
-        _failed_after_commit(attempt, error, facts, now)
-        return Result.PROCESSED
+        when, record = " after its commit", partial(settle.note, row, facts, attempt.callbacks.left(), now)
+    else:
+        when, record = "", partial(settle.fail, attempt, facts, _plan(row, error, judgement, now), now)
     try:
         if connection.errors_occurred:  # else it costs a round trip
-            connection.close_if_unusable_or_obsolete()
-        failure = settle.fail(attempt, facts, _plan(row, error, judgement, now), now)
-    except AnyDatabaseError:
-        # Nothing is lost: the lease runs out, and that is a failure too.
-        attempt.log.exception("event.failure_not_recorded", error=facts.exception, duration_ms=attempt.duration_ms())
-        return Result.UNKNOWN
-    if failure is None:
-        attempt.log.warning("event.lease_lost", error=facts.exception, duration_ms=attempt.duration_ms())
-        return Result.BUSY
-    attempt.log.error(
-        "event.failed" if failure.will_retry else "event.dead",
-        error=facts.exception,
-        where=f"{failure.file}:{failure.line} {failure.function}",
-        next_attempt_at=failure.next_attempt_at,
-        duration_ms=facts.duration_ms,
-    )
-    announcements.announce(failure, error)  # which reads the event anew: handlers may have changed it
-    return Result.FAILED
-
-
-def _failed_after_commit(attempt: Attempt, error: BaseException, facts: ErrorFacts, now: datetime) -> None:
-    """Nothing else remembers it, since the event is processed: so it is written until it is written."""
-    row, left = attempt.row, attempt.callbacks.left()
-
-    def record() -> Failure:
-        return settle.note(row, facts, left, now)
-
-    where = f"{facts.where.file}:{facts.where.line} {facts.where.function}"
-    attempt.log.error("event.failed_after_commit", error=facts.exception, where=where, not_run=left)
-    try:
-        if connection.errors_occurred:
             connection.close_if_unusable_or_obsolete()
         failure = record()
     except Exception:  # whatever the database says
         attempt.log.critical("event.failure_not_recorded", error=facts.exception, message=facts.message, exc_info=True)
-        what = f"{row.type} {row.event_id} failed after its commit: {facts.exception}"
-        later.write(row.event_id, what, lambda: announcements.announce(record(), error))
-    else:
-        announcements.announce(failure, error)
+        what = f"{row.type} {row.event_id} failed{when}: {facts.exception}"
+        later.write(row.event_id, what, lambda: _tell(attempt, record(), error, facts))
+        return Result.PROCESSED if attempt.committed else Result.UNKNOWN
+    return _tell(attempt, failure, error, facts)
+
+
+def _tell(attempt: Attempt, failure: Failure | None, error: BaseException, facts: ErrorFacts) -> Result:
+    if failure is None:
+        attempt.log.warning("event.lease_lost", error=facts.exception, duration_ms=facts.duration_ms)
+        return Result.BUSY
+    how = "failed_after_commit" if failure.after_commit else "failed" if failure.will_retry else "dead"
+    attempt.log.error(
+        f"event.{how}",
+        error=facts.exception,
+        where=f"{failure.file}:{failure.line} {failure.function}",
+        not_run=failure.callbacks.splitlines(),
+        next_attempt_at=failure.next_attempt_at,
+        duration_ms=facts.duration_ms,
+    )
+    announcements.announce(failure, error)  # which reads the event anew: handlers may have changed it
+    return Result.PROCESSED if failure.after_commit else Result.FAILED
 
 
 def _plan(row: WebhookEvent, error: BaseException, judgement: Judgement, now: datetime) -> retry.Plan:

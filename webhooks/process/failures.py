@@ -146,6 +146,11 @@ def marking_together() -> Iterator[None]:
         write_marks()
 
 
+def are_marked() -> bool:
+    """Whether any wait to be written down."""
+    return bool(_announced)
+
+
 def write_marks() -> None:
     global _announced
     with _lock:

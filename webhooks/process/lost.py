@@ -1,53 +1,48 @@
-"""Ends the leases of workers that died: each is a failure of class WorkerLost, by the same path as any other."""
+"""Ends what workers held that died: each is a failure of class WorkerLost, by the same path as any other."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import F
 
 from alerts_runtime.isolation.parts import on_its_own
-from alerts_runtime.leasing.leases import Seen
+from alerts_runtime.leasing import holders
 from webhooks.conf import config
 from webhooks.exceptions import WorkerLost
 from webhooks.models import Failure, WebhookEvent
-from webhooks.process import retry, settle
-from webhooks.process.attempt import Attempt, grace
+from webhooks.process import claim, retry, settle
+from webhooks.process.attempt import Attempt
 from webhooks.process.errors import class_path, describe
 
 State = WebhookEvent.State
 _BATCH = 500
-overdue: Seen[tuple[str, datetime | None]] = Seen()  # token and end
 
 
 def expire(now: datetime) -> Iterator[tuple[WebhookEvent, Failure]]:
-    """End the leases that ran out."""
-    far = now + 2 * config().longest_lease + timedelta(seconds=60)  # no lease is that long: the clock stepped back
+    """End what processes held that are gone."""
     processing = WebhookEvent.objects.filter(state=State.PROCESSING, due_at__isnull=False)
-    rows = list(processing.filter(Q(due_at__lt=now) | Q(due_at__gt=far)).order_by("due_at")[:_BATCH])
-    ages = overdue.ages([(row.token, row.due_at) for row in rows])
-    old = [row for row in rows if ages[row.token, row.due_at] >= grace(config().lease)]
-    for row in _running(old):
+    theirs = holders.abandoned(set(processing.values_list("token", flat=True)))
+    for row in _running(processing.filter(token__in=theirs)[:_BATCH]) if theirs else ():
         if failure := on_its_own("end the lease of event", partial(_lose, row, now), key=row.event_id):
             yield row, failure
 
 
 def expire_inline(pk: int, now: datetime) -> Iterator[tuple[WebhookEvent, Failure]]:
     """The same for one event that Stripe delivers again, on a site that runs no worker."""
-    ended = now - config().lease  # by a wide margin: this process has not watched the lease run out
-    row = WebhookEvent.objects.filter(pk=pk, state=State.PROCESSING, due_at__lt=ended).first()
-    if row and (failure := _lose(row, now)):
+    row = WebhookEvent.objects.filter(pk=pk, state=State.PROCESSING).first()
+    if row and holders.abandoned([row.token]) and (failure := _lose(row, now)):
         yield row, failure
 
 
-def _running(rows: list[WebhookEvent]) -> list[WebhookEvent]:
+def _running(rows: Iterable[WebhookEvent]) -> list[WebhookEvent]:
     """Of what was claimed together the one whose turn it was."""
     first: dict[str, WebhookEvent] = {}
-    for row in sorted(rows, key=lambda row: row.pk):
+    for row in sorted(rows, key=claim.turn):
         first.setdefault(row.token, row)
     return list(first.values())
 
@@ -56,14 +51,14 @@ def _lose(row: WebhookEvent, now: datetime) -> Failure | None:
     token = row.token
     error = WorkerLost("The worker stopped without a word while it processed this event.")
     with transaction.atomic():
-        still = WebhookEvent.objects.filter(pk=row.pk, token=token, due_at=row.due_at)
-        # Locked: its handlers are alive, only their tick is not.
+        still = WebhookEvent.objects.filter(pk=row.pk, state=State.PROCESSING, token=token)
+        # Locked: its handlers are alive, only their counter is not.
         if still.select_for_update(skip_locked=True).first() is None:
             return None
         failure = settle.fail(Attempt(row, token), describe(error), _plan_lost(row, error, now), now)
         # What was claimed with it had not begun: that says nothing against it.
-        waited = WebhookEvent.objects.filter(state=State.PROCESSING, token=token, due_at__isnull=False)
-        waited.update(state=State.PENDING, due_at=now, token="", attempts=F("attempts") - 1)
+        waited = WebhookEvent.objects.filter(state=State.PROCESSING, due_at__isnull=False, token=token)
+        waited.update(state=State.PENDING, token="", attempts=F("attempts") - 1)
         return failure
 
 

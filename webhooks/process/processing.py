@@ -63,14 +63,14 @@ def _process_all(attempts: list[Attempt]) -> None:
                 break
     finally:
         if left := held.take(lambda one: one in attempts):
-            claim.hand_back(left, timezone.now())
+            claim.give_back(left)
 
 
 def process_inline(pk: int, now: datetime) -> Result:
     """Process this event in the request that delivered it."""
     for died in lost.expire_inline(pk, now):
         announcements.worker_lost(*died)
-    if attempt := claim.claim_inline(pk, now):
+    if attempt := claim.claim_inline(pk):
         return process(attempt)
     done = WebhookEvent.objects.filter(pk=pk, state__in=_DONE).exists()
     return Result.PROCESSED if done else Result.BUSY

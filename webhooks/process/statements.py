@@ -29,7 +29,7 @@ def claim() -> str:
     else:
         these = f"IN ({chosen})"
     return (
-        f"UPDATE {events} SET state = 'processing', token = %(token)s, due_at = %(until)s, attempts = attempts + 1"  # noqa: S608 - as above
+        f"UPDATE {events} SET state = 'processing', token = %(token)s, attempts = attempts + 1"  # noqa: S608 - as above
         f" WHERE id {these} RETURNING {columns(WebhookEvent)}"
     )
 
@@ -56,6 +56,6 @@ def _limit(name: str) -> str:
 
 @cache
 def settle(*columns: str) -> str:
-    """Write an outcome into the row of whoever holds the lease."""
+    """Write an outcome into the row of whoever has it."""
     changes = ", ".join(f"{column} = %({column})s" for column in columns)
     return f"UPDATE {table(WebhookEvent)} SET {changes}, token = '' WHERE {_HELD}"  # noqa: S608 - as above

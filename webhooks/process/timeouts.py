@@ -1,5 +1,7 @@
 """Ends attempts whose handlers run for longer than HANDLER_TIMEOUT, in every process that runs handlers.
 
+It uses no database itself, which a handler that hangs may hold.
+
 The failure says where it was, and whoever gave the thread work is told to use another.
 """
 
@@ -14,9 +16,10 @@ from types import FrameType, TracebackType
 
 from alerts_runtime.isolation import threads
 from alerts_runtime.redaction.loggers import get_logger
+from alerts_runtime.wakeups import wake
 from webhooks.conf import config
 from webhooks.exceptions import HandlerTimeout
-from webhooks.process import cut, failing, run
+from webhooks.process import claim, cut, failing, failures, run
 from webhooks.process.attempt import Attempt, held
 from webhooks.process.errors import describe
 
@@ -27,7 +30,7 @@ _starting = threading.Lock()
 
 
 def watch() -> None:
-    """See to it that this process has a watcher. It uses no database, which a handler that hangs may hold."""
+    """See to it that this process has a watcher."""
     if os.getpid() not in _watchers:
         with _starting:
             if os.getpid() not in _watchers:
@@ -36,9 +39,25 @@ def watch() -> None:
 
 
 def look() -> None:
-    """End what has run for too long, each in a thread of its own: its receivers may hang as well."""
+    """End what has run for too long, each in a thread of its own: its receivers may hang as well.
+
+    What waits behind a slow handler goes to others, and what was announced before it is written down.
+    """
     for attempt in held.take_hung(config().handler_timeout):
         threads.daemon("handler-timed-out", partial(_end, attempt)).start()
+    waiting = held.take_waiting(LOOK_EVERY)
+    if waiting or failures.are_marked():
+        threads.daemon("handler-goes-on", partial(_meanwhile, waiting)).start()
+
+
+def _meanwhile(waiting: list[Attempt]) -> None:
+    try:
+        failures.write_marks()
+    finally:
+        if waiting:
+            claim.give_back(waiting)
+            wake.wake("events")
+        threads.close_connections()
 
 
 def where_it_is(thread: threading.Thread) -> HandlerTimeout:
@@ -73,7 +92,7 @@ def _end(attempt: Attempt) -> None:
     thread = attempt.thread or threading.current_thread()
     try:
         _time_out(attempt, thread)
-    except Exception:  # its lease is renewed no more, which is a failure too
+    except Exception:  # whatever a receiver does
         logger.exception("handler.timeout_not_recorded", thread=thread.name)
     finally:
         threads.write_off(thread)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -23,10 +22,7 @@ def _retries() -> Any:
     return backoff.policy(attempts=60, max_age=259_200, multiplier=0.5, longest=2, jitter=0.2)
 
 
-_LEASE = float(os.environ.get("CHAOS_LEASE", "3"))  # seconds
 WAITS = (
-    Wait("notifier.outbox.targets.LEASE", timedelta(seconds=_LEASE), "the lease of a recipient is 3 s (45 s)"),
-    Wait("notifier.outbox.targets.PATIENCE", _LEASE / 4, ""),
     Wait("notifier.outbox.attempts.RETRIES", _retries, "a message is tried again after 0.5 s (2 to 7 s)"),
     Wait(
         "webhooks.process.failures._PATIENCE", timedelta(seconds=1), "a lost announcement is made again after 1 s (5 s)"
@@ -34,7 +30,7 @@ WAITS = (
 )
 # Set in tests.chaos.settings and by tests.acceptance.site.
 SETTINGS = (
-    "the lease of an event is 3 s (60 s)",
+    "a process counts as gone after 3 s (15 s)",
     "an event is tried again after 1 s (10 s)",
 )
 
