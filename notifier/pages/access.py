@@ -106,7 +106,8 @@ def show(
     request: HttpRequest, viewer: Viewer | None, template: str, context: dict[str, Any] | None = None, status: int = 200
 ) -> HttpResponse:
     """A page, with what every page needs."""
-    known = {"viewer": viewer, "notes": messages.get_messages(request), "page": template}
+    # The request too: no context processor of the site's is needed.
+    known = {"request": request, "viewer": viewer, "notes": messages.get_messages(request), "page": template}
     response = render(request, f"notifier/pages/{template}.html", {**known, **(context or {})}, status=status)
     return guarded(response)
 

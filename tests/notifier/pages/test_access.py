@@ -6,6 +6,7 @@ import pytest
 from django.contrib.auth.models import Group, User
 from django.test import Client
 from django.urls import reverse
+from pytest_django import Settings
 
 from notifier.models import Alert, LogEntry
 from notifier.pages.groups import GROUPS, make
@@ -126,6 +127,12 @@ def test_times_are_in_the_viewers_zone_with_the_exact_one_beside(looker: Client,
     for odd in ("../../etc/passwd", "Nowhere", "Europe", "x" * 5000):
         looker.cookies["alerts_zone"] = odd
         assert "Times are in UTC." in looker.get(f"/alerts/{paid.pk}/").content.decode()
+
+
+def test_no_context_processor_of_the_site_is_needed(settings: Settings, looker: Client, paid: Alert) -> None:
+    settings.TEMPLATES = [{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True}]
+    for path in (NOW, f"/alerts/{paid.pk}/", "/alerts/login/", "/alerts/log/"):
+        assert looker.get(path).status_code == 200
 
 
 def test_the_root_leads_to_the_pages(client: Client) -> None:
