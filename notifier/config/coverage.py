@@ -9,6 +9,7 @@ from pathlib import Path
 
 from notifier.config.problems import UNCOVERED, UNREACHED, UNUSED, VALUE, Problem, path, shown
 from notifier.config.unheard import hear_critical
+from notifier.judge.calendar import zone
 from notifier.judge.oncall import coverage
 from notifier.judge.oncall.rotation import Rotation
 from notifier.judge.policy import Policy
@@ -28,7 +29,7 @@ def problems(policy: Policy, raw: object, now: datetime) -> Iterator[Problem]:
         if rotation.ics:
             yield from _calendar(rotation, where)
             continue  # whom it names is known when it has been read: see the alert
-        yield from _unreached(policy, rotation, raw)
+        yield from _unreached(policy, rotation, raw, now)
         gaps = [hole for hole in coverage.holes(policy, rotation.name, (), now, now + AHEAD) if hole.person is None]
         if gaps:
             more = f", and {_times(len(gaps) - 1)} within 14 days" if len(gaps) > 1 else ""
@@ -50,10 +51,15 @@ def _times(number: int) -> str:
     return f"{number} more {'time' if number == 1 else 'times'}"
 
 
-def _unreached(policy: Policy, rotation: Rotation, raw: object) -> Iterator[Problem]:
+def _unreached(policy: Policy, rotation: Rotation, raw: object, now: datetime) -> Iterator[Problem]:
+    today = now.astimezone(zone(rotation.tz)).date()
+    seats = (seat for layer in rotation.layers for seat in layer.members)
+    members = dict.fromkeys(
+        seat.person for seat in seats if seat.person and (seat.until is None or seat.until >= today)
+    )
     for channel in coverage.channels_of(policy, rotation.name):
         reached = {target.person for target in channel.people.values()}
-        for person in rotation.people:
+        for person in members:
             if person not in reached:
                 text = f"has no address on {shown(channel.alias)}, by which {shown(rotation.name)} is to reach them"
                 hint = f'Add {shown(channel.alias)} or {shown(channel.kind)} to "ADDRESSES".'

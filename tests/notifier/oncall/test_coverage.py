@@ -84,6 +84,12 @@ def test_every_member_that_a_channel_does_not_reach_is_named() -> None:
     ]
 
 
+def test_a_member_whose_time_is_over_needs_no_address() -> None:
+    left = [{"person": "alice", "until": "2026-11-22"}, "bob"]
+    people = {"alice": {}, "bob": {"ADDRESSES": {"sms": "+14155552671"}}}
+    assert problems(ONCALL={"payments": DAILY | {"MEMBERS": left}}, PEOPLE=people) == []
+
+
 def test_a_rotation_that_nothing_uses_is_told() -> None:
     [said] = problems(CHANNELS={"page": SMS | {"TO": "+14155552671"}, "team": {"BACKEND": "memory"}})
     assert "nothing uses this rotation" in said
