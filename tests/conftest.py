@@ -10,28 +10,34 @@ from django.db.models.signals import post_migrate
 _ON_A_DATABASE = {"db", "transactional_db", "django_db_setup"}
 
 
-# What `make quick` leaves out: tests that start processes, and those that tell many stories or measure.
-_NOT_QUICK = """
+# Tests that start processes, and those that tell many stories or measure. `make quick` leaves out both; CI tells the
+# stories on PostgreSQL alone, which is the stricter of the two.
+_PROCESSES = """
     acceptance/ browser/ chaos/ core/ djstripe/ outages/ package/
     runtime/test_loggers runtime/test_private_files runtime/test_turns runtime/test_worker
+"""
+_STORIES = """
     notifier/channels/test_contract notifier/oncall/test_compare notifier/oncall/test_rota notifier/test_accounting
     notifier/test_interleaved notifier/test_no_secret_leaves notifier/test_promises notifier/test_simulation
+    notifier/test_escalation_promises
     runtime/test_engine runtime/test_redact test_costs webhooks/test_hostile_bodies webhooks/test_timeouts
 """
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--quick", action="store_true", help="leave out the tests that start processes or take long")
+    parser.addoption("--no-stories", action="store_true", help="leave out the tests that take long")
     parser.addoption("--database-only", action="store_true", help="leave out the tests that use no database")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     # Each flush would make the pages' groups anew: rows that other tests would find among their own.
     post_migrate.disconnect(dispatch_uid="notifier.groups", sender=apps.get_app_config("swa_notifier"))
-    if config.getoption("--quick"):
-        left_out = tuple(f"tests/{place}" for place in _NOT_QUICK.split())
-        config.hook.pytest_deselected(items=[item for item in items if item.nodeid.startswith(left_out)])
-        items[:] = [item for item in items if not item.nodeid.startswith(left_out)]
+    quick = config.getoption("--quick")
+    left_out = (_PROCESSES if quick else "") + (_STORIES if quick or config.getoption("--no-stories") else "")
+    if places := tuple(f"tests/{place}" for place in left_out.split()):
+        config.hook.pytest_deselected(items=[item for item in items if item.nodeid.startswith(places)])
+        items[:] = [item for item in items if not item.nodeid.startswith(places)]
     if config.getoption("--database-only"):
         others = [item for item in items if not _uses_a_database(item)]
         config.hook.pytest_deselected(items=others)
