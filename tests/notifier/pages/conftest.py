@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import django
 import pytest
 from django.contrib.auth.models import Group, User
 from django.core.cache import cache
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from pytest_django import Settings
 
 from notifier.models import Alert
 from notifier.pages.groups import make as make_groups
@@ -33,6 +35,16 @@ def queries(client: Client, address: str) -> int:
     with CaptureQueriesContext(connection) as asked:
         assert client.get(address).status_code == 200
     return len(asked)
+
+
+def mail_in_memory(settings: Settings) -> None:
+    """In the way of the Django that runs."""
+    path = "django.core.mail.backends.locmem.EmailBackend"
+    settings.EMAIL_BACKEND_PATH = path
+    if django.VERSION >= (6, 1):
+        settings.MAILERS = {"default": {"BACKEND": path}}
+    else:
+        settings.EMAIL_BACKEND = path
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from notifier.delivery.courier import Courier
 from notifier.messages import answer_link
 from notifier.models import Alert, Attempt, LogEntry, Notification, Silence
 from tests.fakes.twilio import FakeTwilio
+from tests.notifier.pages.conftest import mail_in_memory
 from tests.notifier.scene import NOON
 
 ANA = "ana@shop.example"
@@ -27,8 +28,7 @@ pytestmark = pytest.mark.django_db
 def site(settings: Settings) -> None:
     settings.SITE_URL = "https://shop.example"
     settings.DEFAULT_FROM_EMAIL = "alerts@shop.example"
-    settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
-    settings.EMAIL_BACKEND_PATH = settings.EMAIL_BACKEND
+    mail_in_memory(settings)
     settings.NOTIFIER = {
         "CHANNELS": {"team": {"BACKEND": "email", "TO": [ANA]}},
         "PEOPLE": {"ana": {"NAME": "Ana", "ADDRESSES": {"email": ANA}}},

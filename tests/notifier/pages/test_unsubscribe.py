@@ -18,6 +18,7 @@ from notifier.delivery import loops
 from notifier.delivery.courier import Courier
 from notifier.messages import answer_link
 from notifier.models import Attempt, Digest, Target
+from tests.notifier.pages.conftest import mail_in_memory
 from tests.notifier.scene import NOON
 
 DAY = timedelta(days=1)
@@ -28,8 +29,7 @@ pytestmark = pytest.mark.django_db
 def site(settings: Settings) -> None:
     settings.SITE_URL = "https://shop.example"
     settings.DEFAULT_FROM_EMAIL = "alerts@shop.example"
-    settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
-    settings.EMAIL_BACKEND_PATH = settings.EMAIL_BACKEND
+    mail_in_memory(settings)
     settings.NOTIFIER = {
         "CHANNELS": {"team": {"BACKEND": "email", "TO": ["ana@shop.example", "ben@shop.example"]}},
         "ROUTES": {"*": ["team"]},
