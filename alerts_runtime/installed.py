@@ -15,7 +15,7 @@ OURS = ("alerts_runtime", "notifier", "webhooks")
 
 
 def check(app: str) -> None:
-    """For AppConfig.ready() of our apps. Raises ImproperlyConfigured."""
+    """For AppConfig.import_models() of our apps. Raises ImproperlyConfigured."""
     if not apps.is_installed("alerts_runtime"):
         raise ImproperlyConfigured(f"{app!r} stands on 'alerts_runtime': add that to INSTALLED_APPS too.")
     refuse_hidden(settings.INSTALLED_APPS)

@@ -1,15 +1,18 @@
 from django.apps import AppConfig
 
+from alerts_runtime import installed
+
 
 class NotifierConfig(AppConfig):
     name = "notifier"
     label = "swa_notifier"  # tables and permissions hang on it
     verbose_name = "Alerts"
 
-    def ready(self) -> None:
-        from alerts_runtime import installed
+    def import_models(self) -> None:
+        installed.check(self.name)  # before others' ready(), of which the admin's imports our modules
+        super().import_models()
 
-        installed.check(self.name)
+    def ready(self) -> None:
         from django.db.models.signals import post_migrate
 
         from alerts_runtime import background

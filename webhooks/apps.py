@@ -1,15 +1,18 @@
 from django.apps import AppConfig
 
+from alerts_runtime import installed
+
 
 class WebhooksConfig(AppConfig):
     name = "webhooks"
     label = "swa_webhooks"  # tables and permissions hang on it
     verbose_name = "Stripe webhooks"
 
-    def ready(self) -> None:
-        from alerts_runtime import installed
+    def import_models(self) -> None:
+        installed.check(self.name)  # before others' ready(), of which the admin's imports our modules
+        super().import_models()
 
-        installed.check(self.name)
+    def ready(self) -> None:
         from alerts_runtime import background
         from alerts_runtime.database import trials
         from alerts_runtime.monitoring import metrics
