@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import django
 import pytest
 import requests
 import time_machine
@@ -121,7 +122,10 @@ def night(live_server: LiveServer, settings: Settings) -> Iterator[Night]:
         settings.SLACK_SIGNING_SECRET = SECRET
         settings.TWILIO_ACCOUNT_SID, settings.TWILIO_AUTH_TOKEN = "AC" + "0" * 32, TOKEN
         settings.TWILIO_FROM, settings.TWILIO_API_URL, settings.TWILIO_INBOUND = "+15005550006", twilio.url, PUBLIC
-        settings.EMAIL_BACKEND_PATH = "anymail.backends.postmark.EmailBackend"
+        postmark = "anymail.backends.postmark.EmailBackend"
+        settings.EMAIL_BACKEND_PATH = postmark
+        if django.VERSION >= (6, 1):
+            settings.MAILERS = {"default": {"BACKEND": postmark}}
         settings.ANYMAIL = {"POSTMARK_SERVER_TOKEN": "postmark-token", "POSTMARK_API_URL": esp.postmark_url}
         settings.NOTIFIER = NOTIFIER
         clock = stack.enter_context(time_machine.travel(datetime(2026, 11, 24, 2, 10, tzinfo=BERLIN), tick=False))
