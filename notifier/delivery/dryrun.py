@@ -113,7 +113,9 @@ def _heard(alert: Alert, target: Target, route: str, policy: Policy, now: dateti
     gate = guards.judge(case)
     goes_at = _goes_at(gate, row, due, channel)
     part = attempts.Part(row, due.reason, alert.count, Severity(alert.severity))
-    (message,) = compose.alert_messages([([part], None)], policy, goes_at or due.at)
+    # An alert that this opens will never be, and has no page.
+    site_url = "" if alert.count == 1 else None
+    (message,) = compose.alert_messages([([part], None)], policy, goes_at or due.at, site_url=site_url)
     return Heard(
         target,
         route,

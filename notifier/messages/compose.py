@@ -36,16 +36,27 @@ def alert_messages(
     *,
     html: bool = True,
     link: bool = False,
+    site_url: str | None = None,
 ) -> list[Message]:
     """A message for each telling: on one alert, or a list of several.
 
     With a try before it a telling is a possible repeat, and carries the reference of the first. With `link` what is on
-    one alert has the link by which its recipient answers.
+    one alert has the link by which its recipient answers. `site_url` is SITE_URL; with "" there are no links to pages.
     """
     named = [_worst(parts) for parts, _ in tellings]
     known = story.look_up([part.row.alert for parts in named for part in parts])
     return [
-        _alert_message(parts, worst, policy, now, before, known, html=html, link=link)
+        _alert_message(
+            parts,
+            worst,
+            policy,
+            now,
+            before,
+            known,
+            html=html,
+            link=link,
+            site_url=_site_url() if site_url is None else site_url,
+        )
         for (parts, before), worst in zip(tellings, named, strict=True)
     ]
 
@@ -60,6 +71,7 @@ def _alert_message(
     *,
     html: bool,
     link: bool,
+    site_url: str,
 ) -> Message:
     reference = before.reference if before else new_reference()
     note = _budget_note(parts[0].row.target.channel, policy, now)
@@ -67,7 +79,7 @@ def _alert_message(
         story.tell,
         now=now,
         policy=policy,
-        site_url=_site_url(),
+        site_url=site_url,
         reference=reference,
         possible_repeat=before is not None,
         link=link,

@@ -107,6 +107,13 @@ def test_route_says_which_open_alert_it_would_join(site: Scene) -> None:
     assert alert.count == 1
 
 
+def test_route_links_to_no_alert_that_will_never_be(site: Scene, settings: Settings) -> None:
+    settings.SITE_URL = "https://shop.example"
+    assert "https://shop.example" not in route()
+    alert = site.alert(frame=None, exceptions=("KeyError", "LookupError", "Exception"))
+    assert f"https://shop.example/alerts/{alert.pk}/" in route()
+
+
 def test_route_says_what_holds_it(site: Scene) -> None:
     silence = silences.silence({"event": "invoice.*"}, until=NOON + HOUR, author="ada", comment="", now=NOON)
     said = route("--at", "2026-11-23T12:00+00:00")
