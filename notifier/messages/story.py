@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
 from urllib.parse import quote
@@ -85,38 +85,10 @@ def tell(
     only = known.only.get(alert.pk)
     totals = _totals_of_one(only) if only else _totals(so_far)
     told = told_of(notification)
-    return Story(
-        reason=reason,
-        now=now,
-        tz=policy.tz,
-        id=alert.pk,
-        severity=Severity(alert.severity),
-        category=Category(alert.category),
-        title=alert.title,
-        opened_at=alert.opened_at,
-        last_at=alert.last_at,
-        count=alert.count,
-        source=alert.source,
-        event_type=alert.event_type,
-        hint=alert.hint,
-        livemode=alert.livemode,
-        account=alert.account,
-        exception=alert.exceptions[0].rpartition(".")[2] if alert.exceptions else "",
-        message=alert.message,
-        frame=Frame(**alert.frame) if alert.frame else None,
+    return replace(
+        of_alert(alert, totals, now, reason=reason, tz=policy.tz),
         traceback=alert.traceback,
-        attempt=alert.attempt,
-        max_attempts=alert.max_attempts,
-        will_retry=alert.will_retry,
-        after_commit=alert.after_commit,
-        next_attempt_at=alert.next_attempt_at,
-        gives_up_at=alert.gives_up_at,
-        acknowledged_by=alert.acknowledged_by,
-        acknowledged_until=alert.acknowledged_until,
         silenced_until=_silenced_until(alert, now) if alert.last_answer else None,
-        resolved_at=alert.resolved_at,
-        resolved_how=alert.resolved_how,
-        totals=totals,
         children=_children(alert) if alert.pk in known.parents else Children(),
         route=notification.route,
         since=_since(so_far, alert.count, told.seq) if told.seq else Since(),
@@ -134,6 +106,41 @@ def tell(
         links=tuple(_links(alert, totals, site_url)),
         reference=reference,
         possible_repeat=possible_repeat,
+    )
+
+
+def of_alert(alert: Alert, totals: Totals, now: datetime, *, reason: Reason, tz: str) -> Story:
+    """What is to be said of an alert whoever hears it; times are shown in the zone `tz`. Asks the database nothing."""
+    return Story(
+        reason=reason,
+        now=now,
+        tz=tz,
+        id=alert.pk,
+        severity=Severity(alert.severity),
+        category=Category(alert.category),
+        title=alert.title,
+        opened_at=alert.opened_at,
+        last_at=alert.last_at,
+        count=alert.count,
+        source=alert.source,
+        event_type=alert.event_type,
+        hint=alert.hint,
+        livemode=alert.livemode,
+        account=alert.account,
+        exception=alert.exceptions[0].rpartition(".")[2] if alert.exceptions else "",
+        message=alert.message,
+        frame=Frame(**alert.frame) if alert.frame else None,
+        attempt=alert.attempt,
+        max_attempts=alert.max_attempts,
+        will_retry=alert.will_retry,
+        after_commit=alert.after_commit,
+        next_attempt_at=alert.next_attempt_at,
+        gives_up_at=alert.gives_up_at,
+        acknowledged_by=alert.acknowledged_by,
+        acknowledged_until=alert.acknowledged_until,
+        resolved_at=alert.resolved_at,
+        resolved_how=alert.resolved_how,
+        totals=totals,
     )
 
 

@@ -10,7 +10,7 @@ from django.core.cache import cache
 from django.db.models import Count, Max, Min, Q, Sum
 
 from notifier.config.conf import get_policy
-from notifier.facts import Category, Frame, Reason, Severity
+from notifier.facts import Reason
 from notifier.messages import phrases, story
 from notifier.messages.telling import Story, Totals
 from notifier.models import Alert, Notification, Occurrence
@@ -69,7 +69,19 @@ def lines(alerts: Sequence[Alert], sums: Iterable[money.Sum], viewer: Viewer) ->
     for one in sums:
         waits.setdefault(one.group, []).append(one)
     counted = _counted(alerts)
-    return [Line(alert, _story(alert, _totals(counted[alert.pk], waits.get(alert.pk, [])), viewer)) for alert in alerts]
+    return [
+        Line(
+            alert,
+            story.of_alert(
+                alert,
+                _totals(counted[alert.pk], waits.get(alert.pk, [])),
+                viewer.now,
+                reason=Reason.UPDATE,
+                tz=viewer.zone,
+            ),
+        )
+        for alert in alerts
+    ]
 
 
 def _totals(row: dict[str, Any], left: list[money.Sum]) -> Totals:
@@ -111,37 +123,3 @@ def whole(alert: Alert, viewer: Viewer) -> Story:
     """Everything that a message would say of one alert now, for nobody in particular."""
     policy = replace(get_policy(), tz=viewer.zone)
     return story.tell(Notification(alert=alert), Reason.UPDATE, viewer.now, policy=policy)
-
-
-def _story(alert: Alert, totals: Totals, viewer: Viewer) -> Story:
-    return Story(
-        reason=Reason.UPDATE,
-        now=viewer.now,
-        tz=viewer.zone,
-        id=alert.pk,
-        severity=Severity(alert.severity),
-        category=Category(alert.category),
-        title=alert.title,
-        opened_at=alert.opened_at,
-        last_at=alert.last_at,
-        count=alert.count,
-        source=alert.source,
-        event_type=alert.event_type,
-        hint=alert.hint,
-        livemode=alert.livemode,
-        account=alert.account,
-        exception=alert.exceptions[0].rpartition(".")[2] if alert.exceptions else "",
-        message=alert.message,
-        frame=Frame(**alert.frame) if alert.frame else None,
-        attempt=alert.attempt,
-        max_attempts=alert.max_attempts,
-        will_retry=alert.will_retry,
-        after_commit=alert.after_commit,
-        next_attempt_at=alert.next_attempt_at,
-        gives_up_at=alert.gives_up_at,
-        acknowledged_by=alert.acknowledged_by,
-        acknowledged_until=alert.acknowledged_until,
-        resolved_at=alert.resolved_at,
-        resolved_how=alert.resolved_how,
-        totals=totals,
-    )
