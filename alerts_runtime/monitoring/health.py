@@ -132,7 +132,8 @@ def _warnings() -> Iterator[Reason]:
         return
     if hung:
         todo = "The alerts and the worker's log name the line; give what it waits for a timeout of its own."
-        yield Reason("handlers_hang", f"{hung} handlers hang; their threads were replaced.", todo)
+        what = f"{hung} handlers hang; their threads were" if hung > 1 else "1 handler hangs; its thread was"
+        yield Reason("handlers_hang", f"{what} replaced.", todo)
 
 
 class Migrations:
