@@ -1,0 +1,162 @@
+"""What went wrong, how often, and what was said of it. Written by alerts/ alone."""
+
+from django.db import models
+from django.db.models import Q, Value
+
+from notifier.facts import Severity
+from notifier.models.choices import CATEGORIES, SEVERITIES
+
+
+class Alert(models.Model):
+    """One open problem, however often it happens. At most one is unresolved per fingerprint."""
+
+    fingerprint = models.CharField(max_length=64)
+    source = models.CharField(max_length=100, default="webhook")
+    severity = models.PositiveSmallIntegerField(choices=SEVERITIES)
+    category = models.CharField(max_length=20, choices=CATEGORIES)
+    transient = models.BooleanField(default=False)
+    title = models.CharField(max_length=200)
+    hint = models.TextField(blank=True)
+    rule = models.CharField(max_length=100, blank=True)
+
+    event_type = models.CharField(max_length=255, blank=True)
+    endpoint = models.CharField(max_length=100, blank=True)
+    account = models.CharField(max_length=255, blank=True)
+    livemode = models.BooleanField(default=False)
+    exceptions = models.JSONField(default=list)
+    message = models.TextField(blank=True)
+    frame = models.JSONField(default=dict)
+    traceback = models.TextField(blank=True)
+    context = models.JSONField(default=dict)
+
+    after_commit = models.BooleanField(default=False, db_default=False)  # its events are processed; what follows failed
+
+    # The largest single amount of each currency, for matching; sums are made of occurrences when a message is rendered.
+    amounts = models.JSONField(default=dict, db_default=Value({}, models.JSONField()))
+    # That of the first currency, for alerts of a version that kept only one.
+    amount = models.BigIntegerField(null=True)
+    currency = models.CharField(max_length=3, blank=True)
+
+    # The latest failure's retry, for "attempt 2 of 12, gives up Wed 14:05".
+    attempt = models.PositiveIntegerField(default=1)
+    max_attempts = models.PositiveIntegerField(null=True)
+    will_retry = models.BooleanField(default=False)
+    next_attempt_at = models.DateTimeField(null=True)
+    gives_up_at = models.DateTimeField(null=True)
+
+    # The targets for whom something is planned: while it is so, a further occurrence needs no plan of its own.
+    planned_for = models.CharField(max_length=40, blank=True)
+    count = models.PositiveIntegerField(default=0)  # occurrences so far; the latest one's `seq`
+    opened_at = models.DateTimeField()
+    last_at = models.DateTimeField()
+    burst_at = models.DateTimeField()  # since when without a quiet period
+
+    acknowledged_at = models.DateTimeField(null=True, blank=True)
+    acknowledged_until = models.DateTimeField(null=True, blank=True)
+    acknowledged_by = models.CharField(max_length=150, blank=True)
+    acknowledged_severity = models.PositiveSmallIntegerField(null=True)  # how bad it was then; worse is told
+    last_answer = models.BigIntegerField(default=0, db_default=0)  # the entry of its log that all are to see
+    inhibited_by = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL, related_name="inhibits")
+    ignored = models.ForeignKey("Ignored", null=True, blank=True, on_delete=models.SET_NULL, related_name="alerts")
+    resolve_after = models.DurationField(null=True)  # quiet for so long means over; null: when its events are processed
+    resolved_at = models.DateTimeField(null=True, blank=True)
+    resolved_how = models.CharField(max_length=50, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["fingerprint"],
+                condition=Q(resolved_at__isnull=True),
+                name="swa_one_open_alert_per_fingerprint",
+            )
+        ]
+        indexes = [
+            # With `resolved_at`, or SQLite would go by the index above, and read each that is open.
+            models.Index(
+                fields=["resolved_at", "last_at"], condition=Q(resolved_at__isnull=True), name="swa_open_alerts_by_time"
+            ),
+            models.Index(
+                fields=["resolved_at", "last_at"],
+                condition=Q(resolved_at__isnull=True, resolve_after__isnull=False),
+                name="swa_alerts_that_end_quiet",
+            ),
+            models.Index(
+                fields=["account", "livemode", "category"],
+                condition=Q(resolved_at__isnull=True),
+                name="swa_open_alerts_by_kind",
+            ),
+            models.Index(fields=["resolved_at"], name="swa_resolved_alerts"),
+            models.Index(fields=["fingerprint", "resolved_at"], name="swa_alerts_of_fingerprint"),
+        ]
+
+    def __str__(self) -> str:
+        return f"Alert {self.pk}: {Severity(self.severity).label}, {self.headline}"
+
+    @property
+    def headline(self) -> str:
+        wrong = "is processed, but what follows its commit failed" if self.after_commit else "cannot be processed"
+        return f"{self.event_type} {wrong}: {self.title}" if self.event_type else self.title
+
+
+class Occurrence(models.Model):
+    """One failure, counted once. `seq` is its number within the alert and the watermark of "since last"."""
+
+    alert = models.ForeignKey(Alert, on_delete=models.CASCADE, related_name="occurrences")
+    seq = models.PositiveIntegerField()
+    key = models.CharField(max_length=100, unique=True)
+    event_id = models.CharField(max_length=255, blank=True)
+    event_type = models.CharField(max_length=255, blank=True)
+    object_id = models.CharField(max_length=255, blank=True)
+    customer = models.CharField(max_length=255, blank=True)
+    amount = models.BigIntegerField(null=True)
+    currency = models.CharField(max_length=3, blank=True)
+    attempt = models.PositiveIntegerField(default=1)
+    after_commit = models.BooleanField(default=False, db_default=False)  # the event's own end says nothing of it
+    dead = models.BooleanField(default=False)  # nobody will retry this event by itself
+    occurred_at = models.DateTimeField()
+    recovered_at = models.DateTimeField(null=True)
+    recovered_how = models.CharField(max_length=20, blank=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["alert", "seq"], name="swa_occurrence_number")]
+        indexes = [
+            models.Index(fields=["event_id"], condition=Q(recovered_at__isnull=True), name="swa_unrecovered_events"),
+            models.Index(fields=["alert"], condition=Q(recovered_at__isnull=True), name="swa_unrecovered_of_alert"),
+            models.Index(
+                fields=["id"],
+                condition=Q(recovered_at__isnull=True) & ~Q(event_id=""),
+                name="swa_waiting_for_recovery",
+            ),
+            models.Index(fields=["occurred_at"], name="swa_occurrences_by_time"),
+            # What a customer's mail names is what a person then looks for.
+            models.Index(fields=["customer"], condition=~Q(customer=""), name="swa_occurrences_of_customer"),
+            models.Index(fields=["object_id"], condition=~Q(object_id=""), name="swa_occurrences_of_object"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.key} ({self.event_type or 'no event'})"
+
+
+class LogEntry(models.Model):
+    """What somebody said of an alert, and what became of it. Only ever appended to."""
+
+    alert = models.ForeignKey(Alert, on_delete=models.CASCADE, related_name="log")
+    at = models.DateTimeField()
+    who = models.CharField(max_length=150)
+    through = models.CharField(max_length=20)
+    address = models.CharField(max_length=200, blank=True)  # from where
+    verb = models.CharField(max_length=20)
+    changed = models.BooleanField()  # False: it was so already, or could not be done
+    news = models.BooleanField()  # all who were told of the alert are to see it
+    outcome = models.CharField(max_length=300)  # what they were answered
+    detail = models.CharField(max_length=300, blank=True)
+    until = models.DateTimeField(null=True)
+    uninvited = models.BooleanField(default=False, db_default=False)  # nobody had told them of the alert
+    text = models.TextField(blank=True)  # their own words
+
+    class Meta:
+        verbose_name_plural = "log entries"
+        indexes = [models.Index(fields=["alert", "at"], name="swa_log_of_alert")]
+
+    def __str__(self) -> str:
+        return f"{self.who}: {self.verb} ({'done' if self.changed else 'no change'})"

@@ -1,0 +1,8 @@
+"""What columns may hold, as Django's choices."""
+
+from notifier.facts import Category, Reason, Result, Severity
+
+SEVERITIES = [(int(s), s.label) for s in Severity]
+CATEGORIES = [(c.value, c.value) for c in Category]
+REASONS = [(r.value, r.value) for r in Reason]
+RESULTS = [(r.value, r.value) for r in Result]
