@@ -1,0 +1,27 @@
+"""The values that pass from stage to stage: what failed, what we think of it, whom to tell, what became of it.
+
+Standard library only, but for the categories, which both apps share. Every value is frozen, so a stage can change
+nothing that an earlier one decided. All times are aware datetimes in UTC; local time appears only in what people read.
+"""
+
+from notifier.facts.enums import FORGOTTEN, INFRASTRUCTURE, Category, Note, Reason, Result, Severity, Verb
+from notifier.facts.failure import NO_CURRENCY, EventCounts, Failure, Frame, Money, Subject, Verdict
+from notifier.facts.message import Button, Link, Message
+from notifier.facts.outcome import (
+    CODE,
+    HANDLE,
+    PROVIDER_ID,
+    REFERENCE,
+    DeliveryError,
+    Receipt,
+    seconds_to_wait,
+    storable,
+)
+from notifier.facts.telling import AlertState, Due, Target, Timing, Told
+
+__all__ = [
+    "CODE", "FORGOTTEN", "HANDLE", "INFRASTRUCTURE", "NO_CURRENCY", "PROVIDER_ID", "REFERENCE",
+    "AlertState", "Button", "Category", "DeliveryError", "Due", "EventCounts", "Failure", "Frame", "Link", "Message",
+    "Money", "Note", "Reason", "Receipt", "Result", "Severity", "Subject", "Target", "Timing", "Told", "Verb",
+    "Verdict", "seconds_to_wait", "storable",
+]  # fmt: skip
