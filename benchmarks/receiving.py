@@ -62,7 +62,7 @@ def _runners(setup: Setup, kind: str) -> Iterator[list[Runner]]:
         if not setup.quick:
             worked = runner(WITH_WORKER, start(sides.ours(setup, kind)), free_port())
             process = start(running(setup, worker_command(), worked.side.environment))
-            until(lambda: b"worker starts" in process.log.read_bytes(), "the worker's start")
+            until(lambda: b"worker.started" in process.log.read_bytes(), "the worker's start")
             runners.append(worked)
         yield runners
 

@@ -48,7 +48,7 @@ def run(setup: Setup) -> Iterator[Result]:
             serving(setup, side, port),
             running(setup, worker_command(), side.environment) as worker,
         ):
-            until(lambda: b"worker starts" in worker.log.read_bytes(), "the worker's start")
+            until(lambda: b"worker.started" in worker.log.read_bytes(), "the worker's start")
             times = _measure(setup, kind, side, port, seconds)
         yield from _results(kind, times, seconds)
 

@@ -71,7 +71,7 @@ def _web(setup: Setup, side: Side, port: int = 0, command: Sequence[str] = ()) -
 
 def _worker(setup: Setup, side: Side) -> float:
     with running(setup, worker_command(), side.environment) as process:
-        until(lambda: b"worker starts" in process.log.read_bytes(), "the worker's start")
+        until(lambda: b"worker.started" in process.log.read_bytes(), "the worker's start")
         return _settled(process)
 
 

@@ -121,7 +121,7 @@ def _write(source: str, title: str, write: Callable[[], Recorded | None]) -> Rec
         try:
             return write()
         except Exception:  # whatever it is, it must not break who raises an alert
-            log.exception("alert could not be recorded", key=source, title=title)
+            log.exception("alert.not_recorded", key=source, title=title)
             if connection.in_atomic_block:  # a test case's own
                 return None
     later.write(source, title, write)

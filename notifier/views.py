@@ -42,7 +42,7 @@ def twilio_status(request: HttpRequest) -> HttpResponse:
     if not twilio_signed.can_be_stored(request):
         return HttpResponse(status=400)
     if not twilio_signed.is_signed(request, "status_callback"):
-        log.warning("delivery report refused", provider="twilio", because="signature")
+        log.warning("delivery.report_refused", provider="twilio", reason="signature")
         return HttpResponse(status=403)
     report = report_of(request.POST.get("MessageStatus", ""), request.POST.get("ErrorCode", ""))
     if report is not None:
@@ -50,7 +50,7 @@ def twilio_status(request: HttpRequest) -> HttpResponse:
         try:
             reports.record(sid, report, timezone.now(), reference=reference)
         except Exception:
-            log.exception("delivery report lost", provider="twilio")
+            log.exception("delivery.report_lost", provider="twilio")
             return HttpResponse(status=503)
     return HttpResponse(status=200)
 
@@ -81,7 +81,7 @@ def email_tracking(request: HttpRequest, provider: str) -> HttpResponseBase:
     except ImproperlyConfigured:
         raise Http404 from None  # the provider's own settings are missing
     except Exception as error:  # noqa: BLE001 - Anymail's parsers raise whatever the body leads them to
-        log.warning("delivery report refused", provider=provider, because=type(error).__name__)
+        log.warning("delivery.report_refused", provider=provider, reason=type(error).__name__)
         return HttpResponse(status=400)
     finally:
         _lost.reset(token)
@@ -112,7 +112,7 @@ def on_tracking(sender: object, event: AnymailTrackingEvent, esp_name: str, **kw
         if report is not None:
             reports.record(event.message_id, report, timezone.now())
     except Exception as error:
-        log.exception("delivery report lost", provider=esp_name)
+        log.exception("delivery.report_lost", provider=esp_name)
         if (lost := _lost.get()) is None:
             raise
         lost.append(type(error).__name__)

@@ -104,7 +104,7 @@ def hand_back(seconds: float) -> None:
     while claim.are_ours(attempts) and monotonic() < end:
         count += claim.hand_back(attempts)
         sleep(SOON)  # a database may take a moment to see that a connection was cut
-    logger.warning("events.handed_back", count=count, running=len(attempts))
+    logger.warning("event.handed_back", count=count, running=len(attempts))
 
 
 _pruner = Pruner(prune)

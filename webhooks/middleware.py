@@ -33,7 +33,7 @@ class CountRefusedBefore(MiddlewareMixin):
         if request.method == "POST" and not getattr(request, "was_received", False) and _is_delivery(request):
             endpoint, reason = _endpoint(request), _reason(request, response)
             refusals.count(endpoint, reason, timezone.now())
-            logger.warning("delivery.refused", endpoint=endpoint, reason=reason, status=response.status_code)
+            logger.warning("webhook.refused", endpoint=endpoint, reason=reason, status=response.status_code)
         return response
 
 

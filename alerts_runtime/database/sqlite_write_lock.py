@@ -64,5 +64,5 @@ def _file(database: Path, _process: int) -> int | None:
             file.chmod(mode_beside(database))
         return os.open(file, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
     except OSError as error:
-        log.warning("processes take no turns at the database: it is slower when several write", error=str(error))
+        log.warning("write_lock.not_shared", reason=str(error))
         return None

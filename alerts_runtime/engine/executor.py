@@ -95,5 +95,5 @@ def run(name: str) -> bool:
             _rounds.update({loop.name: Rounds(loop) for loop in registered()})
     if name in _rounds:
         return _rounds[name].run()
-    log.warning("a task asks for a loop that is not known here", loop=name)
+    log.warning("loop.unknown", loop=name)
     return False

@@ -58,5 +58,5 @@ class Supervisor:
 
     def _say(self, *, helping: bool) -> None:
         if helping and not self._helping:
-            log.warning("the engine does not get on; the worker helps", loop=self._loop.name)
+            log.warning("engine.behind", loop=self._loop.name)
         self._helping = helping

@@ -93,12 +93,12 @@ class Hints:
                 for loop in loops:
                     self._send(loop)
                 if failures:
-                    log.info("the engine is reached again")
+                    log.info("engine.reached")
                 failures = 0
                 time.sleep(GAP)
             except Exception as error:  # noqa: BLE001 - each broker has errors of its own, and all mean the same here
                 if not failures:
-                    log.error("the engine cannot be reached; the worker does its work", error=type(error).__name__)
+                    log.error("engine.not_reached", error=type(error).__name__)
                 time.sleep(PAUSES[min(failures, len(PAUSES) - 1)])
                 failures += 1
 

@@ -19,7 +19,7 @@ _unsaid: dict[str, int] = {}  # how often since the mail, by causes of which the
 
 def say(cause: str, headline: str, text: str) -> None:
     """Never raises and touches no database; the mail goes off this thread. `cause` groups what may be one mail."""
-    log.critical(headline, cause=cause, todo=text)
+    log.critical("last_resort.told", headline=headline, cause=cause, todo=text)
     mail(cause, headline, text)
 
 
@@ -57,4 +57,4 @@ def _mail(headline: str, text: str) -> None:
     try:
         mail_admins(headline.replace("\n", " "), text)
     except Exception:  # the log has it already; this thread has nobody to tell
-        log.exception("the admins could not be mailed")
+        log.exception("admins.not_mailed")

@@ -129,7 +129,7 @@ def _try(one: _Waiting) -> bool:
         one.write()
     except BaseException:  # whatever it is, it is this one's trouble, and the thread goes on with the others
         close_connections()
-        log.warning("not written yet", what=one.what, exc_info=True)
+        log.warning("write.delayed", what=one.what, exc_info=True)
     else:
         return True
     now = time.monotonic()

@@ -63,7 +63,7 @@ def _note(kind: str, name: str, error: Exception, longest: float) -> None:
     for gone in [other for other, one in list(_troubles.items()) if now > one.until + FORGET_AFTER]:
         _troubles.pop(gone, None)
     _troubles[name] = Trouble(times, now + pause)
-    log.error("failed, and is tried again", what=name, times=times, retry_in=pause, exc_info=error)
+    log.error("part.failed", part=name, times=times, retry_in=pause, exc_info=error)
     if times == TELL_AFTER:
         last_resort.say(
             kind,

@@ -47,7 +47,7 @@ def write_off(thread: threading.Thread) -> None:
         try:
             told(thread)
         except Exception:  # the others are told all the same
-            log.exception("a thread that hangs could not be replaced", thread=thread.name)
+            log.exception("thread.not_replaced", thread=thread.name)
 
 
 def is_written_off() -> bool:
@@ -82,7 +82,7 @@ def check_connection() -> None:
     try:
         check_file()
     except FileReplaced as replaced:
-        log.critical("the database's file was replaced; it is opened anew", error=str(replaced))
+        log.critical("database.file_replaced", reason=str(replaced))
         close_connections()
     now = time.monotonic()
     if now - getattr(_this_thread, "checked_at", -CHECK_EVERY) >= CHECK_EVERY:
@@ -108,4 +108,4 @@ def close_connections() -> None:
         try:
             one.close()
         except Exception:  # broken already; the next use opens another
-            log.debug("a broken connection could not be closed", exc_info=True)
+            log.debug("connection.not_closed", exc_info=True)

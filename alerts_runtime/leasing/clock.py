@@ -28,7 +28,7 @@ class SteppedBack:
         self._ahead = ahead
         if back < LEAST:
             return None
-        log.warning("the clock was stepped back; what was planned is brought forward", seconds=back.total_seconds())
+        log.warning("clock.stepped_back", seconds=back.total_seconds())
         return back
 
 

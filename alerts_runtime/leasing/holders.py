@@ -68,7 +68,7 @@ class Beat:
                 check_connection()
                 self.beat()
             except Exception as error:  # noqa: BLE001 - while this lasts, this process frees nobody's
-                log.warning("holder.not_seen", error=type(error).__name__)
+                log.warning("holder.beat_failed", error=type(error).__name__)
                 close_connections()
             sleep(float(getattr(settings, "ALERTS_LEASE", LEASE)) / (BEATS + 1))
 

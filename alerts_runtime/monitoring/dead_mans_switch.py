@@ -71,7 +71,7 @@ class Ping:
         if trouble == self._trouble:
             return
         if trouble:
-            log.warning("the heartbeat URL was not reached", because=trouble)
+            log.warning("heartbeat_url.not_reached", reason=trouble)
         else:
-            log.info("the heartbeat URL is reached again")
+            log.info("heartbeat_url.reached")
         self._trouble = trouble

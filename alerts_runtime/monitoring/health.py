@@ -97,7 +97,7 @@ def metrics_page(request: HttpRequest) -> HttpResponse:
         with deadline(DATABASE_SILENT):
             return HttpResponse(metrics.render(timezone.now()), content_type=metrics.CONTENT_TYPE)
     except AWAY as error:
-        log.error("metrics cannot be read", error=type(error).__name__)
+        log.error("metrics.not_read", error=type(error).__name__)
         return HttpResponse(f"{DATABASE.what}\n", status=503, content_type=PLAIN)
 
 
@@ -112,11 +112,11 @@ def why_not_ready() -> Iterator[Reason]:
                 yield Reason("migrations", f"{missing} migrations have not been applied.", todo)
                 return  # the tables that the next questions need may not be there
             if failure := trials.failure():
-                log.error("not ready: nothing can be stored", error=type(failure).__name__)
+                log.error("database.not_writable", error=type(failure).__name__)
                 yield STORING
             found = watchdog.inspect(timezone.now())
     except AWAY as error:
-        log.error("not ready: the database cannot be reached", error=type(error).__name__)
+        log.error("database.not_reached", error=type(error).__name__)
         yield DATABASE
     except ImproperlyConfigured:
         yield Reason("settings", "The settings have a mistake.", "Run `manage.py check`: it names each one.")

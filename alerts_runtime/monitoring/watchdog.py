@@ -117,7 +117,7 @@ def _look() -> None:
         if found.verdict in (Verdict.DEAD, Verdict.STUCK) and may_say(now):
             _say(found)
     except Exception:  # the next look asks again
-        log.exception("nobody knows whether a worker runs")
+        log.exception("watchdog.failed")
     finally:
         close_connections()
 
@@ -141,11 +141,11 @@ def describe(found: Finding) -> tuple[str, str]:
 
 def _say(found: Finding) -> None:
     headline, action = describe(found)
-    log.critical(headline, verdict=str(found.verdict), loop=found.loop, todo=action)
+    log.critical("worker.missed", headline=headline, verdict=str(found.verdict), loop=found.loop, todo=action)
     try:
         mail_admins(headline, action)
     except Exception:  # the log has it
-        log.exception("the admins could not be mailed")
+        log.exception("admins.not_mailed")
 
 
 def _local(moment: datetime | None) -> str:

@@ -10,6 +10,7 @@ import structlog
 
 from alerts_runtime.redaction.redact import redact_processor
 
+ROOT = "stripe_alerts"
 # Exceptions become text before redaction; structlog's own rendering may show local variables.
 MADE_READABLE: list[Any] = [
     structlog.contextvars.merge_contextvars,
@@ -31,8 +32,16 @@ class Line(dict[str, Any]):
         return "\n".join([first, *(str(self[key]) for key in _TEXTS_OF_THEIR_OWN if self.get(key))])
 
 
-def get_logger(name: str) -> structlog.stdlib.BoundLogger:
-    """A logger of the standard library's name `name`; its methods take an event and values: `info("sent", to=3)`."""
+def get_logger(module: str) -> structlog.stdlib.BoundLogger:
+    """Our logger for a module, `stripe_alerts.<module>`: one entry for `stripe_alerts` in LOGGING sets up all of ours.
+
+    Its methods take an event, named as in docs/logs.md, and values: `info("delivery.sent", channel="slack")`.
+    """
+    return redacted_logger(f"{ROOT}.{module}")
+
+
+def redacted_logger(name: str) -> structlog.stdlib.BoundLogger:
+    """A logger of the same kind under the standard library's name `name`: for a site's own modules."""
     return cast(
         structlog.stdlib.BoundLogger,
         structlog.wrap_logger(

@@ -106,15 +106,15 @@ def _uncaught(kind: type[BaseException], error: BaseException, trace: TracebackT
     if issubclass(kind, KeyboardInterrupt):
         sys.__excepthook__(kind, error, trace)
         return
-    log.critical("uncaught exception", exc_info=(kind, error, trace))
+    log.critical("python.uncaught", exc_info=(kind, error, trace))
 
 
 def _uncaught_in_thread(found: threading.ExceptHookArgs) -> None:
     if not issubclass(found.exc_type, SystemExit):
         info = (found.exc_type, found.exc_value, found.exc_traceback)
-        log.error("uncaught exception in a thread", thread=found.thread.name if found.thread else "", exc_info=info)
+        log.error("python.uncaught_in_thread", thread=found.thread.name if found.thread else "", exc_info=info)
 
 
 def _unraisable(found: sys.UnraisableHookArgs) -> None:
     info = (found.exc_type, found.exc_value, found.exc_traceback)
-    log.error("exception that could not be raised", message=found.err_msg or "", exc_info=info)
+    log.error("python.unraisable", reason=found.err_msg or "", exc_info=info)

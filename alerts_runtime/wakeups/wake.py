@@ -106,7 +106,7 @@ def listen(stop: threading.Event) -> None:
         except Exception as error:  # noqa: BLE001 - whatever it is, trying again is all that can be done
             failures = failures + 1 if time.monotonic() - began < max(PAUSES) else 1
             pause = PAUSES[min(failures, len(PAUSES)) - 1]
-            log.warning("wake-ups of other processes are lost for now", error=str(error), retry_in=pause)
+            log.warning("wakeup.not_heard", reason=str(error), retry_in=pause)
             stop.wait(pause)
         finally:
             connection.close()
@@ -154,7 +154,7 @@ def _wake_now(topic: str) -> None:
         try:
             _send(topic)
         except Exception:  # a hint; whatever is wrong, the caller's work is already stored
-            log.warning("other processes were not woken", topic=topic, exc_info=True)
+            log.warning("wakeup.not_sent", topic=topic, exc_info=True)
 
 
 def _send(topic: str) -> None:

@@ -120,9 +120,9 @@ class Worker:
             loop = slot[0]
             self._lost[hung] = loop.name
             lost = [thread for thread in threads.hung() if self._lost.get(thread) == loop.name]
-            log.error("a thread hangs and is replaced", thread=hung.name, at=where(hung), hung=len(lost))
+            log.error("thread.replaced", thread=hung.name, where=where(hung), hung=len(lost))
             if len(lost) > loop.threads or not self._starts(self._new_thread(*slot)):
-                log.critical("worker restarts itself: more threads hang than work", loop=loop.name, hung=len(lost))
+                log.critical("worker.restarting", loop=loop.name, hung=len(lost))
                 self._code = RESTART
                 self.stop()
 
@@ -144,7 +144,7 @@ class Worker:
             except BaseException:  # SystemExit in a handler must not end the thread either
                 failures += 1
                 wait = pause_after(failures)
-                log.exception("a loop failed and goes on", loop=loop.name, retry_in=wait)
+                log.exception("loop.failed", loop=loop.name, retry_in=wait)
                 close_connections()
                 self._stopping.wait(wait)  # not the waker: wake-ups must not hurry a loop that fails
                 continue
@@ -178,7 +178,7 @@ class Worker:
 
     def _shut_down(self) -> int:
         running = _waited_for(self._threads)
-        log.info("worker stops", running=alive(running), seconds_at_most=self.stop_timeout)
+        log.info("worker.stopping", running=alive(running), seconds_at_most=self.stop_timeout)
         deadline = time.monotonic() + self.stop_timeout
         self._stopping.set()
         for waker in self._wakers:
@@ -186,7 +186,7 @@ class Worker:
         if not self._wait_for(running, deadline):
             return 1
         for thread in _waited_for(running):
-            log.error("a thread is stuck; what it held goes to others", thread=thread.name, at=where(thread))
+            log.error("thread.stuck", thread=thread.name, where=where(thread))
         within = max(deadline - time.monotonic(), CLOSE_WITHIN)
         closers = [
             daemon(f"{loop.name}-close", partial(_close, loop.close, loop.name, within))
@@ -198,7 +198,7 @@ class Worker:
         if not self._wait_for(closers, time.monotonic() + within):
             return 1
         self._take_leave()
-        log.info("worker stopped")
+        log.info("worker.stopped")
         return 0
 
     def _wait_for(self, running: Sequence[threading.Thread], deadline: float) -> bool:
@@ -208,7 +208,7 @@ class Worker:
                 self._signals.get(timeout=0.02)
             except queue.Empty:
                 continue
-            log.warning("worker stops at once", running=alive(running))
+            log.warning("worker.stopped_at_once", running=alive(running))
             return False
         return True
 
@@ -217,7 +217,7 @@ class Worker:
             close_old_connections()
             heartbeat.forget(self.id)
         except Exception:  # the row is pruned within a day; stopping must not fail for it
-            log.exception("the heartbeat could not be removed")
+            log.exception("heartbeat.not_removed")
         finally:
             close_connections()
 
@@ -232,6 +232,6 @@ def _close(close: Callable[[float], None], name: str, within: float) -> None:
     try:
         close(within)
     except Exception:  # leases run out by themselves
-        log.exception("a loop could not hand back its work", loop=name)
+        log.exception("loop.not_handed_back", loop=name)
     finally:
         close_connections()

@@ -63,7 +63,7 @@ class Turns:
             close_connections()
             if not database_answers():
                 raise
-            log.exception("a loop failed and goes on", loop=name, retry_in=pause)
+            log.exception("loop.failed", loop=name, retry_in=pause)
         return 0.0
 
     def silent(self) -> dict[str, float]:
@@ -173,5 +173,5 @@ def _goes_on(loop: Loop) -> bool:
             loop.close(0)
         return loop.busy is not None and loop.busy()
     except Exception:  # leases run out by themselves
-        log.exception("a loop could not hand back its work", loop=loop.name)
+        log.exception("loop.not_handed_back", loop=loop.name)
         return False

@@ -63,5 +63,5 @@ def answer(command: Command, asker: Asker, now: datetime) -> Answer:
             pipeline.reconsider(alert, now)  # a step may ask each of its recipients
         if entry.news:
             pipeline.answered(alert, entry.pk, asker.address, now)
-    logger.info("answer", alert=alert.pk, verb=command.verb, through=asker.through, changed=entry.changed)
+    logger.info("answer.given", alert=alert.pk, verb=command.verb, through=asker.through, changed=entry.changed)
     return Answer(entry.changed, outcome)

@@ -44,9 +44,9 @@ def publish(asked: Asked, said: str) -> bool:
         client = BotClient(str(bot["token"]), str(bot.get("base_url") or BotClient.BASE_URL), TIMEOUT)
         client.views_publish(user_id=asked.user, view=view)
     except SlackApiError as error:
-        log.warning("the Home tab was not shown", because=str(error.response.get("error", "")))
+        log.warning("slack.home_not_shown", reason=str(error.response.get("error", "")))
     except (HTTPException, OSError, SlackRequestError, ValueError, StopIteration) as error:
-        log.warning("the Home tab was not shown", because=type(error).__name__)
+        log.warning("slack.home_not_shown", reason=type(error).__name__)
     else:
         return True
     return False

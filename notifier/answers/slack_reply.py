@@ -23,17 +23,17 @@ def send(url: str, text: str) -> bool:
     from notifier.channels.slack_clients import HookClient
 
     if not _is_slacks(url):
-        log.warning("a note to who asked in Slack was not sent", because="the address is not Slack's")
+        log.warning("slack.note_not_sent", reason="the address is not Slack's")
         return False
     lines = [escape(line) for line in text.split("\n")[:LINES]]
     note = {"response_type": "ephemeral", "replace_original": False, "text": "\n".join(lines)}
     try:
         answer = HookClient(url, TIMEOUT).send_dict(note)
     except (HTTPException, OSError, SlackRequestError, ValueError) as error:
-        log.warning("a note to who asked in Slack was not sent", because=type(error).__name__)
+        log.warning("slack.note_not_sent", reason=type(error).__name__)
         return False
     if answer.status_code != 200:
-        log.warning("a note to who asked in Slack was not sent", because=f"HTTP {answer.status_code}")
+        log.warning("slack.note_not_sent", reason=f"HTTP {answer.status_code}")
     return answer.status_code == 200
 
 

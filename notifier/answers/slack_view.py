@@ -28,7 +28,7 @@ def slack(request: HttpRequest) -> HttpResponse:
         raise Http404
     stamp, signature = (request.headers.get(f"X-Slack-{name}", "") for name in ("Request-Timestamp", "Signature"))
     if not slack_signed.is_signed(request.body, stamp, signature):
-        log.warning("answer refused", provider="slack", because="signature")
+        log.warning("answer.refused", provider="slack", reason="signature")
         return HttpResponse(status=403)
     try:
         if request.content_type == "application/json":
@@ -46,6 +46,6 @@ def slack(request: HttpRequest) -> HttpResponse:
     try:
         slack_work.keep(asked, timezone.now())
     except Exception:
-        log.exception("answer lost", provider="slack")
+        log.exception("answer.lost", provider="slack")
         return HttpResponse(status=503)
     return HttpResponse(status=200)

@@ -65,7 +65,7 @@ def _do_next(now: datetime) -> tuple[Asked, str] | None:
     except Exception:
         if not pk or asked is None:
             raise
-        log.exception("an answer could not be done")
+        log.exception("answer.failed")
     with transaction.atomic():
         if heard.put_off(pk, now) < TRIES:
             return asked, ""

@@ -86,14 +86,14 @@ class Bot:
             if alive:
                 listeners.beat(self._name, alive, timezone.now())
         except Exception:
-            log.exception("the slackbot could not say that it lives")
+            log.exception("slackbot.beat_failed")
 
     def _connect_again(self, number: int, client: SocketModeClient) -> None:
         """A new client: one that stalled may not find back by itself."""
         try:
             fresh = self._connect()
         except Exception as error:  # noqa: BLE001 - whatever it is, the next look tries again
-            log.warning("Slack cannot be reached", because=type(error).__name__)
+            log.warning("slack.not_reached", error=type(error).__name__)
             return
         self._clients[number] = fresh
         client.close()
@@ -117,7 +117,7 @@ def _hear(client: BaseSocketModeClient, request: SocketModeRequest) -> None:
         if asked is not None:
             slack_work.keep(asked, timezone.now())
     except Exception:
-        log.exception("answer lost", provider="slack")
+        log.exception("answer.lost", provider="slack")
         return
     finally:
         close_connections()  # the library ends this thread when it likes

@@ -66,7 +66,7 @@ def _reply(sender: str, text: str, now: datetime, opted: str) -> Reply:
         return Reply("")
     person = who.by_number(sender)
     if not person:
-        log.warning("SMS of an unknown number left unanswered")
+        log.warning("answer.of_unknown_number")
         return Reply("")
     if kind is Kind.HELP:
         return Reply("" if opted else HELP)

@@ -31,7 +31,7 @@ def twilio_answers(request: HttpRequest) -> HttpResponse:
     if not twilio_signed.can_be_stored(request):
         return HttpResponse(status=400)
     if not twilio_signed.is_signed(request, "inbound"):
-        log.warning("answer refused", provider="twilio", because="signature")
+        log.warning("answer.refused", provider="twilio", reason="signature")
         return HttpResponse(status=403)
     sid, sender = request.POST.get("MessageSid", ""), request.POST.get("From", "")
     if not sid or not sender:
@@ -40,7 +40,7 @@ def twilio_answers(request: HttpRequest) -> HttpResponse:
     try:
         said = sms.hear(f"twilio {sid}", sender, request.POST.get("Body", ""), timezone.now(), opted=opted)
     except Exception:
-        log.exception("answer lost", provider="twilio")
+        log.exception("answer.lost", provider="twilio")
         return HttpResponse(status=503)
     body = f"<Message>{escape(said)}</Message>" if said else ""
     return HttpResponse(f'<?xml version="1.0" encoding="UTF-8"?><Response>{body}</Response>', content_type="text/xml")

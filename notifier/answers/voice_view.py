@@ -36,7 +36,7 @@ def twilio_voice(request: HttpRequest) -> HttpResponse:
     if not twilio_signed.can_be_stored(request):
         return HttpResponse(status=400)
     if not twilio_signed.is_signed(request, "answers"):
-        log.warning("answer refused", provider="twilio", because="signature")
+        log.warning("answer.refused", provider="twilio", reason="signature")
         return HttpResponse(status=403)
     pk, usable = answer_link.read(request.GET.get("link", ""))
     row = Notification.objects.select_related("target").filter(pk=pk).first() if usable else None
@@ -49,7 +49,7 @@ def twilio_voice(request: HttpRequest) -> HttpResponse:
     try:
         said = _answer(row, verb, f"twilio {request.POST.get('CallSid', '')} {verb}", timezone.now())
     except Exception:
-        log.exception("answer lost", provider="twilio")
+        log.exception("answer.lost", provider="twilio")
         return HttpResponse(status=503)
     return _say(said)
 

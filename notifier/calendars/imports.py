@@ -69,7 +69,7 @@ def _refresh(rotation: Rotation, policy: Policy, now: datetime) -> None:
     try:
         found = read(_text(rotation), rotation.tz, policy.people.values(), *window(now))
     except ValueError as error:
-        log.warning("a calendar could not be read", rotation=rotation.name, because=str(error))
+        log.warning("calendar.not_read", rotation=rotation.name, reason=str(error))
         ImportedCalendar.objects.filter(pk=row.pk).update(error=storable(str(error), 300))
         since = row.read_at
         if since is None or now - since >= STALE:

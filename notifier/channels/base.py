@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
@@ -10,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import ClassVar, TypeVar
 from urllib.parse import urlsplit
 
+from alerts_runtime.redaction.loggers import get_logger
 from alerts_runtime.redaction.patterns import SECRET
 from alerts_runtime.redaction.redact import redact
 from notifier.channels.text import one_line, printable_message
@@ -17,7 +17,7 @@ from notifier.facts import DeliveryError, Message, Receipt, Result
 from notifier.judge.throttle import Window
 
 T = TypeVar("T")
-logger = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 DEFAULT_TIMEOUT = 10.0  # seconds for one answer
 DETAIL_LIMIT = 300
@@ -125,7 +125,7 @@ class Channel(ABC):
             failure = error
         except Exception as error:  # noqa: BLE001 - whatever a library raises, the row must get its outcome
             failure = DeliveryError(Result.UNCERTAIN, type(error).__name__, str(error))
-            logger.error("%s raised what it should not: %s", self.kind, self._clean(traceback.format_exc(), address))
+            log.error("channel.raised", kind=self.kind, exception=self._clean(traceback.format_exc(), address))
         # Outside the handlers: an exception of a library, which may hold a secret, must not be chained to this one.
         raise DeliveryError(
             failure.result,

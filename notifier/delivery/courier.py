@@ -194,7 +194,7 @@ class Courier:
             if len(alone) == 1:
                 plans.trouble(alone[0][0][0].row.pk, error, now)
                 return
-            log.exception("messages could not be sent together", target=target.pk)
+            log.exception("delivery.split", target=target.pk)
             for one in alone:
                 self._tell(target, token, [one], policy, now)
 
@@ -259,7 +259,7 @@ class Courier:
             except DeliveryError as error:
                 call.outcome = error
             except BaseException as error:  # this thread ends here: the row must hear of it
-                log.exception("a call to a provider raised what it should not", attempt=attempt.reference)
+                log.exception("delivery.raised", reference=attempt.reference)
                 call.outcome = DeliveryError(Result.UNCERTAIN, type(error).__name__, "an internal error")
             wake_here(self.topic)  # not `wake`: this thread must open no connection
 

@@ -46,7 +46,7 @@ def try_dead(now: datetime, start: Callable[[str, Callable[[], None]], None] | N
 
 def _try(channel: Channel, target: Target) -> None:
     outcome = send_test(channel, target, get_policy().tz, getattr(settings, "SITE_URL", ""))
-    log.info("recipient tried", channel=channel.alias, delivered=outcome.delivered)
+    log.info("target.tried", channel=channel.alias, delivered=outcome.delivered)
 
 
 def _start(name: str, run: Callable[[], None]) -> None:
@@ -54,7 +54,7 @@ def _start(name: str, run: Callable[[], None]) -> None:
         try:
             run()
         except Exception:  # it is tried again after its pause
-            log.exception("a recipient that was set aside could not be tried")
+            log.exception("target.not_tried")
         finally:
             close_connections()
 

@@ -162,7 +162,7 @@ def start_digests(now: datetime) -> None:
 def _start_digest(plan: DigestPlan, target: To, now: datetime) -> None:
     period = calendar.period_before(now, plan.at, plan.tz, plan.every, plan.weekday)
     if plans.ensure_digest(plan.name, target, period.start, period.end, now):
-        log.info("digest due", digest=plan.name, period=period.label, channel=target.channel)
+        log.info("digest.due", digest=plan.name, period=period.label, channel=target.channel)
         wake(f"deliver-{target.channel}")
 
 
@@ -217,7 +217,7 @@ def plan_forgotten(now: datetime) -> None:
     """Nothing that was lost stays lost."""
     found = plans.forgotten(policy_now(now), now)
     if found:
-        log.error("notifications had no plan", number=found)
+        log.error("notification.without_plan", count=found)
 
 
 def release_outdated(now: datetime) -> None:

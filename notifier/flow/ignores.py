@@ -50,7 +50,7 @@ def ignore(alert: Alert, *, author: str, now: datetime, comment: str = "") -> tu
             return known, False
         raise
     alert.ignored = row
-    log.info("alert ignored", alert=alert.pk, ignored=row.pk, until=until(row))
+    log.info("ignore.begun", alert=alert.pk, ignore=row.pk, until=until(row))
     return row, True
 
 
@@ -63,7 +63,7 @@ def end(row: Ignored, how: str, now: datetime) -> int:
         if not changed:
             return 0
         store.no_longer_ignored(row.pk)
-        log.info("alert no longer ignored", ignored=row.pk, how=how)
+        log.info("ignore.ended", ignore=row.pk, how=how)
         return plans.release_held(f"ignored {row.pk}", now)
 
 

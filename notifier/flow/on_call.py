@@ -56,7 +56,7 @@ def _join(pk: int, channel: Channel, target: Target, policy: Policy, now: dateti
         if alert is None or last is None:
             return
         plans.join(alert, target, last.route, policy, now)
-    log.info("joined an open alert", alert=pk, channel=target.channel, person=target.person)
+    log.info("oncall.joined", alert=pk, channel=target.channel, person=target.person)
 
 
 def announce(policy: Policy, now: datetime) -> None:
@@ -98,6 +98,6 @@ def _note(
     for person in people:
         target = reach(person, rotation, policy)
         if target is None:
-            log.warning("nobody to send word to: no channel reaches them", rotation=rotation, person=person, note=kind)
+            log.warning("oncall.note_not_planned", rotation=rotation, person=person, note=kind)
         elif plans.note(kind, rotation, target, moment, now, about):
             transaction.on_commit(partial(wake, f"deliver-{target.channel}"))

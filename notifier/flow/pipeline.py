@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -33,7 +34,7 @@ def failed(failure: Failure, now: datetime) -> Recorded | None:
     policy = policy_now(now)
     verdict = classify(failure, policy.rules)
     if verdict is None:
-        log.info("failure ignored", event_id=failure.event_id, exception=failure.exceptions[:1])
+        log.info("failure.ignored", event_id=failure.event_id, error=failure.exceptions[:1])
         return None
     return raised(failure, verdict, policy, now)
 
@@ -67,9 +68,9 @@ def raised(
     elif due:
         _wake(one.target.channel for one in routed)
     # In a storm each failure has its line already, from whoever processed the event.
-    say = log.info if recorded.planned_for != plans.plan_key(routed, recorded.severity) else log.debug
-    say(
-        "failure recorded",
+    log.log(
+        logging.INFO if recorded.planned_for != plans.plan_key(routed, recorded.severity) else logging.DEBUG,
+        "failure.recorded",
         alert=recorded.alert_id,
         occurrence=recorded.seq,
         opened=recorded.opened,
@@ -167,7 +168,7 @@ def answered(alert: Alert, entry: int, address: str, now: datetime) -> None:
 
 
 def _over(alert: Alert, policy: Policy, now: datetime) -> None:
-    log.info("alert resolved", alert=alert.pk, how=alert.resolved_how, occurrences=alert.count)
+    log.info("alert.resolved", alert=alert.pk, how=alert.resolved_how, occurrences=alert.count)
     inhibit.ended(alert, now)
     escalations.changed(alert, policy, now)
     if plans.replan_all(alert, policy, now):

@@ -47,7 +47,7 @@ def left_out(alert: Alert, levels: Sequence[Level], why: str, route: Route, now:
 
 def _write(alert: Alert, what: str, route: Route, now: datetime) -> None:
     append(alert, Verb.STEP, now, through="route", outcome=route.name, detail=what)
-    log.info("escalation", alert=alert.pk, route=route.name, what=what)
+    log.info("escalation.logged", alert=alert.pk, route=route.name, what=what)
 
 
 def _capitalised(text: str) -> str:

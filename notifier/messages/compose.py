@@ -98,7 +98,7 @@ def _alert_message(
         raise
     except Exception:
         # A fault in a template must not keep an alert from people, nor those that wait behind it.
-        log.exception("message could not be rendered", alerts=[part.row.alert_id for part in parts])
+        log.exception("message.not_rendered", alerts=[part.row.alert_id for part in parts])
         return _plain(parts, reference)
 
 

@@ -41,7 +41,7 @@ def record_one(rotation: Rotation, now: datetime) -> list[Handover]:
         Handover.objects.filter(pk=last.pk, seen_at__lt=now).update(seen_at=rows[0].at if rows else now)
     written = [row for row in rows if _write(row)]
     for row in written:
-        log.info("handed over", rotation=rotation.name, at=row.at, person=row.person or "nobody", why=row.why)
+        log.info("oncall.handed_over", rotation=rotation.name, at=row.at, person=row.person or "nobody", reason=row.why)
     return written
 
 

@@ -311,7 +311,7 @@ def finish(ended: Sequence[Ended], policy: Policy, now: datetime) -> int:
     try:
         return _finish(ended, policy, now)
     except Exception:
-        log.exception("outcomes could not be written", number=len(ended))
+        log.exception("delivery.outcomes_not_written", count=len(ended))
     if len(ended) == 1:
         try:
             return _finish(ended, policy, now)  # a deadlock, or a lock that was waited for too long, is over
@@ -351,9 +351,19 @@ def _finish(ended: Sequence[Ended], policy: Policy, now: datetime) -> int:
             targets.arrived(reached, now)
             for attempt in attempts.values():
                 _revive(attempt, reached, now)
-    for attempt, _ in still:
-        log.info("attempt finished", attempt=attempt.reference, result=attempt.result, code=attempt.code)
+    for attempt, one in still:
+        _log_outcome(attempt, one.outcome)
     return len(still)
+
+
+def _log_outcome(attempt: Attempt, outcome: Receipt | DeliveryError) -> None:
+    channel = attempt.target.channel
+    if isinstance(outcome, Receipt):
+        log.info("delivery.sent", reference=attempt.reference, channel=channel)
+    else:
+        log.warning(
+            "delivery.not_sent", reference=attempt.reference, channel=channel, result=attempt.result, code=attempt.code
+        )
 
 
 def _revive(attempt: Attempt, reached: Sequence[int], now: datetime) -> None:
@@ -369,7 +379,7 @@ def _is_open(attempt: Attempt | None) -> bool:
     if attempt is None:
         return False  # pruned
     if attempt.result != Result.SENDING.value:
-        log.warning("attempt was settled before its answer came", attempt=attempt.reference, found=attempt.result)
+        log.warning("delivery.finished_late", reference=attempt.reference, result=attempt.result)
         return False
     return True
 

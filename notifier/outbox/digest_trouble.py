@@ -24,7 +24,7 @@ _RAISED = "internal error"
 
 def trouble(pk: int, error: Exception, now: datetime) -> None:
     """A digest that raised while it was made: tried again with a growing pause, for three days. Others go on."""
-    log.exception("a digest cannot be made", digest=pk, exc_info=error)
+    log.exception("digest.failed", digest=pk, exc_info=error)
     what = f"{_RAISED}: {redact(type(error).__name__, limit=100)}"
     with transaction.atomic():
         due = Digest.objects.select_for_update(of=("self",)).select_related("target")

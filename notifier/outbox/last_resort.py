@@ -15,12 +15,12 @@ log = get_logger(__name__)
 def cry(alert: Alert, why: str, of: Notification | None = None) -> None:
     """Say it where somebody may still see it. Never raises; the mail goes off this thread."""
     log.critical(
-        "alert could not be delivered",
+        "alert.not_delivered",
         alert=alert.pk,
         severity=Severity(alert.severity).label,
         over=alert.resolved_at is not None,
         headline=alert.headline,
-        because=why,
+        reason=why,
     )
     last_resort.mail(f"not delivered: {why}", f"[{_state(alert)}] {alert.headline}", _text(alert, why, of))
 
@@ -29,7 +29,7 @@ def unanswered(alert: Alert) -> None:
     """Every step of its escalation has been taken, and nobody has acknowledged it. Never raises."""
     told = sorted(set(alert.notifications.filter(told_at__isnull=False).values_list("target__channel", flat=True)))
     log.critical(
-        "alert is not acknowledged",
+        "alert.not_acknowledged",
         alert=alert.pk,
         severity=Severity(alert.severity).label,
         headline=alert.headline,

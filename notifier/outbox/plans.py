@@ -293,13 +293,13 @@ def hold(row: Notification, gate: Gate, now: datetime, reason: Reason | None = N
         held_since=since,
         trying_since=None,
     )
-    log.info("notification held", notification=row.pk, alert=row.alert_id, by=gate.name, until=str(until))
+    log.info("notification.held", notification=row.pk, alert=row.alert_id, by=gate.name, until=str(until))
 
 
 def drop(row: Notification, why: str) -> None:
     """Nothing left to tell. `held_by` stays: the digest lists what was resolved while held."""
     _update(row, due_at=None, held_by=row.held_by or why[:100])
-    log.info("notification dropped", notification=row.pk, alert=row.alert_id, because=why)
+    log.info("notification.dropped", notification=row.pk, alert=row.alert_id, reason=why)
 
 
 def postpone(row: Notification, due: Due | None, alert: Alert) -> None:
@@ -369,7 +369,7 @@ def _stand_in(row: Notification, why: str, to: Iterable[To], policy: Policy, now
         if alert.resolved_at is not None:
             _take_over(stand_in, row)
         replan(stand_in, alert, policy, now)
-        log.warning("notification diverted", alert=alert.pk, to_channel=target.channel, because=why, new=created)
+        log.warning("notification.diverted", alert=alert.pk, channel=target.channel, reason=why, new=created)
     return told
 
 
@@ -393,7 +393,7 @@ def trouble(pk: int, error: BaseException, now: datetime) -> None:
 
     Raises only what says that the database is away, which is no row's trouble.
     """
-    log.exception("a notification cannot be handled", notification=pk, exc_info=error)
+    log.exception("notification.failed", notification=pk, exc_info=error)
     what = f"{type(error).__name__}: {redact(_words(error), limit=300)}"
     with transaction.atomic():
         row = locked(pk)

@@ -44,9 +44,7 @@ def hand_over(policy: Policy, now: datetime) -> int:
     for digest in Digest.objects.filter(due_at__isnull=False).exclude(target__key__in=[*present, *people])[:AT_ONCE]:
         attempts.skip_digest(digest, LEFT)
     if pks:
-        log.warning(
-            "recipients have changed: what waited for them goes to who took their place", notifications=len(pks)
-        )
+        log.warning("notification.readdressed", count=len(pks))
     return len(pks)
 
 

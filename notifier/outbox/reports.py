@@ -50,7 +50,7 @@ def record(provider_id: object, report: Report, now: datetime, *, reference: str
             _apply(attempt, report, now)
         elif report.error is not None and report.error.target_dead and attempt.result != Result.SENDING.value:
             targets.set_aside(attempt.target_id, report.error, now)
-    log.info("delivery reported", attempt=attempt.reference, status=report.status, code=report.code)
+    log.info("delivery.reported", reference=attempt.reference, status=report.status, code=report.code)
     return True
 
 
@@ -101,7 +101,7 @@ def _apply(attempt: Attempt, report: Report, now: datetime) -> None:
             outcome = f"not delivered: {error.code}"
             Digest.objects.filter(pk=attempt.digest_of.pk).update(sent_at=None, outcome=outcome[:200])
             digest_trouble.given_up(attempt.digest_of, outcome)
-        log.warning("message did not arrive", attempt=attempt.reference, code=error.code)
+        log.warning("delivery.not_arrived", reference=attempt.reference, code=error.code)
     if error.target_dead:
         targets.set_aside(attempt.target_id, error, now)
     if report.not_sent:

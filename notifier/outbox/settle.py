@@ -17,14 +17,14 @@ log = get_logger(__name__)
 
 def settle_lost(now: datetime) -> int:
     """End the leases of workers that are gone, and settle the tries that nobody will finish; how many there were."""
-    if targets.end_leases():
-        log.warning("leases ended: their workers are gone")
+    if freed := targets.end_leases():
+        log.warning("lease.freed", count=freed)
     settled = 0
     for attempt in attempts.lost():
         error = DeliveryError(Result.UNCERTAIN, "worker-lost", "the worker died while it was sending")
         finish = partial(attempts.finish, [attempts.Ended(attempt.pk, error)], get_policy(), now)
         if on_its_own("settle the lost try", finish, key=attempt.pk):
             settled += 1
-            log.warning("lost attempt settled", attempt=attempt.reference, channel=attempt.target.channel)
+            log.warning("delivery.worker_lost", reference=attempt.reference, channel=attempt.target.channel)
             wake(f"deliver-{attempt.target.channel}")
     return settled

@@ -151,7 +151,7 @@ def confirm(target_id: int, token: str) -> bool:
 
 def move(target: Target, address: str) -> None:
     """A person is reached elsewhere from now on; what waits for them, and how often they are told, stays theirs."""
-    log.info("a recipient's address has changed", target=target.pk, channel=target.channel)
+    log.info("target.address_changed", target=target.pk, channel=target.channel)
     Target.objects.filter(pk=target.pk).update(address=address)
     target.address = address
 

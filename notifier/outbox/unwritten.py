@@ -44,7 +44,7 @@ def settle(attempt_id: int, outcome: Receipt | DeliveryError, trouble: BaseExcep
             digest.update(sending=None, due_at=None, sent_at=now, outcome="delivered; " + what)
         else:
             digest.update(sending=None, due_at=now + LONGEST_PAUSE, tries=F("tries") + 1, outcome=what)
-    log.error("attempt settled without its outcome", attempt=attempt_id, result=result.value, exc_info=trouble)
+    log.error("delivery.outcome_lost", attempt=attempt_id, result=result.value, exc_info=trouble)
     _tell(attempt_id, result, what)
     return 1
 

@@ -33,7 +33,9 @@ def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
     if request.method == "POST":
         wanted = request.POST.get("digests") == "again"
         if targets.want_digests(target.pk, timezone.now(), wanted=wanted):
-            log.warning("digests", target=masked(target.address), channel=target.channel, wanted=wanted)
+            log.warning(
+                "digest.subscription_changed", address=masked(target.address), channel=target.channel, wanted=wanted
+            )
         target.refresh_from_db()
     context = {"page": "unsubscribe", "who": masked(target.address), "wanted": target.no_digests_since is None}
     response = guarded(render(request, "notifier/pages/unsubscribe.html", context))

@@ -81,7 +81,7 @@ def test_serve_starts_it_anew(site: Site) -> None:
     try:
         eventually(lambda: site.post(event()) == 200, what="the first answer")
         hang(site, THREADS + 1)
-        eventually(lambda: log.read_text().count('"event": "worker starts"') == 2, what="the second worker")
+        eventually(lambda: log.read_text().count('"event": "worker.started"') == 2, what="the second worker")
         works(site)
         assert process.poll() is None
         process.send_signal(signal.SIGTERM)

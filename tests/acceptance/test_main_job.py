@@ -110,7 +110,7 @@ def test_an_expired_token_goes_to_the_log_and_admins_and_a_test_revives_it(site:
     providers.slack.script(*[{"status": 200, "body": {"ok": False, "error": "token_revoked"}}] * 2)
     assert site.post(event(behaviour="bug")) == 200
     eventually(lambda: site.value("SELECT count(*) FROM swa_notifier_target WHERE dead_since IS NOT NULL"))
-    eventually(lambda: "alert could not be delivered" in site.log(), what="the last resort's line")
+    eventually(lambda: "alert.not_delivered" in site.log(), what="the last resort's line")
     providers.slack.reset()
     assert "delivered" in site.manage("send_test", "slack").stdout
     assert site.value("SELECT count(*) FROM swa_notifier_target WHERE dead_since IS NOT NULL") == 0

@@ -323,16 +323,16 @@ def test_two_channels_that_stand_in_for_each_other_end_in_the_last_resort(
         routes={"*": ["chat"]},
     )
     memory.fail_next(refused(dead=True), refused(dead=True))
-    with caplog.at_level(logging.CRITICAL, logger="notifier.outbox.last_resort"):
+    with caplog.at_level(logging.CRITICAL, logger="stripe_alerts.notifier.outbox.last_resort"):
         scene.fail()
         assert scene.deliver() == []
         scene.fail()  # more of the same cries no more
         scene.deliver()
     join_threads("last-resort")
 
-    assert [record.levelname for record in caplog.records if record.name == "notifier.outbox.last_resort"] == [
-        "CRITICAL"
-    ]
+    assert [
+        record.levelname for record in caplog.records if record.name == "stripe_alerts.notifier.outbox.last_resort"
+    ] == ["CRITICAL"]
     [letter] = mail.outbox
     assert letter.subject.endswith("[error] invoice.paid cannot be processed: a bug in the handler (KeyError)")
 

@@ -40,6 +40,6 @@ def handlers(folder: Path) -> Outcome:
         outcome.check(set(load.statuses()) == {200}, f"meanwhile it answered {dict(load.statuses())}")
         states = dict(site.rows("SELECT event_id, state FROM swa_webhooks_webhookevent"))
         outcome.check({states[str(one["id"])] for one in hanging} == {"processed"}, "what hung was not processed")
-        starts = site.log("worker").count('"worker starts"')
+        starts = site.log("worker").count('"worker.started"')
         outcome.said = f"{HANG} hung in {THREADS * WORKERS} threads; workers started anew {starts - WORKERS} times"
         return stage.count(site, load, outcome)

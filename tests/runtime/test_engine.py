@@ -92,11 +92,11 @@ def test_a_broker_that_is_away_is_logged_once_and_found_again(
     recorder.away = True
     with capture_logs() as logs:
         hints.hint("events")
-        until(lambda: any("cannot be reached" in entry["event"] for entry in logs))
+        until(lambda: any(entry["event"] == "engine.not_reached" for entry in logs))
         hints.hint("events")
         recorder.away = False
         until(lambda: hints.hint("events") or recorder.hints)  # type: ignore[func-returns-value]  # None, then the list
-        until(lambda: any("reached again" in entry["event"] for entry in logs))
+        until(lambda: any(entry["event"] == "engine.reached" for entry in logs))
     assert [entry["log_level"] for entry in logs] == ["error", "info"]
 
 
@@ -200,7 +200,7 @@ def test_what_is_due_is_hinted_once_and_done_here_when_the_engine_leaves_it(
         assert supervisor.step() == 0.0
         supervisor.step()
     assert work.todo == 0
-    assert [entry["event"] for entry in logs] == ["the engine does not get on; the worker helps"]
+    assert [entry["event"] for entry in logs] == ["engine.behind"]
 
 
 def test_nothing_due_hints_nothing(recorder: type[Recorder]) -> None:

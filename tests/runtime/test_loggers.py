@@ -72,7 +72,18 @@ def test_no_secret_of_any_setting_reaches_a_log(set_up: str) -> None:
         assert secret not in written
 
 
+def test_one_entry_of_logging_sets_up_all_of_ours_and_nothing_else() -> None:
+    ours = "logging.config.dictConfig({'version': 1, 'loggers': {'stripe_alerts': {'level': 'ERROR'}}})"
+    done = subprocess.run(
+        [sys.executable, "-c", SITE.replace("SET_UP", f"{PLAIN}; {ours}")], capture_output=True, text=True
+    )
+    assert "ERROR stripe_alerts.notifier.flow.pipeline it failed" in done.stdout
+    assert "said of shop.Customer" not in done.stdout
+
+
 def test_a_plain_format_reads_as_one_line() -> None:
     done = subprocess.run([sys.executable, "-c", SITE.replace("SET_UP", PLAIN)], capture_output=True, text=True)
-    assert "ERROR notifier.flow.pipeline it failed: [secret] note='[secret]' card='[card]'\n" in done.stdout
-    assert "WARNING notifier.flow.pipeline said of shop.Customer and checkout count=3\n" in done.stdout
+    assert (
+        "ERROR stripe_alerts.notifier.flow.pipeline it failed: [secret] note='[secret]' card='[card]'\n" in done.stdout
+    )
+    assert "WARNING stripe_alerts.notifier.flow.pipeline said of shop.Customer and checkout count=3\n" in done.stdout

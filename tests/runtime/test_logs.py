@@ -142,7 +142,7 @@ def test_what_python_itself_writes_to_stderr_shows_no_secret() -> None:
     assert ran.returncode == 1
     assert "all said" in ran.stderr
     assert "canary" not in ran.stderr
-    for said in ("a handler's own", "deprecated", "a log line of shop", "could not be raised", "uncaught exception"):
+    for said in ("a handler's own", "deprecated", "a log line of shop", "python.unraisable", "python.uncaught"):
         assert said in ran.stderr
 
 

@@ -83,7 +83,7 @@ def test_trouble_is_logged_once_for_each_change_and_the_url_never(httpserver: HT
         for _ in range(6):
             minute(one, clock)
 
-    assert [(line["log_level"], line.get("because")) for line in logs] == [
+    assert [(line["log_level"], line.get("reason")) for line in logs] == [
         ("warning", "HTTP 500"),
         ("info", None),
         ("warning", "HTTP 404"),
@@ -96,7 +96,7 @@ def test_a_service_that_is_not_there_is_logged_by_the_kind_of_error(clock: Clock
     with capture_logs() as logs:
         minute(one, clock)
         minute(one, clock)
-    assert [line["because"] for line in logs] == ["ConnectionError"]
+    assert [line["reason"] for line in logs] == ["ConnectionError"]
     assert "only-we-know" not in str(logs)
 
 
@@ -112,7 +112,7 @@ def test_a_service_that_does_not_answer_is_given_up(
             minute(one, clock)
     finally:
         release.set()
-    assert [line["because"] for line in logs] == ["ReadTimeout"]
+    assert [line["reason"] for line in logs] == ["ReadTimeout"]
 
 
 def test_of_an_endless_answer_only_the_status_is_read(httpserver: HTTPServer, clock: Clock) -> None:

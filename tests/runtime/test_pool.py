@@ -177,7 +177,7 @@ def test_the_trouble_of_one_is_its_own(error: BaseException) -> None:
             wake.wake("broken")  # which must not hurry it
         assert broken.count <= before + 1
         assert fine.count > 10
-    failed = [line for line in logs if line["event"] == "a loop failed and goes on"]
+    failed = [line for line in logs if line["event"] == "loop.failed"]
     assert {line["loop"] for line in failed} == {"broken"}
     assert [line["retry_in"] for line in failed[:3]] == [0.1, 0.2, 0.4]
 
@@ -196,7 +196,7 @@ def test_a_database_that_is_away_is_nobodys_own_trouble(monkeypatch: pytest.Monk
         until(lambda: sum(step.count for step in steps) >= 3)
         away = False
         until(lambda: all(step.count >= 1 for step in steps))
-    failed = [line["loop"] for line in logs if line["event"] == "a loop failed and goes on"]
+    failed = [line["loop"] for line in logs if line["event"] == "loop.failed"]
     assert set(failed) == {"couriers"}
     assert len(failed) < 20
 

@@ -201,7 +201,7 @@ def test_a_lost_connection_is_logged_and_never_raised() -> None:
         wake.wake("events")
     connection.close()
 
-    assert [line["event"] for line in logs] == ["other processes were not woken"]
+    assert [line["event"] for line in logs] == ["wakeup.not_sent"]
     assert waker.wait(0)
 
 
@@ -338,7 +338,7 @@ def test_a_pipe_that_was_deleted_is_made_anew(file: Path, listening: None, other
         assert waker.wait(10)  # for what may have been missed meanwhile
         other("events")
         assert waker.wait(10)
-    assert logs[0]["event"] == "wake-ups of other processes are lost for now"
+    assert logs[0]["event"] == "wakeup.not_heard"
 
 
 @on_sqlite
@@ -348,7 +348,7 @@ def test_a_folder_that_cannot_be_read_is_logged_and_never_raised(file: Path) -> 
     file.parent.rmdir()
     with capture_logs() as logs:
         wake.wake("events")
-    assert [line["event"] for line in logs] == ["other processes were not woken"]
+    assert [line["event"] for line in logs] == ["wakeup.not_sent"]
     assert waker.wait(0)
 
 

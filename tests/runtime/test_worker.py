@@ -143,9 +143,9 @@ def test_each_loop_has_its_own_threads_and_one_that_hangs_delays_no_other() -> N
         with capture_logs() as logs:
             assert it.stop() == 0
 
-    (stuck,) = [line for line in logs if line["event"].startswith("a thread is stuck")]
+    (stuck,) = [line for line in logs if line["event"] == "thread.stuck"]
     assert stuck["thread"] == "hung"
-    assert "threading.py" in stuck["at"]
+    assert "threading.py" in stuck["where"]
 
 
 # --- Surviving --------------------------------------------------------------------------------------------------------
@@ -161,7 +161,7 @@ def test_a_step_that_raises_is_logged_and_tried_again(error: BaseException) -> N
     with capture_logs() as logs, Running(Loop("events", step)):
         until(lambda: step.count >= 3)
 
-    failed = [line for line in logs if line["event"] == "a loop failed and goes on"]
+    failed = [line for line in logs if line["event"] == "loop.failed"]
     assert [(line["loop"], line["retry_in"]) for line in failed] == [("events", 0.1), ("events", 0.2)]
     assert all(line["exc_info"] for line in failed)
 
@@ -194,7 +194,7 @@ def test_a_lost_database_connection_is_opened_anew() -> None:
     step = Steps(wait=0.01, do=ask_then_lose)
     with capture_logs() as logs, Running(Loop("events", step)):
         until(lambda: len(seen) >= 3)
-    assert len([line for line in logs if line["event"] == "a loop failed and goes on"]) == 1
+    assert len([line for line in logs if line["event"] == "loop.failed"]) == 1
 
 
 # --- Heartbeat --------------------------------------------------------------------------------------------------------
@@ -331,7 +331,7 @@ def test_the_command_works_until_sigterm_and_leaves_in_good_order(tmp_path: Path
 
     assert process.returncode == 0, log
     assert beats(path) == 0
-    assert '"event": "worker starts"' in log
+    assert '"event": "worker.started"' in log
     assert '"connections": ' in log
     assert '"database": "sqlite"' in log
 

@@ -406,7 +406,7 @@ def test_a_long_lock_on_sqlite_is_warned_about(
 
     received()
     work()
-    assert ("event.held_the_database" in caplog.text) == (connection.vendor == "sqlite")
+    assert ("event.database_locked_long" in caplog.text) == (connection.vendor == "sqlite")
 
 
 def test_logs_name_the_event_and_hold_nothing_of_it(caplog: pytest.LogCaptureFixture) -> None:

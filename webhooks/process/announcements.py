@@ -66,7 +66,7 @@ def _give_up(failure: Failure, receivers: Iterable[str]) -> None:
 
 
 def worker_lost(row: WebhookEvent, failure: Failure) -> None:
-    logger.error("event.worker_lost", event_id=row.event_id, type=row.type, attempt=row.attempt, state=row.state)
+    logger.error("event.worker_lost", event_id=row.event_id, event_type=row.type, attempt=row.attempt, state=row.state)
     announce(failure, WorkerLost(failure.message))
 
 

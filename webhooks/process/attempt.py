@@ -47,7 +47,7 @@ class Attempt:
 
     def __post_init__(self) -> None:
         row = self.row
-        self.log = logger.bind(event_id=row.event_id, type=row.type, attempt=row.attempt, endpoint=row.endpoint)
+        self.log = logger.bind(event_id=row.event_id, event_type=row.type, attempt=row.attempt, endpoint=row.endpoint)
 
     def duration_ms(self) -> int:
         return round((monotonic() - self.began_at) * 1000)

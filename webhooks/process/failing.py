@@ -45,9 +45,8 @@ def _tell(attempt: Attempt, failure: Failure | None, error: BaseException, facts
     if failure is None:
         attempt.log.warning("event.lease_lost", error=facts.exception, duration_ms=facts.duration_ms)
         return Result.BUSY
-    how = "failed_after_commit" if failure.after_commit else "failed" if failure.will_retry else "dead"
     attempt.log.error(
-        f"event.{how}",
+        "event.failed_after_commit" if failure.after_commit else "event.failed" if failure.will_retry else "event.dead",
         error=facts.exception,
         where=f"{failure.file}:{failure.line} {failure.function}",
         not_run=failure.callbacks.splitlines(),

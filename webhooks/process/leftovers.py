@@ -82,7 +82,7 @@ class Sessions:
             except Exception:  # noqa: BLE001 - the driver's, each has its own
                 reason = "it is broken"
             if reason:
-                logger.warning("handler.left_a_connection_unclean", database=connection.alias, reason=reason)
+                logger.warning("handler.connection_unclean", database=connection.alias, reason=reason)
                 _replace(connection)
 
     def _unclean(self, connection: BaseDatabaseWrapper) -> str:
@@ -132,7 +132,7 @@ def in_its_own_context(run: Callable[[], T]) -> T:
         return contextvars.copy_context().run(_with_its_own_decimals, run)
     finally:
         if locale.setlocale(locale.LC_ALL) != known:
-            logger.warning("handler.changed_the_locale", hint="It is the whole process's. Format with babel or Django.")
+            logger.warning("handler.locale_changed", hint="It is the whole process's. Format with babel or Django.")
             locale.setlocale(locale.LC_ALL, known)
 
 

@@ -102,9 +102,7 @@ def _process(attempt: Attempt) -> Result:
         raise
     except BaseException as error:  # noqa: BLE001 - SystemExit in a handler is its failure, not the worker's end
         if attempt.taken_away:
-            attempt.log.warning(
-                "event.came_back_late", error=class_path(type(error)), duration_ms=attempt.duration_ms()
-            )
+            attempt.log.warning("event.finished_late", error=class_path(type(error)), duration_ms=attempt.duration_ms())
             return Result.BUSY
         return failing.failed(attempt, error)
     attempt.log.info(

@@ -98,7 +98,7 @@ def _require_transaction(name: str) -> None:
 def _warn_of_long_lock(attempt: Attempt, handlers: list[Handler], seconds: float) -> None:
     if connection.vendor == "sqlite" and handlers and seconds > LONG_LOCK:
         attempt.log.warning(
-            "event.held_the_database",
+            "event.database_locked_long",
             handlers=[handler.name for handler in handlers],
             duration_ms=round(seconds * 1000),
             hint="Nobody else could write meanwhile. Handlers that call the network: @on(..., atomic=False).",

@@ -85,7 +85,7 @@ def _watch() -> None:
         try:
             look()
         except Exception:  # the next look comes
-            logger.exception("handlers that hang cannot be looked for")
+            logger.exception("handler.timeouts_not_checked")
 
 
 def _end(attempt: Attempt) -> None:
@@ -103,7 +103,7 @@ def _time_out(attempt: Attempt, thread: threading.Thread) -> None:
     error = where_it_is(thread)
     facts = describe(error)
     error.args = (f"timed out after {attempt.duration_ms() // 1000} s in {facts.where.file}:{facts.where.line}",)
-    attempt.log.critical("event.handler_timed_out", thread=thread.name, error=str(error), stack=facts.stack)
+    attempt.log.critical("event.handler_timed_out", thread=thread.name, reason=str(error), stack=facts.stack)
     cut.take_away(attempt, thread)
     try:
         failing.failed(attempt, error)

@@ -124,7 +124,7 @@ def _tell_of_version(version: str, event_type: str, now: datetime) -> None:
     if not watchdog.may_say(now, f"{_VERSION}{version}"[:50], None) or is_first:
         return
     names = [handler.name for handler in matching(event_type)]
-    logger.warning("event.new_api_version", api_version=version, type=event_type, handlers=names)
+    logger.warning("event.new_api_version", api_version=version, event_type=event_type, handlers=names)
     text = (
         f"The first is of type {event_type}. Its handlers: {', '.join(names) or 'none'}. Objects may have other fields "
         "in this version: see https://docs.stripe.com/changelog. To store only one: STRIPE_WEBHOOK_API_VERSION."
@@ -132,7 +132,7 @@ def _tell_of_version(version: str, event_type: str, now: datetime) -> None:
     try:
         mail_admins(f"Stripe sends events in API version {version} now", text)
     except Exception:  # the log has it
-        logger.exception("the admins could not be mailed")
+        logger.exception("admins.not_mailed")
 
 
 def _start_timer() -> None:

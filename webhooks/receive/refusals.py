@@ -53,7 +53,7 @@ def flush() -> int:
             _add(key, number, last_at[key])
             del last_at[key]
     except Exception as error:  # noqa: BLE001 - a count that cannot be written must break nothing
-        logger.warning("refusals.not_written", error=type(error).__name__)
+        logger.warning("refusal.not_written", error=type(error).__name__)
         with _lock:
             for key, at in last_at.items():
                 _counts[key] += counts[key]

@@ -49,11 +49,11 @@ def receive(request: HttpRequest, endpoint: str) -> HttpResponse:
     except Refused as refused:
         known = endpoint if endpoint in settings.endpoints else UNKNOWN
         refusals.count(known, refused.reason, now)
-        logger.warning("delivery.refused", endpoint=known, reason=refused.reason, status=refused.status)
+        logger.warning("webhook.refused", endpoint=known, reason=refused.reason, status=refused.status)
         return _answer(refused.status, refused.detail)
     except NotStored as lost:
         cause = lost.__cause__ or lost
-        logger.error("delivery.not_stored", endpoint=endpoint, error=class_path(type(cause)))
+        logger.error("webhook.not_stored", endpoint=endpoint, error=class_path(type(cause)))
         return _answer(503, "It could not be stored. Please deliver it again.")
     finally:
         watchdog.look()  # in every mode: alerts and refusals need a worker too
@@ -82,9 +82,9 @@ def _take(event: StripeEvent, text: str, endpoint: Endpoint, now: datetime) -> H
     if stored.arrival in (store.Arrival.CREATED, store.Arrival.REARMED) and not endpoint.inline:
         wake.wake("events")
     logger.info(
-        "delivery.stored",
+        "webhook.stored",
         event_id=event.id,
-        type=event.type,
+        event_type=event.type,
         endpoint=endpoint.name,
         arrival=stored.arrival.value,
     )

@@ -41,7 +41,7 @@ class Command(DatabaseCommand):
         loops = supervised(registered()) if hints.in_use() else registered()
         worker = Worker(loops, stop_timeout=stop_timeout)
         log.info(
-            "worker starts",
+            "worker.started",
             worker=worker.id,
             loops={loop.name: loop.threads for loop in worker.loops},
             threads=sum(loop.threads for loop in worker.loops),

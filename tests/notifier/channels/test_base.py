@@ -92,7 +92,7 @@ def test_loading_every_kind_imports_no_providers_library() -> None:
     script = (
         "import sys, django; from django.conf import settings; settings.configure();"
         "from notifier.channels import KINDS, load; [load(kind)({}) for kind in KINDS];"
-        "heavy = {'slack_sdk', 'twilio', 'anymail', 'rich', 'phonenumbers'};"
+        "heavy = {'slack_sdk', 'twilio', 'anymail', 'phonenumbers'};"
         "sys.exit(', '.join(heavy & set(sys.modules)) or 0)"
     )
     done = subprocess.run(
