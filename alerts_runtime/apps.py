@@ -17,8 +17,8 @@ class RuntimeConfig(AppConfig):
         from alerts_runtime.redaction import logs
         from alerts_runtime.wakeups import wake
 
-        hints.carried_by(_look)
-        wake.instead(hints.tell)
+        hints.set_task(_look)
+        wake.instead(hints.request_run_if_used)
         background.register(dead_mans_switch.loops)
         logs.hear_python()
 

@@ -18,7 +18,7 @@ from alerts_runtime.leasing.clock import SteppedBack
 from alerts_runtime.redaction.loggers import get_logger
 from webhooks.conf import config
 from webhooks.process import announcements, arm, claim, cut, failures, lost, processing
-from webhooks.process.attempt import held
+from webhooks.process.attempt import in_progress
 from webhooks.receive import refusals
 
 logger = get_logger(__name__)
@@ -95,7 +95,7 @@ def oldest_due(now: datetime) -> datetime | None:
 def hand_back(seconds: float) -> None:
     """When the worker must stop: what its handlers have not finished is undone, and goes to others at once."""
     end = monotonic() + seconds
-    if not (attempts := held.take(lambda one: not one.committed)):
+    if not (attempts := in_progress.take(lambda one: not one.committed)):
         return
     for attempt in attempts:
         if attempt.thread:

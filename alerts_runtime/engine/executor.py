@@ -21,7 +21,7 @@ SLICE = 10.0  # seconds; then other tasks of the engine get their turn, and it m
 CLOSE_WITHIN = 40.0  # seconds, longer than any call to a provider
 
 
-class Rounds:
+class LoopExecutor:
     """The rounds of one loop in this process."""
 
     def __init__(self, loop: Loop) -> None:
@@ -81,7 +81,7 @@ class Rounds:
         return True
 
 
-_rounds: dict[str, Rounds] = {}
+_executors: dict[str, LoopExecutor] = {}
 _lock = threading.Lock()
 
 
@@ -91,9 +91,9 @@ def run(name: str) -> bool:
     A name that is unknown, from a newer version, is logged and ignored.
     """
     with _lock:
-        if not _rounds:
-            _rounds.update({loop.name: Rounds(loop) for loop in registered()})
-    if name in _rounds:
-        return _rounds[name].run()
+        if not _executors:
+            _executors.update({loop.name: LoopExecutor(loop) for loop in registered()})
+    if name in _executors:
+        return _executors[name].run()
     log.warning("loop.unknown", loop=name)
     return False

@@ -21,16 +21,16 @@ log = get_logger(__name__)
 PATIENCE = timedelta(seconds=3)  # how long something due may wait for the engine
 
 
-def supervised(loops: Iterable[Loop]) -> Iterator[Loop]:
+def with_fallback(loops: Iterable[Loop]) -> Iterator[Loop]:
     """The loops as a worker runs them beside an engine: those that nothing wakes go by the clock, and stay here."""
     for loop in loops:
         if loop.oldest_due is None or loop.topic is None:
             yield loop
         else:
-            yield replace(loop, step=Supervisor(loop).step, topic=None)
+            yield replace(loop, step=Fallback(loop).step, topic=None)
 
 
-class Supervisor:
+class Fallback:
     """Watches what is due in one loop."""
 
     def __init__(self, loop: Loop) -> None:
@@ -54,7 +54,7 @@ class Supervisor:
         """Once for what is due, and again for what the engine leaves lying: never a flood, however long it is away."""
         if due != self._hinted or time.monotonic() - self._hinted_at > hints.SAY_AGAIN:
             self._hinted, self._hinted_at = due, time.monotonic()
-            hints.hint(self._loop.name)
+            hints.request_run(self._loop.name)
 
     def _say(self, *, helping: bool) -> None:
         if helping and not self._helping:

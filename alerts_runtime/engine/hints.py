@@ -45,21 +45,21 @@ def runs_nothing(path: str) -> bool:
     return path.rpartition(".")[0].rpartition(".")[2] in _NONE
 
 
-def carried_by(look: Callable[[], Any]) -> None:
+def set_task(look: Callable[[], Any]) -> None:
     """`look` returns the task that carries a hint. A function, since importing the task imports the engine."""
     global _look
     _look = look
 
 
-def tell(loop: str) -> bool:
-    """The same as `hint`, where an engine is in use; else False, and nobody is told."""
+def request_run_if_used(loop: str) -> bool:
+    """The same as `request_run`, where an engine is in use; else False, and nobody is told."""
     if not in_use():
         return False
-    hint(loop)
+    request_run(loop)
     return True
 
 
-def hint(loop: str) -> None:
+def request_run(loop: str) -> None:
     """Have the engine look at this loop soon. Returns at once, never raises; a broker that is away delays nobody."""
     _hints.add(loop)
 

@@ -19,4 +19,4 @@ else:
 def look(loop: str) -> None:
     """Do what is due in a loop. Any number may run at once; one that finds nothing costs a query."""
     if executor.run(loop):
-        hints.hint(loop)
+        hints.request_run(loop)

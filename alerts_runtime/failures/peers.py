@@ -63,13 +63,13 @@ def _hosts_in_frames(error: BaseException) -> Iterator[str]:
             frames.append(step.tb_frame)
         step = step.tb_next
     for frame in reversed(frames):
-        held = frame.f_locals
-        address = held.get("address")
+        values = frame.f_locals
+        address = values.get("address")
         if isinstance(address, tuple) and len(address) >= 2:
             yield _host(address[0], address[1])
-        owner = held.get("self")
+        owner = values.get("self")
         yield _host(
-            get(owner, "_host") or get(owner, "host") or held.get("host"), get(owner, "port") or held.get("port")
+            get(owner, "_host") or get(owner, "host") or values.get("host"), get(owner, "port") or values.get("port")
         )
 
 

@@ -15,8 +15,8 @@ from urllib.parse import quote, unquote, urlsplit
 
 from django.conf import global_settings, settings
 
-from alerts_runtime.redaction import patterns
-from alerts_runtime.redaction.patterns import SECRET, SECRET_NAME
+from alerts_runtime.redaction import rules
+from alerts_runtime.redaction.rules import SECRET, SECRET_NAME
 
 SHORT = 200  # characters
 SHORTEST_LITERAL = 8  # a shorter literal would also be found in ordinary words
@@ -45,7 +45,7 @@ def redact(text: str, *, limit: int | None = None) -> str:
 
     What is cut off is counted at the end: `… [1,234 characters cut]`. Redacting twice changes nothing.
     """
-    if limit is None and patterns.is_plain(text) and _hide_literals(text) == text:
+    if limit is None and rules.is_plain(text) and _hide_literals(text) == text:
         return text
     if limit is None and len(text) <= SHORT:
         return _redact_short(text, known_secrets())
@@ -139,7 +139,7 @@ def _environment(name: str) -> str:
 def _settle(text: str) -> str:
     """Goes on until nothing changes: what one pass takes out can lay bare what another looks for."""
     for _ in range(8):
-        redacted = patterns.apply(_hide_literals(text))
+        redacted = rules.apply(_hide_literals(text))
         if redacted == text:
             break
         text = redacted

@@ -10,8 +10,8 @@ from typing import ClassVar, TypeVar
 from urllib.parse import urlsplit
 
 from alerts_runtime.redaction.loggers import get_logger
-from alerts_runtime.redaction.patterns import SECRET
 from alerts_runtime.redaction.redact import redact
+from alerts_runtime.redaction.rules import SECRET
 from notifier.channels.text import one_line, printable_message
 from notifier.facts import DeliveryError, Message, Receipt, Result
 from notifier.judge.throttle import Window

@@ -13,8 +13,8 @@ from django.db import transaction
 
 from alerts_runtime.background import Loop
 from alerts_runtime.engine import executor, hints
-from alerts_runtime.engine.executor import Rounds
-from alerts_runtime.engine.fallback import PATIENCE, Supervisor, supervised
+from alerts_runtime.engine.executor import LoopExecutor
+from alerts_runtime.engine.fallback import PATIENCE, Fallback, with_fallback
 from alerts_runtime.wakeups import wake
 from tests.logged import capture_logs
 from tests.runtime.recorder import Recorder
@@ -71,7 +71,7 @@ def test_a_rollback_hints_nothing(recorder: type[Recorder]) -> None:
     with transaction.atomic():
         wake.wake("rolled back")
         transaction.set_rollback(True)
-    hints.hint("after the rollback")
+    hints.request_run("after the rollback")
     until(lambda: "after the rollback" in recorder.hints)
     assert "rolled back" not in recorder.hints
 
@@ -79,8 +79,8 @@ def test_a_rollback_hints_nothing(recorder: type[Recorder]) -> None:
 def test_hints_that_are_waiting_stand_for_later_ones(recorder: type[Recorder]) -> None:
     recorder.taken = False
     for number in range(200):
-        hints.hint("waiting")
-        hints.hint(f"marker-{number}")
+        hints.request_run("waiting")
+        hints.request_run(f"marker-{number}")
         until(lambda number=number: f"marker-{number}" in recorder.hints)  # type: ignore[misc]  # its default
     assert recorder.hints.count("waiting") == 1
 
@@ -91,16 +91,16 @@ def test_a_broker_that_is_away_is_logged_once_and_found_again(
     monkeypatch.setattr(hints, "PAUSES", (0.01,))
     recorder.away = True
     with capture_logs() as logs:
-        hints.hint("events")
+        hints.request_run("events")
         until(lambda: any(entry["event"] == "engine.not_reached" for entry in logs))
-        hints.hint("events")
+        hints.request_run("events")
         recorder.away = False
-        until(lambda: hints.hint("events") or recorder.hints)  # type: ignore[func-returns-value]  # None, then the list
+        until(lambda: hints.request_run("events") or recorder.hints)  # type: ignore[func-returns-value]  # None, then the list
         until(lambda: any(entry["event"] == "engine.reached" for entry in logs))
     assert [entry["log_level"] for entry in logs] == ["error", "info"]
 
 
-# --- Rounds -----------------------------------------------------------------------------------------------------------
+# --- The executor -----------------------------------------------------------------------------------------------------
 
 
 class Work:
@@ -122,7 +122,7 @@ class Work:
 @pytest.mark.django_db
 def test_a_round_does_all_that_is_due_and_ends() -> None:
     work = Work(5)
-    Rounds(Loop("work", work.step)).run()
+    LoopExecutor(Loop("work", work.step)).run()
     assert work.todo == 0
 
 
@@ -131,7 +131,7 @@ def test_a_round_that_never_ends_gives_way_and_hints(recorder: type[Recorder], m
     monkeypatch.setattr(executor, "SLICE", 0.05)
     from alerts_runtime.engine import tasks  # here: it asks for the engine, which the fixture names
 
-    monkeypatch.setattr(executor, "_rounds", {"endless": Rounds(Loop("endless", lambda: 0.0))})
+    monkeypatch.setattr(executor, "_executors", {"endless": LoopExecutor(Loop("endless", lambda: 0.0))})
     tasks.look.func("endless")
     until(lambda: "endless" in recorder.hints)
 
@@ -144,7 +144,7 @@ def test_a_round_stays_until_what_is_under_way_has_ended() -> None:
             return super().step()
 
     work = Calls(1)
-    Rounds(Loop("work", work.step, busy=lambda: bool(work.calls))).run()
+    LoopExecutor(Loop("work", work.step, busy=lambda: bool(work.calls))).run()
     assert work.calls == 0
 
 
@@ -157,7 +157,7 @@ def test_no_more_rounds_at_once_than_the_loop_has_threads() -> None:
         gate.wait(10)
         return 1.0
 
-    found = Rounds(Loop("work", step, threads=2))
+    found = LoopExecutor(Loop("work", step, threads=2))
     threads = [threading.Thread(target=found.run) for _ in range(2)]
     for thread in threads:
         thread.start()
@@ -190,23 +190,23 @@ def test_what_is_due_is_hinted_once_and_done_here_when_the_engine_leaves_it(
 ) -> None:
     work = Work(1)
     due = NOW
-    supervisor = Supervisor(Loop("left lying", work.step, oldest_due=lambda _now: due))
-    assert supervisor.step() > 0
-    supervisor.step()
+    fallback = Fallback(Loop("left lying", work.step, oldest_due=lambda _now: due))
+    assert fallback.step() > 0
+    fallback.step()
     until(lambda: recorder.hints.count("left lying") == 1)
     assert work.steps == 0, "the engine has its time first"
     clock.move_to(NOW + PATIENCE + timedelta(seconds=1))
     with capture_logs() as logs:
-        assert supervisor.step() == 0.0
-        supervisor.step()
+        assert fallback.step() == 0.0
+        fallback.step()
     assert work.todo == 0
     assert [entry["event"] for entry in logs] == ["engine.behind"]
 
 
 def test_nothing_due_hints_nothing(recorder: type[Recorder]) -> None:
     work = Work(0)
-    Supervisor(Loop("idle", work.step, oldest_due=lambda _now: None)).step()
-    hints.hint("after the idle one")
+    Fallback(Loop("idle", work.step, oldest_due=lambda _now: None)).step()
+    hints.request_run("after the idle one")
     until(lambda: "after the idle one" in recorder.hints)
     assert "idle" not in recorder.hints
     assert work.steps == 0
@@ -214,13 +214,13 @@ def test_nothing_due_hints_nothing(recorder: type[Recorder]) -> None:
 
 def test_what_the_worker_began_it_ends(recorder: type[Recorder]) -> None:
     work = Work(0)
-    Supervisor(Loop("work", work.step, oldest_due=lambda _now: None, busy=lambda: True)).step()
+    Fallback(Loop("work", work.step, oldest_due=lambda _now: None, busy=lambda: True)).step()
     assert work.steps == 1
 
 
 def test_loops_that_go_by_the_clock_stay_in_the_worker() -> None:
     tick, events = Loop("tick", lambda: 1.0), Loop("events", lambda: 1.0, threads=4, oldest_due=lambda _now: None)
-    found = list(supervised([tick, events]))
+    found = list(with_fallback([tick, events]))
     assert found[0] is tick
     assert found[1].step != events.step
     assert found[1].topic is None

@@ -26,7 +26,7 @@ def _fresh_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Nothing that a process remembers passes from one test to the next."""
     monkeypatch.setattr(handlers, "_handlers", [])
     handlers._matching.cache_clear()
-    attempt.held.take(lambda _: True)
+    attempt.in_progress.take(lambda _: True)
     monkeypatch.setattr(refusals, "FLUSH_AFTER", 3600.0)  # its thread would outlive the test
     monkeypatch.setattr(watchdog, "look", lambda: None)  # likewise
     monkeypatch.setattr(timeouts, "watch", lambda: None)  # tests look themselves, and turn the clock
@@ -67,5 +67,5 @@ def webhooks_settings() -> Iterator[Change]:
 
 def die() -> None:
     """As tests.holding, and what this process held is forgotten with it."""
-    attempt.held.take(lambda _: True)
+    attempt.in_progress.take(lambda _: True)
     holding.die()

@@ -135,7 +135,7 @@ def test_a_worker_that_comes_back_from_the_dead_runs_no_handler() -> None:
     on("*")(lambda event: ran.append(event.id))
     received()
     late = claimed_by_another()
-    attempt.held.add([late])
+    attempt.in_progress.add([late])
     WebhookEvent.objects.update(token="of another")
     assert processing.process(late) is attempt.Result.BUSY
     assert ran == []
@@ -242,21 +242,21 @@ def test_the_lease_of_a_dead_worker_is_taken_and_the_old_token_is_void() -> None
 def test_a_hung_handler_is_ended_once(clock: Clock) -> None:
     received()
     (mine,) = claim.claim(timezone.now())
-    assert attempt.held.begin(mine)
+    assert attempt.in_progress.begin(mine)
     clock.now += 901
     timeouts.look()
     timeouts.look()
     until(lambda: Failure.objects.exists())
     until(lambda: threading.current_thread() in threads.hung())
     assert Failure.objects.get().exception.endswith("HandlerTimeout")
-    assert attempt.held.take(lambda _: True) == []
+    assert attempt.in_progress.take(lambda _: True) == []
     threads.take_back()
 
 
 def test_a_worker_that_stops_hands_back_what_it_has_not_finished() -> None:
     row = received()
     (mine,) = claim.claim(timezone.now())
-    assert attempt.held.begin(mine)
+    assert attempt.in_progress.begin(mine)
     loops.hand_back(1)
     row.refresh_from_db()
     assert (row.state, row.attempts, row.token) == ("pending", 0, "")
@@ -298,7 +298,7 @@ def busy_row() -> Any:
 
 
 def test_a_row_locked_by_its_living_handlers_is_neither_handed_back_nor_expired(busy_row: None) -> None:
-    (running,) = attempt.held.take(lambda _: True)
+    (running,) = attempt.in_progress.take(lambda _: True)
     die()
     assert claim.hand_back([running]) == 0
     assert _expire() == []
@@ -311,7 +311,7 @@ def test_postgresql_ends_a_transaction_whose_handler_hangs(
     if connection.vendor != "postgresql":
         pytest.skip("needs idle_in_transaction_session_timeout of PostgreSQL")
     # The watcher that another test may have started would end it first, and write off the tests' own thread.
-    monkeypatch.setattr(attempt.held, "take_hung", lambda _timeout: [])
+    monkeypatch.setattr(attempt.in_progress, "take_hung", lambda _timeout: [])
     webhooks_settings(HANDLER_TIMEOUT=1)
     told: list[str] = []
     connect(signals.webhook_processing_error, lambda exception, **_: told.append(type(exception).__name__))

@@ -56,7 +56,7 @@ class Attempt:
         self.committed = True
 
 
-class Held:
+class InProgress:
     """The attempts of this process: held from their claim until nothing of them runs any more."""
 
     def __init__(self) -> None:
@@ -97,4 +97,4 @@ class Held:
         return self.take(lambda one: one.thread is not None and one.began_at <= before)
 
 
-held = Held()
+in_progress = InProgress()

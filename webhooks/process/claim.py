@@ -20,7 +20,7 @@ from alerts_runtime.leasing import holders
 from webhooks.conf import config
 from webhooks.models import WebhookEvent
 from webhooks.process import statements
-from webhooks.process.attempt import Attempt, held
+from webhooks.process.attempt import Attempt, in_progress
 
 State = WebhookEvent.State
 
@@ -68,7 +68,7 @@ def claim_inline(pk: int) -> Attempt | None:
 
 
 def _held(attempts: list[Attempt]) -> list[Attempt]:
-    held.add(attempts)
+    in_progress.add(attempts)
     return attempts
 
 

@@ -36,11 +36,11 @@ def _connections(error: BaseException) -> Iterator[BaseDatabaseWrapper]:
         if link is None:
             return
         for frame in _frames(link):
-            held = frame.f_locals.get("self")
-            if isinstance(held, BaseDatabaseWrapper):
-                yield held
-            elif isinstance(held, CursorWrapper):
-                yield held.db
+            owner = frame.f_locals.get("self")
+            if isinstance(owner, BaseDatabaseWrapper):
+                yield owner
+            elif isinstance(owner, CursorWrapper):
+                yield owner.db
         link = foreign.cause_of(link) or foreign.context_of(link)
 
 

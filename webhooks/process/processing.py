@@ -18,7 +18,7 @@ from webhooks.exceptions import LeaseLost
 from webhooks.handlers import matching
 from webhooks.models import WebhookEvent
 from webhooks.process import announcements, claim, failing, lost, run, timeouts
-from webhooks.process.attempt import Attempt, Result, held
+from webhooks.process.attempt import Attempt, Result, in_progress
 from webhooks.process.errors import class_path
 from webhooks.process.leftovers import in_its_own_context, sessions
 
@@ -62,7 +62,7 @@ def _process_all(attempts: list[Attempt]) -> None:
             if threads.is_written_off():
                 break
     finally:
-        if left := held.take(lambda one: one in attempts):
+        if left := in_progress.take(lambda one: one in attempts):
             claim.give_back(left)
 
 
@@ -79,12 +79,12 @@ def process_inline(pk: int, now: datetime) -> Result:
 def process(attempt: Attempt) -> Result:
     """One event, unless it has been handed back since it was claimed."""
     timeouts.watch()
-    if not held.begin(attempt):
+    if not in_progress.begin(attempt):
         return Result.BUSY
     try:
         return in_its_own_context(lambda: _process(attempt))
     finally:
-        held.end(attempt)
+        in_progress.end(attempt)
 
 
 def _process(attempt: Attempt) -> Result:

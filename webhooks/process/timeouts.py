@@ -20,7 +20,7 @@ from alerts_runtime.wakeups import wake
 from webhooks.conf import config
 from webhooks.exceptions import HandlerTimeout
 from webhooks.process import claim, cut, failing, failures, run
-from webhooks.process.attempt import Attempt, held
+from webhooks.process.attempt import Attempt, in_progress
 from webhooks.process.errors import describe
 
 logger = get_logger(__name__)
@@ -43,9 +43,9 @@ def look() -> None:
 
     What waits behind a slow handler goes to others, and what was announced before it is written down.
     """
-    for attempt in held.take_hung(config().handler_timeout):
+    for attempt in in_progress.take_hung(config().handler_timeout):
         threads.daemon("handler-timed-out", partial(_end, attempt)).start()
-    waiting = held.take_waiting(LOOK_EVERY)
+    waiting = in_progress.take_waiting(LOOK_EVERY)
     if waiting or failures.are_marked():
         threads.daemon("handler-goes-on", partial(_meanwhile, waiting)).start()
 

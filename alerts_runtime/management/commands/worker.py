@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from alerts_runtime.background import registered
 from alerts_runtime.engine import hints
-from alerts_runtime.engine.fallback import supervised
+from alerts_runtime.engine.fallback import with_fallback
 from alerts_runtime.management.database import DatabaseCommand, missing_migrations, not_migrated
 from alerts_runtime.monitoring import heartbeat
 from alerts_runtime.redaction.loggers import get_logger
@@ -38,7 +38,7 @@ class Command(DatabaseCommand):
         if missing := missing_migrations():
             raise CommandError(not_migrated(missing))
         heartbeat.prune(timezone.now())
-        loops = supervised(registered()) if hints.in_use() else registered()
+        loops = with_fallback(registered()) if hints.in_use() else registered()
         worker = Worker(loops, stop_timeout=stop_timeout)
         log.info(
             "worker.started",
