@@ -233,6 +233,14 @@ def revive(target: Target, now: datetime) -> None:
     waiting.filter(Q(held_by__startswith=DIVERTED) | Q(tries__gt=0)).update(due_at=now)
 
 
+def begin_anew(target: Target) -> None:
+    """It is reached elsewhere now: what was sent to the old address, for sure or perhaps, has not come to this one."""
+    of_it = Notification.objects.filter(target=target, sending__isnull=True)
+    of_it.exclude(thread="").update(thread="", listed=False)
+    of_it.filter(tries__gt=0).update(tries=0, trying_since=None)
+    Digest.objects.filter(target=target, sending__isnull=True, tries__gt=0, due_at__isnull=False).update(tries=0)
+
+
 def forgotten(policy: Policy, now: datetime, limit: int = 100) -> int:
     """Plan what has news and no plan; how many. There is none unless something was lost; nothing may stay lost."""
     idle = Notification.objects.filter(due_at__isnull=True, sending__isnull=True).exclude(route="")

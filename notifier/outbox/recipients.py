@@ -70,6 +70,7 @@ def is_moved(target: Target, policy: Policy, now: datetime) -> bool:
         return False
     targets.move(target, known.address)
     plans.revive(target, now)  # what could not be delivered to the old one can be to the new one
+    plans.begin_anew(target)
     return True
 
 

@@ -11,13 +11,13 @@ from notifier.channels import memory
 from notifier.config.conf import get_policy, parse
 from notifier.delivery import loops
 from notifier.facts import Target
-from notifier.models import Notification
+from notifier.models import Attempt, Notification
 from notifier.models import Target as TargetRow
 from notifier.oncall import overrides
 from notifier.oncall.present import policy_now, present
 from tests.notifier.conftest import Configure
 from tests.notifier.oncall.rotations import utc
-from tests.notifier.scene import HOUR, MINUTE, Scene, busy, reasons, refused, row_of
+from tests.notifier.scene import HOUR, MINUTE, Scene, busy, reasons, refused, row_of, unsure
 
 pytestmark = pytest.mark.django_db
 
@@ -149,6 +149,22 @@ def test_a_person_keeps_their_messages_when_their_number_changes(scene: Scene, c
     scene.fail(event_id="evt_2")
     assert [(one.address, str(one.message.reason)) for one in scene.deliver()] == [(CAROL, "update")]
     assert TargetRow.objects.get(key="page:person alice").address == CAROL
+
+
+def test_what_perhaps_came_to_the_old_number_goes_to_the_new_one_as_new(scene: Scene, configure: Configure) -> None:
+    """Nobody is asked whether the old one has it, and the new one has not seen it before."""
+    alert = scene.alert()
+    memory.fail_next(unsure())
+    assert scene.deliver() == []
+    Notification.objects.update(thread="of the old one")
+    new = "+14155552699"
+    configure(**site(people=PEOPLE | {"alice": {"ADDRESSES": {"page": new}}}))
+    [sent] = scene.pass_time(2 * MINUTE)
+    assert (sent.address, sent.message.possible_repeat, sent.message.thread) == (new, False, "")
+    first, second = Attempt.objects.order_by("pk")
+    assert first.reference != second.reference
+    assert scene.pass_time(10 * MINUTE) == []
+    assert row_of(alert, "page:person alice").tries == 0
 
 
 def test_a_new_number_is_not_dead_as_the_old_one_was(scene: Scene, configure: Configure) -> None:
