@@ -165,7 +165,7 @@ def prune(before: datetime) -> int:
 # The columns of which a subject is made.
 SUBJECT = (
     *("severity", "category", "source", "event_type", "exceptions", "livemode", "endpoint", "account"),
-    *("amount", "currency", "amounts", "attempt", "context"),
+    *("amount", "currency", "amounts", "attempt", "context", "fingerprint"),
 )
 
 
@@ -184,6 +184,7 @@ def subject_of(alert: Alert) -> Subject:
         amounts=({} if alert.amount is None else {alert.currency: alert.amount}) | alert.amounts,
         attempt=alert.attempt,
         context=alert.context,
+        fingerprint=alert.fingerprint,
     )
 
 

@@ -6,8 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from notifier.alerts import store
-from notifier.answers import kinds
 from notifier.answers.commands import Asker, Command, Verb
 from notifier.config.conf import get_policy
 from notifier.facts import storable
@@ -96,7 +94,7 @@ def silence(alert: Alert, command: Command, asker: Asker, now: datetime) -> Done
     if wrong := _wrong_duration(command.duration):
         return Done(wrong)
     until = now + (command.duration or SILENCE)
-    match = kinds.match_of(store.state_of(alert).subject)
+    match = {"fingerprint": alert.fingerprint}  # this kind as it is counted, and no other
     in_force = Silence.objects.filter(starts_at__lte=now, ends_at__gte=until - SAME).order_by("-ends_at")
     found = next((row for row in in_force if row.matcher == match), None)
     if found is not None:

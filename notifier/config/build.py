@@ -86,6 +86,7 @@ def matcher_of(entry: MatchEntry) -> Matcher:
         min_amounts=entry.amount,
         min_attempt=entry.attempt,
         context=entry.context,
+        fingerprints=entry.fingerprint or (),
     )
 
 

@@ -38,6 +38,7 @@ def covers(a: Matcher, b: Matcher) -> bool:
         and all(
             _covers_globs((glob,), (b.context[key],) if key in b.context else ()) for key, glob in a.context.items()
         )
+        and (not a.fingerprints or _within(b.fingerprints, a.fingerprints))
     )
 
 

@@ -59,6 +59,7 @@ class MatchEntry(Lower):
     amount: Amounts = Field(default_factory=dict)
     attempt: AttemptNumber | None = None
     context: dict[str, str] = Field(default_factory=dict)
+    fingerprint: Some[str] | None = None
 
 
 class ChannelEntry(Upper):

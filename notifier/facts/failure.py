@@ -94,6 +94,7 @@ class Subject:
     amounts: Mapping[str, int] = field(default_factory=dict)  # of an alert: the largest in each currency
     attempt: int = 1
     context: Mapping[str, str] = field(default_factory=dict)
+    fingerprint: str = ""
 
 
 @dataclass(frozen=True, slots=True)

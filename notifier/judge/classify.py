@@ -60,6 +60,7 @@ def subject_of(failure: Failure, verdict: Verdict) -> Subject:
         money=failure.money,
         attempt=failure.attempt,
         context=failure.context,
+        fingerprint=verdict.fingerprint,
     )
 
 

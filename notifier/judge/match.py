@@ -29,6 +29,7 @@ class Matcher:
     min_amounts: Mapping[str, int] = field(default_factory=dict)  # currency -> smallest units
     min_attempt: int | None = None
     context: Mapping[str, str] = field(default_factory=dict)  # key -> glob
+    fingerprints: tuple[str, ...] = ()  # of one kind of alert, as it is counted
 
 
 def mismatch(matcher: Matcher, subject: Subject) -> str | None:
@@ -64,6 +65,7 @@ def _questions(m: Matcher, s: Subject) -> list[tuple[str, bool, str]]:
             (f"context {key}", fnmatchcase(s.context.get(key, ""), glob), s.context.get(key, ""))
             for key, glob in m.context.items()
         ),
+        ("fingerprint", not m.fingerprints or s.fingerprint in m.fingerprints, s.fingerprint),
     ]
 
 

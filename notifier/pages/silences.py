@@ -11,7 +11,6 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from notifier.alerts.store import state_of
-from notifier.answers.kinds import match_of
 from notifier.config.conf import parse_match
 from notifier.facts import Category, Severity
 from notifier.flow import ignores, silences
@@ -26,7 +25,7 @@ from notifier.pages.times import moment
 
 PAST = 30  # rows
 LOOKED_THROUGH = 2000  # open alerts; whoever has more of them does not count them by one
-TEXTS = ("event", "exception", "source", "account", "endpoint")
+TEXTS = ("event", "exception", "source", "account", "endpoint", "fingerprint")
 FIELDS = (*TEXTS, "severity", "category", "livemode")
 
 
@@ -116,9 +115,7 @@ def _asked(request: HttpRequest) -> dict[str, str]:
     asked = {name: request.GET.get(name, "").strip() for name in names}
     if number.isdecimal() and len(number) < 18:
         alert = the_alert(int(number))
-        match = match_of(state_of(alert).subject)
-        asked |= {name: str(value) for name, value in match.items() if name in FIELDS}
-        asked["livemode"] = "live" if alert.livemode else "test"
+        asked["fingerprint"] = alert.fingerprint
         asked["comment"] = asked["comment"] or _("alert %(number)s: %(what)s") % {
             "number": alert.pk,
             "what": alert.headline,

@@ -443,6 +443,9 @@ DATABASE, NETWORK = Category.DATABASE, Category.NETWORK
         (Matcher(context={"k": "*"}), Matcher(), True),
         (Matcher(context={"k": "a*"}), Matcher(context={"k": "b"}), False),
         (Matcher(context={"k": "a*"}), Matcher(context={"l": "a"}), False),
+        (Matcher(fingerprints=("a", "b")), Matcher(fingerprints=("a",)), True),
+        (Matcher(fingerprints=("a",)), Matcher(fingerprints=("b",)), False),
+        (Matcher(fingerprints=("a",)), Matcher(), False),
     ],
 )
 def test_a_matcher_covers_another(wide: Matcher, narrow: Matcher, covered: bool) -> None:

@@ -28,6 +28,7 @@ SUBJECT = Subject(
     money=Money(125_000, "eur"),
     attempt=3,
     context={"region": "eu-west", "tenant": "north"},
+    fingerprint="f1",
 )
 BARE = Subject(severity=Severity.INFO, category=Category.UNKNOWN)
 
@@ -42,6 +43,9 @@ BARE = Subject(severity=Severity.INFO, category=Category.UNKNOWN)
         pytest.param(Matcher(min_severity=Severity.CRITICAL), "severity is error", id="less bad"),
         pytest.param(Matcher(severities=(Severity.INFO, Severity.ERROR)), None, id="one of the severities"),
         pytest.param(Matcher(severities=(Severity.CRITICAL,)), "severity is error", id="none of the severities"),
+        # fingerprint
+        pytest.param(Matcher(fingerprints=("f0", "f1")), None, id="one of the kinds"),
+        pytest.param(Matcher(fingerprints=("f", "f*")), "fingerprint is f1", id="a kind is no glob"),
         # category
         pytest.param(Matcher(categories=(Category.CODE, Category.DATABASE)), None, id="category"),
         pytest.param(Matcher(categories=(Category.CODE,)), "category is database", id="another category"),
@@ -137,6 +141,7 @@ def test_every_question_must_be_answered_rightly() -> None:
         min_amounts={"eur": 1},
         min_attempt=1,
         context={"region": "*"},
+        fingerprints=("f0", "f1"),
     )
     asked = [one.name for one in fields(Matcher) if getattr(matcher, one.name) != getattr(Matcher(), one.name)]
     assert asked == [one.name for one in fields(Matcher)], "a new field needs a value here and rows above"
@@ -200,6 +205,7 @@ subjects = st.builds(
     money=st.none() | st.builds(Money, st.integers(-5, 5), st.sampled_from(["eur", "jpy"])),
     attempt=st.integers(1, 5),
     context=st.dictionaries(words, words, max_size=2),
+    fingerprint=words,
 )
 globs = st.lists(st.text("abc.*?", max_size=3), max_size=2).map(tuple)
 matchers = st.builds(
@@ -215,6 +221,7 @@ matchers = st.builds(
     min_amounts=st.dictionaries(st.sampled_from(["eur", "jpy"]), st.integers(-5, 5), max_size=2),
     min_attempt=st.none() | st.integers(1, 5),
     context=st.dictionaries(words, words, max_size=1),
+    fingerprints=st.lists(words, max_size=2).map(tuple),
 )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -109,11 +110,24 @@ def test_resolved_once_by_whoever_was_first(scene: Scene, alert: Alert) -> None:
     assert reasons(scene.deliver()) == ["resolved"]
 
 
+def test_of_two_services_that_are_away_one_is_silenced(scene: Scene) -> None:
+    away: dict[str, Any] = {"exceptions": ("requests.exceptions.ConnectionError", "OSError"), "kind": "network"}
+    taxes = scene.alert(**away, peer="tax.example.com")
+    scene.deliver()
+    say(scene, taxes, Verb.SILENCE, duration=4 * HOUR)
+    scene.deliver()
+
+    scene.alert(**away, peer="crm.example.com", event_type="customer.created")
+    assert reasons(scene.deliver()) == ["first"]
+    scene.fail(**away, peer="tax.example.com", event_type="charge.failed")
+    assert scene.pass_time(HOUR) == []
+
+
 def test_a_silence_is_of_its_kind_and_made_once(scene: Scene, alert: Alert) -> None:
     done = say(scene, alert, Verb.SILENCE, duration=4 * HOUR)
     silence = Silence.objects.get()
     assert done == Answer(True, f"Alert {alert.pk}: its kind is silenced until 16:00 UTC, silence {silence.pk}.")
-    assert silence.matcher == {"livemode": True, "category": "code", "event": "invoice.paid", "exception": "KeyError"}
+    assert silence.matcher == {"fingerprint": alert.fingerprint}
     again = say(scene, alert, Verb.SILENCE, BEN, duration=4 * HOUR)
     assert again.sentence == (
         f"Alert {alert.pk}: its kind is silenced by Ana already, until 16:00 UTC (silence {silence.pk})."
@@ -135,7 +149,7 @@ def test_a_comment_is_logged_and_wakes_nobody(scene: Scene, alert: Alert) -> Non
 
 def test_what_does_not_exist(scene: Scene, alert: Alert) -> None:
     assert answer(Command(Verb.ACKNOWLEDGE, 4711), ANA, scene.now) == Answer(False, "There is no alert 4711.")
-    assert say(scene, alert, Verb.TEST) == Answer(False, "This site has no way to test.")
+    assert say(scene, alert, Verb.STEP) == Answer(False, "This site has no way to step.")
 
 
 def test_nul_and_half_characters_are_stored_on_every_database(scene: Scene, alert: Alert) -> None:
