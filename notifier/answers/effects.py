@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from notifier.answers import order
 from notifier.answers.commands import Asker, Command, Verb
 from notifier.config.conf import get_policy
 from notifier.facts import storable
@@ -57,6 +58,8 @@ def acknowledge(alert: Alert, command: Command, asker: Asker, now: datetime) -> 
         return _over(alert, now, policy)
     if wrong := _wrong_duration(command.duration):
         return Done(wrong)
+    if overtaken := order.overtaken(alert, asker, now):
+        return Done(f"Alert {alert.pk}: {overtaken}")
     until = now + (command.duration or policy.acknowledge_for)
     if _is_acknowledged(alert, now):
         found = alert.acknowledged_until or now
@@ -82,7 +85,8 @@ def take_back(alert: Alert, command: Command, asker: Asker, now: datetime) -> Do
 
 
 def resolve(alert: Alert, command: Command, asker: Asker, now: datetime) -> Done:
-    if asker.at and alert.opened_at > asker.at and alert.resolved_at is None:
+    reopened = asker.at is not None and alert.opened_at > asker.at and alert.resolved_at is None
+    if reopened and not order.insists(alert, command.verb, asker, now):
         return Done(f"Alert {alert.pk}: it has failed again since then, and is open.")
     if not pipeline.resolve(alert, f"by {storable(asker.person, 150)}", now):
         return _over(alert, now, get_policy())
@@ -132,6 +136,10 @@ def rehearse(alert: Alert, command: Command, asker: Asker, now: datetime) -> Don
         return Done(f"Alert {alert.pk}: it has no event that waits to be processed.")
     said = rehearsals.rehearse(ids)
     return Done(detail=said.removesuffix(".")) if said else Done(f"Alert {alert.pk}: its events cannot be rehearsed.")
+
+
+def test(alert: Alert, command: Command, asker: Asker, now: datetime) -> Done:
+    return Done()
 
 
 def ignore(alert: Alert, command: Command, asker: Asker, now: datetime) -> Done:
@@ -188,6 +196,7 @@ for _verb, _effect in {
     Verb.REPLAY: replay,
     Verb.ESCALATE: escalate,
     Verb.REHEARSE: rehearse,
+    Verb.TEST: test,
     Verb.IGNORE: ignore,
     Verb.COMMENT: comment,
 }.items():

@@ -16,3 +16,10 @@ def channels() -> Iterable[Channel]:
         return get_policy().channels.values()
     except ImproperlyConfigured:
         return ()
+
+
+def answers_from(number: str) -> Channel | None:
+    """The SMS channel on which a number is answered, which pays for that: one that reaches it, else any that hears."""
+    hearing = [one for one in channels() if one.kind == "sms" and one.options.get("inbound")]
+    reaching = (one for one in hearing if number in {to.address for to in (*one.targets, *one.people.values())})
+    return next(reaching, next(iter(hearing), None))

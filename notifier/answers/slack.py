@@ -35,7 +35,7 @@ def _press(asked: Asked, asker: Asker, person: Person, now: datetime) -> str:
         return "This button is of another version: nothing was done."
     alerts, verb, lasting = read
     if verb == Verb.TEST:
-        return f"The way back works: {person.name} is known here, and may answer alerts. (Test {alerts[0]})"
+        return f"{door.test(asker).sentence} (Test {alerts[0]})"  # its number is a test message's, and no alert's
     answers = _answer(alerts, Verb(verb), _duration(lasting, person, now), asker, now)
     # What was done the message itself shows.
     return "\n".join(one.sentence for one in answers if not one.changed)
@@ -46,11 +46,14 @@ def _type(asked: Asked, asker: Asker, person: Person, now: datetime) -> str:
     if typed.kind is slack_words.Kind.ANSWER and typed.verb is not None:
         answers = _answer(typed.alerts, typed.verb, typed.duration, asker, now)
         return "\n".join(one.sentence for one in answers)
+    if typed.kind is slack_words.Kind.TEST:
+        return door.test(asker).sentence
     return slack_commands.run(typed, person, now)
 
 
 def _answer(alerts: Sequence[int], verb: Verb, duration: timedelta | None, asker: Asker, now: datetime) -> list[Answer]:
-    door.lock(alerts)
+    if verb is not Verb.REHEARSE:  # which is of one, and takes seconds: nobody else waits for that
+        door.lock(alerts)
     return [door.answer(Command(verb, alert, duration), asker, now) for alert in alerts]
 
 

@@ -29,6 +29,8 @@ take payments 4h: be on call for a rotation, from now on (8 h when you give no t
 ack 118 2h, back 118: you have alert 118 for two hours; you do not have it any more
 resolve 118, escalate 118, replay 118: it is over; the next person; process its events again
 silence 118 4h: nobody hears of this kind of alert for four hours
+rehearse 118: what a replay would come to; nothing of it stays
+test: does this arrive?
 digest: the digest of the time since the last one, now
 Several numbers may follow: ack 118 119"""
 

@@ -22,6 +22,7 @@ class Kind(StrEnum):
     TAKE = "take"
     DIGEST = "digest"
     HELP = "help"
+    TEST = "test"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,8 @@ _VERBS = {
     "silence": Verb.SILENCE,
     "escalate": Verb.ESCALATE,
     "replay": Verb.REPLAY,
+    "rehearse": Verb.REHEARSE,
+    "test": Verb.TEST,
 }
 _LASTING = frozenset({Verb.ACKNOWLEDGE, Verb.SILENCE})
 
@@ -54,6 +57,8 @@ def read(text: str) -> Typed:
     words = unicodedata.normalize("NFKC", text[:LONGEST]).split()
     first = words[0].casefold() if words else "help"
     rest = [word for word in words[1:] if word.casefold() not in ("for", "alert")]
+    if first == Kind.TEST and not rest:
+        return Typed(Kind.TEST)
     if first in _VERBS:
         return _answer(_VERBS[first], rest)
     if first == Kind.TAKE:
@@ -71,6 +76,8 @@ def _answer(verb: Verb, words: list[str]) -> Typed:
     others = [word for word in numbers if not re.fullmatch(r"\d{1,18}", word, re.ASCII)]
     if not alerts or len(alerts) > MOST:
         return Typed(wrong=f'Which alert? Write its number: "{verb} 118".')
+    if verb is Verb.REHEARSE and len(alerts) > 1:
+        return Typed(wrong="A rehearsal takes its time: one alert at once.")
     if not others:
         return Typed(Kind.ANSWER, verb, alerts)
     if verb not in _LASTING or len(others) > 1:

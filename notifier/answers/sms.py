@@ -3,34 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from django.db import transaction
 
 from alerts_runtime.redaction.loggers import get_logger
-from notifier.answers import who
-from notifier.answers.commands import Asker, Command
-from notifier.answers.door import answer, lock
+from notifier.answers import set_up, who
+from notifier.answers.commands import Asker, Command, Verb
+from notifier.answers.door import answer, lock, test
 from notifier.answers.duty import on_call
 from notifier.answers.sms_words import Kind, Statement, read
-from notifier.channels.gsm7 import gsm7
+from notifier.channels.gsm7 import gsm7, segments
 from notifier.config.conf import get_policy
 from notifier.flow import heard
+from notifier.judge.durations import human
+from notifier.judge.policy import Channel
 from notifier.messages.answered import how_it_stands
 from notifier.messages.phrases import TITLE
 from notifier.messages.sms_text import clip
 from notifier.messages.wording import shorten
 from notifier.models import Notification
-from notifier.outbox import codes, opted_out
+from notifier.outbox import budget, codes, opted_out
 
 log = get_logger(__name__)
 
-ERRORS, WITHIN = 5, timedelta(hours=1)  # so often a number hears that it was not understood: it may be a machine
+WITHIN = timedelta(hours=1)
+ANSWERS = 30  # so often a number is answered
+ERRORS = 5  # so often it hears that it was not understood: it may be a machine
 LENGTH = 300  # septets: two segments
 HELP = (
     "1a: I have alert 1. 1c: it is over. 1s 2h: silence it. 1e: next person. 1r: replay. "
-    "all: I have all. oncall: who is on call."
+    "all: I have all. oncall: who is on call. test: does this arrive?"
 )
 NOT_UNDERSTOOD = f"Not understood, nothing was done. {HELP}"
 
@@ -51,11 +55,26 @@ def hear(key: str, sender: str, text: str, now: datetime, *, opted: str = "") ->
         if not new:
             return row.answer
         reply = _reply(sender, text, now, opted.upper())
-        if not reply.understood and heard.not_understood(sender, now - WITHIN) >= ERRORS:
-            reply = Reply("", understood=False)
-        said = clip(gsm7(reply.text), LENGTH)
+        channel = set_up.answers_from(sender)
+        said = clip(gsm7(reply.text), LENGTH) if channel and _may_be_said(reply, sender, channel, now) else ""
+        if said and channel:
+            heard.costs(row, channel.alias, segments(said))
         heard.end(row, said, understood=reply.understood)
     return said
+
+
+def _may_be_said(reply: Reply, sender: str, channel: Channel, now: datetime) -> bool:
+    """What was asked is done whether or not it is answered. Two machines that answer each other come to an end."""
+    since = now - WITHIN
+    if not reply.understood and heard.not_understood(sender, since) >= ERRORS:
+        return False
+    if heard.answered(sender, since) >= ANSWERS:
+        log.warning("answer.held_back", provider="twilio", reason=f"{ANSWERS} within {human(WITHIN)}")
+        return False
+    if budget.messages_left(channel, get_policy().tz, now) == 0:
+        log.warning("answer.held_back", provider="twilio", reason="budget spent", channel=channel.alias)
+        return False
+    return True
 
 
 def _reply(sender: str, text: str, now: datetime, opted: str) -> Reply:
@@ -70,6 +89,8 @@ def _reply(sender: str, text: str, now: datetime, opted: str) -> Reply:
         return Reply("")
     if kind is Kind.HELP:
         return Reply("" if opted else HELP)
+    if kind is Kind.TEST:
+        return Reply(test(Asker(person, "sms", sender)).sentence)
     if kind is Kind.ONCALL:
         return Reply(on_call(get_policy(), now))
     if kind is Kind.UNKNOWN:
@@ -86,7 +107,9 @@ def _do(statements: Sequence[Statement], asker: Asker, now: datetime) -> Reply:
             if statement.verb is None:
                 said.append(how_it_stands(row.alert, now, get_policy().tz))
             else:
-                said.append(answer(Command(statement.verb, row.alert_id, statement.duration), asker, now).sentence)
+                # To end it they must have heard of it as it is open now.
+                of = replace(asker, at=row.told_at) if statement.verb is Verb.RESOLVE else asker
+                said.append(answer(Command(statement.verb, row.alert_id, statement.duration), of, now).sentence)
         said += [wrong] if wrong else []
     return Reply(" ".join(said), understood=any(rows for _, rows, _ in meant))
 

@@ -27,6 +27,7 @@ _VERBS = {
     Verb.ESCALATE: ("e", "esc", "escalate", "next"),
     Verb.REPLAY: ("r", "replay", "retry"),
     Verb.TAKE_BACK: ("b", "back", "unack", "untake"),
+    Verb.TEST: ("t", "test"),
 }
 _WORDS = {word: verb for verb, words in _VERBS.items() for word in words}
 _ALL = frozenset({"all", "everything"})
@@ -46,6 +47,7 @@ class Kind(StrEnum):
     STATUS = "status"  # of the numbers that were sent alone
     ONCALL = "oncall"
     HELP = "help"
+    TEST = "test"
     STOP = "stop"
     START = "start"
     UNKNOWN = "unknown"
@@ -76,6 +78,8 @@ def read(text: str) -> Asked:
         return Asked(Kind.START)
     if words in (["oncall"], ["on", "call"], ["who"]):
         return Asked(Kind.ONCALL)
+    if words == ["test"]:
+        return Asked(Kind.TEST)
     if words in (["help"], ["?"], ["commands"], ["info"]):
         return Asked(Kind.HELP)
     statements = _statements([word for word in words if word not in _FILLERS])

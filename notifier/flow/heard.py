@@ -30,6 +30,12 @@ def end(row: Heard, answer: str, *, understood: bool = True) -> None:
     row.save(update_fields=["answer", "understood"])
 
 
+def costs(row: Heard, channel: str, parts: int) -> None:
+    """Its answer is a message of that channel, of so many parts: see outbox/budget.py."""
+    row.channel, row.parts = channel, parts
+    row.save(update_fields=["channel", "parts"])
+
+
 def keep(key: str, sender: str, asked: Mapping[str, Any], now: datetime) -> bool:
     """Keep a request for a worker; False: it has been kept before."""
     defaults = {"sender": _hidden(sender), "at": now, "asked": asked, "due_at": now}
@@ -82,6 +88,11 @@ def not_understood(sender: str, since: datetime) -> int:
     """How often a sender was told since then that they were not understood."""
     told = Heard.objects.filter(sender=_hidden(sender), at__gte=since, understood=False).exclude(answer="")
     return told.count()
+
+
+def answered(sender: str, since: datetime) -> int:
+    """How often a sender was answered since then."""
+    return Heard.objects.filter(sender=_hidden(sender), at__gte=since).exclude(answer="").count()
 
 
 def _hidden(sender: str) -> str:

@@ -101,6 +101,8 @@ def done(verb: Verb, number: int, until: datetime | None, detail: str, now: date
         return f"Alert {number}: {detail} to be processed again."
     if verb is Verb.REHEARSE:
         return f"Alert {number}: {detail}."
+    if verb is Verb.TEST:
+        return f"Alert {number}: the way back works. Nothing was changed."
     words = {
         Verb.ACKNOWLEDGE: "acknowledged",
         Verb.TAKE_BACK: "the acknowledgement is taken back; messages go on",

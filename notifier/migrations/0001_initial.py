@@ -105,13 +105,15 @@ class Migration(migrations.Migration):
                 ('at', models.DateTimeField()),
                 ('answer', models.TextField(blank=True)),
                 ('understood', models.BooleanField(default=True)),
+                ('channel', models.CharField(blank=True, db_default='', max_length=100)),
+                ('parts', models.PositiveSmallIntegerField(db_default=0, default=0)),
                 ('asked', models.JSONField(db_default=models.Value({}, models.JSONField()), default=dict)),
                 ('due_at', models.DateTimeField(null=True)),
                 ('tries', models.PositiveSmallIntegerField(db_default=0, default=0)),
             ],
             options={
                 'verbose_name_plural': 'heard',
-                'indexes': [models.Index(condition=models.Q(('understood', False)), fields=['sender', 'at'], name='swa_not_understood'), models.Index(fields=['at'], name='swa_heard_by_time'), models.Index(condition=models.Q(('due_at__isnull', False)), fields=['due_at'], name='swa_heard_due')],
+                'indexes': [models.Index(fields=['sender', 'at'], name='swa_heard_of_sender'), models.Index(fields=['at'], name='swa_heard_by_time'), models.Index(condition=models.Q(('due_at__isnull', False)), fields=['due_at'], name='swa_heard_due')],
             },
         ),
         migrations.CreateModel(

@@ -26,6 +26,8 @@ class Heard(models.Model):
     at = models.DateTimeField()
     answer = models.TextField(blank=True)
     understood = models.BooleanField(default=True)
+    channel = models.CharField(max_length=100, blank=True, db_default="")  # whose message the answer is, by SMS
+    parts = models.PositiveSmallIntegerField(default=0, db_default=0)
     # What is to be done by a worker: who posted it waits for no more than a receipt.
     asked = models.JSONField(default=dict, db_default=Value({}, models.JSONField()))
     due_at = models.DateTimeField(null=True)
@@ -34,7 +36,7 @@ class Heard(models.Model):
     class Meta:
         verbose_name_plural = "heard"
         indexes = [
-            models.Index(fields=["sender", "at"], condition=Q(understood=False), name="swa_not_understood"),
+            models.Index(fields=["sender", "at"], name="swa_heard_of_sender"),
             models.Index(fields=["at"], name="swa_heard_by_time"),
             models.Index(fields=["due_at"], condition=Q(due_at__isnull=False), name="swa_heard_due"),
         ]

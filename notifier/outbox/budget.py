@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+from django.db.models import Count, Sum
+
 from notifier.judge.policy import Channel
+from notifier.models import Heard
 from notifier.outbox import attempts
 
 
@@ -23,13 +27,20 @@ def messages_left(channel: Channel, tz: str, now: datetime) -> int | None:
     limits = channel.limits
     if limits.messages_per_day is None and limits.money_per_day is None:
         return None
-    messages, parts = attempts.spent(channel.alias, _day(tz, now)[0])
+    messages, parts = map(sum, zip(*_spent(channel.alias, _day(tz, now)[0]), strict=True))
     left = []
     if limits.messages_per_day is not None:
         left.append(limits.messages_per_day - messages)
     if limits.money_per_day is not None and limits.price_per_part:
         left.append(int((limits.money_per_day - parts * limits.price_per_part) // (2 * limits.price_per_part)))
     return max(0, min(left)) if left else None
+
+
+def _spent(channel: str, since: datetime) -> Iterator[tuple[int, int]]:
+    """Messages and parts: of what was sent, and of the answers to what people wrote."""
+    yield attempts.spent(channel, since)
+    answers = Heard.objects.filter(channel=channel, at__gte=since).aggregate(messages=Count("pk"), parts=Sum("parts"))
+    yield answers["messages"], answers["parts"] or 0
 
 
 def _day(tz: str, now: datetime) -> tuple[datetime, datetime]:

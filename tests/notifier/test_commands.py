@@ -20,7 +20,7 @@ from notifier.config.conf import get_policy
 from notifier.facts import DeliveryError, Result
 from notifier.flow import silences
 from notifier.judge import throttle
-from notifier.models import Alert, Attempt, Digest, Notification, Occurrence, Silence, Target
+from notifier.models import Alert, Attempt, Digest, LogEntry, Notification, Occurrence, Silence, Target
 from notifier.outbox import targets
 from tests.notifier.conftest import Configure
 from tests.notifier.rows import a_target
@@ -438,6 +438,31 @@ def test_ack_acknowledges_and_resolves(scene: Scene) -> None:
         run("ack", str(alert.pk))
     with pytest.raises(CommandError, match="There is no alert 4711"):
         run("ack", "4711")
+
+
+def test_ack_says_all_that_can_be_said_of_an_alert(scene: Scene, configure: Configure) -> None:
+    route = {"name": "all", "to": ["chat"], "escalate": [{"after": "1d", "to": ["chat"]}]}
+    configure(routes=[route])
+    alert = scene.alert()
+    scene.deliver()
+    number = str(alert.pk)
+    with time_machine.travel(NOON, tick=False):
+        assert (
+            run("ack", number, "--test", "--by", "ada") == f"Alert {number}: the way back works. Nothing was changed.\n"
+        )
+        assert run("ack", number, "--escalate") == f"Alert {number}: escalated, to chat.\n"
+        assert run("ack", number, "--silence", "--for", "2h").startswith(
+            f"Alert {number}: its kind is silenced until 14:00 UTC, silence "
+        )
+        assert run("ack", number, "--rehearse") == f"Alert {number}: None was tried; not tried: 1 not stored here.\n"
+    assert list(LogEntry.objects.filter(through="command").order_by("pk").values_list("verb", flat=True)) == [
+        "test",
+        "escalate",
+        "silence",
+        "rehearse",
+    ]
+    with pytest.raises(CommandError, match="leave it out here"):
+        run("ack", number, "--test", "--for", "2h")
 
 
 def test_ack_says_what_is_wrong_with_a_duration(scene: Scene) -> None:

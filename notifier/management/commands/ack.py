@@ -1,4 +1,4 @@
-"""`manage.py ack`: somebody has it."""
+"""`manage.py ack`: somebody has it, or says something else of an alert."""
 
 from __future__ import annotations
 
@@ -22,13 +22,19 @@ class Command(DatabaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("alerts", type=int, nargs="+", metavar="alert", help="its number")
-        parser.add_argument("--for", dest="lasting", help="how long, e.g. 2h; default: ACKNOWLEDGE_FOR")
+        parser.add_argument(
+            "--for", dest="lasting", help="how long, e.g. 2h; default: ACKNOWLEDGE_FOR, 1h of a silence"
+        )
         parser.add_argument("--by", default=None, help="who; default: the user of this machine")
         parser.add_argument("--comment", default="", help="what all who read its log should know")
         instead = parser.add_mutually_exclusive_group()
         instead.add_argument("--resolve", action="store_true", help="it is over: end the alert instead")
         instead.add_argument("--take-back", action="store_true", help="nobody has it any more: messages go on")
+        instead.add_argument("--silence", action="store_true", help="tell nobody of its kind, for 1h or --for")
+        instead.add_argument("--escalate", action="store_true", help="take the next step of its escalation now")
         instead.add_argument("--replay", action="store_true", help="process its events again instead")
+        instead.add_argument("--rehearse", action="store_true", help="what a replay would come to; nothing stays")
+        instead.add_argument("--test", action="store_true", help="write into its log that this way works")
 
     def handle(self, **options: Any) -> None:
         verb = next(
@@ -36,8 +42,8 @@ class Command(DatabaseCommand):
             Verb.ACKNOWLEDGE,
         )
         lasting = _lasting(options["lasting"])
-        if lasting is not None and verb is not Verb.ACKNOWLEDGE:
-            raise CommandError("--for says how long an acknowledgement lasts; leave it out here")
+        if lasting is not None and verb not in (Verb.ACKNOWLEDGE, Verb.SILENCE):
+            raise CommandError("--for says how long an acknowledgement or a silence lasts; leave it out here")
         asker, now = Asker(options["by"] or getpass.getuser(), "command"), timezone.now()
         answers = [answer(Said(verb, pk, lasting, options["comment"]), asker, now) for pk in options["alerts"]]
         for one in answers:
@@ -47,7 +53,15 @@ class Command(DatabaseCommand):
             raise CommandError("\n".join(unchanged))
 
 
-_INSTEAD = {"resolve": Verb.RESOLVE, "take_back": Verb.TAKE_BACK, "replay": Verb.REPLAY}
+_INSTEAD = {
+    "resolve": Verb.RESOLVE,
+    "take_back": Verb.TAKE_BACK,
+    "silence": Verb.SILENCE,
+    "escalate": Verb.ESCALATE,
+    "replay": Verb.REPLAY,
+    "rehearse": Verb.REHEARSE,
+    "test": Verb.TEST,
+}
 
 
 def _lasting(text: str | None) -> timedelta | None:

@@ -244,6 +244,9 @@ def test_commands(slack: FakeSlack) -> None:
     assert Override.objects.get().person == "ana"
     assert typed(slack, "oncall").startswith("payments: Ana until 16:00 UTC")
     assert typed(slack, "take payment").startswith("There is no such rotation.")
+    assert typed(slack, "test") == "The way back works: Ana is known here, and may answer alerts."
+    assert typed(slack, f"test {alert.pk}") == f"Alert {alert.pk}: the way back works. Nothing was changed."
+    assert typed(slack, f"rehearse {alert.pk}") == f"Alert {alert.pk}: it has no event that waits to be processed."
     assert typed(slack, "digest") == "The digest daily is on its way to chat."
     assert Digest.objects.count() == 1
     assert typed(slack, "restart").startswith("There is no such command.\nWhat /alerts can do:")

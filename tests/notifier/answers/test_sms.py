@@ -17,9 +17,11 @@ from twilio.request_validator import RequestValidator
 from notifier import api
 from notifier.answers.sms_words import STOP
 from notifier.channels import memory
+from notifier.config.conf import get_policy
 from notifier.delivery import loops
 from notifier.delivery.courier import Courier
 from notifier.models import Alert, Heard, LogEntry, Notification, Silence, Target
+from notifier.outbox import budget
 from tests.fakes.twilio import FakeTwilio
 from tests.notifier.scene import NOON
 
@@ -208,6 +210,98 @@ def test_errors_are_answered_five_times_an_hour(twilio: FakeTwilio, clock: time_
     assert send("1a") != ""
     clock.shift(HOUR + MINUTE)
     assert send("what?") != ""
+
+
+def test_two_machines_that_answer_each_other_come_to_an_end(twilio: FakeTwilio, clock: time_machine.Traveller) -> None:
+    """Each asks what can be understood: how an alert stands."""
+    alert = paged()
+    said = [send("1") for _ in range(40)]
+    assert [bool(one) for one in said] == [True] * 30 + [False] * 10
+    assert send("1a") == ""
+    alert.refresh_from_db()
+    assert alert.acknowledged_by == "Ana", "what is asked is done, answered or not"
+    assert send("1", BEN) != "", "of each number its own"
+    clock.shift(HOUR + MINUTE)
+    assert send("1") != ""
+
+
+def test_answers_count_in_the_budget_of_their_channel(twilio: FakeTwilio, settings: Settings) -> None:
+    limits = {"RATES": [], "MONEY_PER_DAY": "1.00", "PRICE_PER_PART": "0.10"}
+    settings.NOTIFIER = settings.NOTIFIER | {"LIMITS": {"oncall": limits}}
+    paged()
+    policy = get_policy()
+    assert budget.messages_left(policy.channels["oncall"], "UTC", NOON) == 4, "two of 0.10 each; one may have two parts"
+    send("what?")  # an answer of two parts
+    assert budget.messages_left(policy.channels["oncall"], "UTC", NOON) == 3
+    said = [send("1") for _ in range(6)]
+    assert [bool(one) for one in said] == [True] * 5 + [False]
+    assert send("1a") == ""
+    assert Alert.objects.get().acknowledged_by == "Ana"
+
+
+def test_no_answer_makes_a_page_wait(twilio: FakeTwilio, settings: Settings) -> None:
+    settings.NOTIFIER = settings.NOTIFIER | {"LIMITS": {"oncall": {"RATES": ["1/1m"]}}}
+    send("oncall")
+    paged()
+    assert len(texts(twilio)) == 1
+
+
+def test_the_way_back_is_proved_without_an_alert_and_with_one(twilio: FakeTwilio) -> None:
+    assert send("Test") == "The way back works: Ana is known here, and may answer alerts."
+    assert send("test", STRANGER) == ""
+    alert = paged()
+    assert send("1t") == f"Alert {alert.pk}: the way back works. Nothing was changed."
+    assert LogEntry.objects.values_list("verb", "who", "through").get() == ("test", "Ana", "sms")
+    work()
+    assert len(texts(twilio)) == len(texts(twilio, BEN)) == 1, "nobody is told"
+
+
+# --- in which order they were sent nobody says ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("given_away", "why"), [("1b", "you took it back"), ("1e", "you handed it on")])
+def test_an_acknowledgement_that_may_be_older_than_what_gave_it_away_is_asked_for_again(
+    twilio: FakeTwilio, clock: time_machine.Traveller, settings: Settings, given_away: str, why: str
+) -> None:
+    route = {"name": "all", "to": ["oncall"], "escalate": [{"after": "10m", "to": ["chat"]}]}
+    settings.NOTIFIER = settings.NOTIFIER | {"ROUTES": [route]}
+    alert = paged()
+    send(given_away)
+    clock.shift(timedelta(seconds=5))
+    again = "just now, and this may be older. Nothing was done; send it again if not."
+    assert send("1a") == f"Alert {alert.pk}: {why} {again}"
+    alert.refresh_from_db()
+    assert alert.acknowledged_until is None
+    clock.shift(timedelta(seconds=5))
+    assert "acknowledged until" in send("1a")
+
+
+def test_after_a_minute_or_from_another_number_it_counts_at_once(
+    twilio: FakeTwilio, clock: time_machine.Traveller
+) -> None:
+    paged()
+    send("1a")
+    clock.shift(MINUTE)
+    send("1b")
+    clock.shift(timedelta(seconds=5))
+    assert "acknowledged until" in send("1a", BEN)
+    send("1b", BEN)
+    clock.shift(MINUTE + timedelta(seconds=1))
+    assert "acknowledged until" in send("1a")
+
+
+def test_what_has_failed_again_is_not_ended_by_who_has_not_heard_of_it(
+    twilio: FakeTwilio, clock: time_machine.Traveller
+) -> None:
+    alert = paged()
+    api.resolve("ledger")
+    work()
+    clock.shift(timedelta(minutes=2))
+    api.alert("The ledger is closed", key="ledger", severity="critical")
+    clock.shift(timedelta(seconds=1))
+    assert send("1c") == f"Alert {alert.pk}: it has failed again since then, and is open."
+    clock.shift(timedelta(seconds=1))
+    assert send("1c") == f"Alert {alert.pk}: resolved.", "they say it once more"
 
 
 def test_the_same_message_twice_is_done_once(twilio: FakeTwilio) -> None:
