@@ -14,7 +14,7 @@ from alerts_runtime.database import retention
 from alerts_runtime.database.fast_sql import create
 from alerts_runtime.database.retention import delete_some
 from notifier.alerts.arguments import LONGEST_RESOLVE_AFTER
-from notifier.facts import FORGOTTEN, NO_CURRENCY, AlertState, Category, Failure, Money, Severity, Subject, Verdict
+from notifier.facts import FORGOTTEN, NO_CURRENCY, Failure, Severity, Verdict
 from notifier.judge.durations import human
 from notifier.models import Alert, Occurrence
 
@@ -160,53 +160,6 @@ def prune(before: datetime) -> int:
         over = Alert.objects.select_for_update(of=("self",)).filter(resolved_at__lt=before, notifications__isnull=True)
         ids = list(over.order_by("resolved_at").values_list("pk", flat=True)[: retention.BATCH])
         return delete_some(Occurrence.objects.filter(alert__in=ids)) or delete_some(Alert.objects.filter(pk__in=ids))
-
-
-# The columns of which a subject is made.
-SUBJECT = (
-    *("severity", "category", "source", "event_type", "exceptions", "livemode", "endpoint", "account"),
-    *("amount", "currency", "amounts", "attempt", "context", "fingerprint"),
-)
-
-
-def subject_of(alert: Alert) -> Subject:
-    """What matchers see of an alert."""
-    return Subject(
-        severity=Severity(alert.severity),
-        category=Category(alert.category),
-        source=alert.source,
-        event_type=alert.event_type,
-        exceptions=tuple(alert.exceptions),
-        livemode=alert.livemode,
-        endpoint=alert.endpoint,
-        account=alert.account,
-        money=Money(alert.amount, alert.currency) if alert.amount is not None else None,
-        amounts=({} if alert.amount is None else {alert.currency: alert.amount}) | alert.amounts,
-        attempt=alert.attempt,
-        context=alert.context,
-        fingerprint=alert.fingerprint,
-    )
-
-
-def state_of(alert: Alert) -> AlertState:
-    """What the pure stages need to know of an alert."""
-    return AlertState(
-        id=alert.pk,
-        subject=subject_of(alert),
-        title=alert.title,
-        count=alert.count,
-        opened_at=alert.opened_at,
-        last_at=alert.last_at,
-        burst_at=alert.burst_at,
-        resolved_at=alert.resolved_at,
-        acknowledged_at=alert.acknowledged_at,
-        acknowledged_until=alert.acknowledged_until,
-        acknowledged_severity=Severity(alert.acknowledged_severity) if alert.acknowledged_severity else None,
-        last_answer=alert.last_answer,
-        inhibited_by=alert.inhibited_by_id,
-        ignored=alert.ignored_id,
-        fingerprint=alert.fingerprint,
-    )
 
 
 def _count(failure: Failure, verdict: Verdict, quiet_period: timedelta) -> Recorded | None:

@@ -8,7 +8,6 @@ from datetime import datetime
 
 from django.db import transaction
 
-from notifier.alerts.store import state_of
 from notifier.channels import load
 from notifier.facts import Due, Failure, Message, Reason, Severity, Target, Verdict
 from notifier.flow import pipeline, silences, steps
@@ -92,15 +91,15 @@ def _stand_ins(alert: Alert, of: Heard, heard: Sequence[Heard], policy: Policy, 
 
 def _heard(alert: Alert, target: Target, route: str, policy: Policy, now: datetime) -> Heard:
     row = Notification.objects.select_related("alert", "target").get(alert=alert, target__key=target.key)
-    told = plans.told_of(row)
-    due = timing.next_due(told, state_of(alert), policy.timing(row.route), now)
+    told, state = row.told, alert.state
+    due = timing.next_due(told, state, policy.timing(row.route), now)
     if due is None:
         return Heard(target, route, None, None, (), None, None)
     channel = policy.channels[target.channel]
     # Judged for the moment at which it is due: that is when the worker asks.
     case = guards.Case(
         reason=due.reason,
-        alert=state_of(alert),
+        alert=state,
         told=told,
         channel=channel,
         now=due.at,

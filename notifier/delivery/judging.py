@@ -14,7 +14,6 @@ from django.db import transaction
 
 from alerts_runtime.redaction.loggers import get_logger
 from alerts_runtime.wakeups.wake import wake
-from notifier.alerts.store import state_of
 from notifier.channels import load
 from notifier.facts import AlertState, Due, Reason
 from notifier.flow import escalations, silences, steps
@@ -93,7 +92,7 @@ def _answer(row: Notification, look: Look) -> Reason | Callable[[], Then | None]
     """Why it may go, or what has to be written since it may not, and what is to be done after that."""
     if not recipients.is_present(row, look.policy):
         return lambda: recipients.hand_over_row(row.pk, look.policy, look.now)
-    alert = state_of(row.alert)
+    alert = row.alert.state
     due = plans.next_for(row, alert, look.policy, look.now)
     if due is None and row.told_seq == 0 and alert.resolved_at is not None:
         if attempts.last_uncertain(row) is None:
@@ -116,7 +115,7 @@ def _case(row: Notification, alert: AlertState, reason: Reason, look: Look) -> g
     return guards.Case(
         reason=reason,
         alert=alert,
-        told=plans.told_of(row),
+        told=row.told,
         channel=look.channel,
         now=look.now,
         silences=look.silences,

@@ -43,12 +43,9 @@ class Timing:
 class AlertState:
     """What the pure stages need to know of an alert."""
 
-    id: int
     subject: Subject
-    title: str
     count: int
     opened_at: datetime
-    last_at: datetime
     burst_at: datetime  # since when failures have come without a quiet period between them
     resolved_at: datetime | None = None
     acknowledged_at: datetime | None = None
@@ -57,7 +54,6 @@ class AlertState:
     last_answer: int = 0  # grows with each answer that all who were told are to see
     inhibited_by: int | None = None
     ignored: int | None = None
-    fingerprint: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,10 @@ from datetime import datetime
 from django.db.models import Q
 
 from notifier.alerts import store
-from notifier.alerts.store import SUBJECT, subject_of
 from notifier.judge.match import Matcher, matches
 from notifier.judge.policy import Policy
 from notifier.models import Alert
+from notifier.models.alerts import SUBJECT_COLUMNS
 from notifier.outbox import plans
 
 _GLOB = re.compile(r"[*?\[]")
@@ -22,7 +22,7 @@ def look(alert: Alert, policy: Policy) -> None:
     """An alert that is new, open again or worse than it was may have a parent, or be one: of its account and mode."""
     if alert.inhibited_by_id is not None:
         return
-    subject = subject_of(alert)
+    subject = alert.subject
     parents = [rule.parent for rule in policy.inhibitions if matches(rule.child, subject)]
     parent = next(_open_like(alert, parents), None)
     if parent is not None:
@@ -42,8 +42,8 @@ def _open_like(alert: Alert, matchers: list[Matcher]) -> Iterator[Alert]:
     same = Alert.objects.filter(account=alert.account, livemode=alert.livemode, resolved_at__isnull=True)
     # Not "is null": SQLite would go by that, and read every alert there ever was.
     others = same.filter(candidates).exclude(inhibited_by__gt=0).exclude(pk=alert.pk)
-    for other in sorted(others.only(*SUBJECT), key=lambda other: other.pk):
-        found = subject_of(other)
+    for other in sorted(others.only(*SUBJECT_COLUMNS), key=lambda other: other.pk):
+        found = other.subject
         if any(matches(matcher, found) for matcher in matchers):
             yield other
 

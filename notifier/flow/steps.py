@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from alerts_runtime.redaction.masking import masked
-from notifier.alerts.store import state_of
 from notifier.facts import Reason, Told
 from notifier.facts import Target as To
 from notifier.flow import each
@@ -68,7 +67,7 @@ def route_of(row: Escalation, alert: Alert, policy: Policy) -> Route | None:
     known = policy.route(row.route)
     if known is not None and known.escalate:
         return known
-    tried = try_routes(state_of(alert).subject, policy.routes, last_attempt=True)
+    tried = try_routes(alert.subject, policy.routes, last_attempt=True)
     return next((one.route for one in tried if not one.why_not and one.route.escalate), None)
 
 
@@ -82,7 +81,7 @@ def held(alert: Alert, in_force: tuple[guards.Silenced, ...], now: datetime) -> 
     """What holds every message on the alert: who is told nothing cannot be waited for."""
     case = guards.Case(
         reason=Reason.ESCALATED,
-        alert=state_of(alert),
+        alert=alert.state,
         told=Told(),
         channel=Channel("", "", "", ()),
         now=now,

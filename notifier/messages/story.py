@@ -17,7 +17,6 @@ from django.db.models import Count, Max, Min, Q, QuerySet, Sum, Window
 from django.urls import NoReverseMatch, reverse
 
 from alerts_runtime.database.fast_sql import columns, select
-from notifier.alerts import store as alerts
 from notifier.facts import Category, Frame, Link, Money, Reason, Severity, Timing, Told
 from notifier.flow import silences, steps
 from notifier.judge import escalation
@@ -27,7 +26,6 @@ from notifier.judge.timing import window_after
 from notifier.messages import answer_link, answered, each_event
 from notifier.messages.telling import Children, Since, Story, Totals, Turn
 from notifier.models import Alert, LogEntry, Notification, Occurrence
-from notifier.outbox.plans import told_of
 
 NAMED_TYPES = 3
 NAMED_EVENTS = 3
@@ -84,7 +82,7 @@ def tell(
     so_far = Occurrence.objects.filter(alert=alert, seq__lte=alert.count)
     only = known.only.get(alert.pk)
     totals = _totals_of_one(only) if only else _totals(so_far)
-    told = told_of(notification)
+    told = notification.told
     return replace(
         of_alert(alert, totals, now, reason=reason, tz=policy.tz),
         traceback=alert.traceback,
@@ -199,7 +197,7 @@ def _answers(alert: Alert, told: Told, now: datetime, tz: str) -> tuple[str, ...
 
 
 def _silenced_until(alert: Alert, now: datetime) -> datetime | None:
-    subject = alerts.state_of(alert).subject
+    subject = alert.subject
     ends = [one.ends_at for one in silences.in_force(now) if matches(one.matcher, subject)]
     return max(ends, default=None)
 
@@ -305,7 +303,7 @@ def _turn(row: Notification, reason: Reason, policy: Policy) -> Turn:
 def _next_update_at(reason: Reason, told: Told, alert: Alert, timing: Timing, now: datetime) -> datetime | None:
     if alert.resolved_at is not None or not timing.windows:
         return None
-    step = window_after(reason, told, alerts.state_of(alert))
+    step = window_after(reason, told, alert.state)
     return now + timing.windows[min(step, len(timing.windows) - 1)]
 
 

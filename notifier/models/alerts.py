@@ -3,7 +3,7 @@
 from django.db import models
 from django.db.models import Q, Value
 
-from notifier.facts import Severity
+from notifier.facts import AlertState, Category, Money, Severity, Subject
 from notifier.models.choices import CATEGORIES, SEVERITIES
 
 
@@ -96,6 +96,49 @@ class Alert(models.Model):
     def headline(self) -> str:
         wrong = "is processed, but what follows its commit failed" if self.after_commit else "cannot be processed"
         return f"{self.event_type} {wrong}: {self.title}" if self.event_type else self.title
+
+    @property
+    def subject(self) -> Subject:
+        """What matchers see of it."""
+        return Subject(
+            severity=Severity(self.severity),
+            category=Category(self.category),
+            source=self.source,
+            event_type=self.event_type,
+            exceptions=tuple(self.exceptions),
+            livemode=self.livemode,
+            endpoint=self.endpoint,
+            account=self.account,
+            money=Money(self.amount, self.currency) if self.amount is not None else None,
+            amounts=({} if self.amount is None else {self.currency: self.amount}) | self.amounts,
+            attempt=self.attempt,
+            context=self.context,
+            fingerprint=self.fingerprint,
+        )
+
+    @property
+    def state(self) -> AlertState:
+        """What the pure stages need to know of it, as it is now."""
+        return AlertState(
+            subject=self.subject,
+            count=self.count,
+            opened_at=self.opened_at,
+            burst_at=self.burst_at,
+            resolved_at=self.resolved_at,
+            acknowledged_at=self.acknowledged_at,
+            acknowledged_until=self.acknowledged_until,
+            acknowledged_severity=Severity(self.acknowledged_severity) if self.acknowledged_severity else None,
+            last_answer=self.last_answer,
+            inhibited_by=self.inhibited_by_id,
+            ignored=self.ignored_id,
+        )
+
+
+# Of which a subject is made.
+SUBJECT_COLUMNS = (
+    *("severity", "category", "source", "event_type", "exceptions", "livemode", "endpoint", "account"),
+    *("amount", "currency", "amounts", "attempt", "context", "fingerprint"),
+)
 
 
 class Occurrence(models.Model):

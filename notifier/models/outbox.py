@@ -7,7 +7,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from alerts_runtime.redaction.masking import named
-from notifier.facts import Result
+from notifier.facts import Result, Severity, Told
 from notifier.models.alerts import Alert
 from notifier.models.choices import REASONS, RESULTS, SEVERITIES
 
@@ -81,6 +81,20 @@ class Notification(models.Model):
 
     def __str__(self) -> str:
         return f"alert {self.alert_id} to {self.target_id}: {self.reason}"
+
+    @property
+    def told(self) -> Told:
+        """What its target has been told."""
+        return Told(
+            seq=self.told_seq,
+            severity=Severity(self.told_severity) if self.told_severity else None,
+            at=self.told_at,
+            window=self.window,
+            resolved=self.told_resolved,
+            answer=self.told_answer,
+            asked_level=self.level,
+            level=self.told_level,
+        )
 
 
 class Digest(models.Model):

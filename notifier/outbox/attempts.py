@@ -22,14 +22,13 @@ from alerts_runtime.database.retention import delete_some
 from alerts_runtime.isolation import backoff
 from alerts_runtime.redaction.loggers import get_logger
 from alerts_runtime.redaction.redact import redact
-from notifier.alerts.store import state_of
 from notifier.facts import DeliveryError, Reason, Receipt, Result, Severity
 from notifier.judge import guards, timing
 from notifier.judge.policy import Policy
 from notifier.judge.throttle import Pending, fair_order
 from notifier.models import Alert, Attempt, AttemptPart, Digest, Notification, Target
 from notifier.outbox import digest_trouble, targets, unwritten
-from notifier.outbox.plans import DIVERTED, has_plan_for_news, next_for, revive, told_of, unplanned, urgency
+from notifier.outbox.plans import DIVERTED, has_plan_for_news, next_for, revive, unplanned, urgency
 
 log = get_logger(__name__)
 
@@ -140,11 +139,6 @@ def sent_since(target_id: int, since: datetime) -> list[tuple[datetime, str]]:
     sent = Attempt.objects.filter(target=target_id, started_at__gte=since, result__in=_COUNTED)
     tries = sent.exclude(reason=Reason.TEST).order_by("started_at").values_list("reference", "started_at", "reason")
     return sorted({reference: (at, reason) for reference, at, reason in tries}.values())
-
-
-def history(target_id: int, since: datetime) -> list[datetime]:
-    """When messages went, or may have gone, to a target."""
-    return [at for at, _ in sent_since(target_id, since)]
 
 
 def spent(target_channel: str, since: datetime) -> tuple[int, int]:
@@ -452,9 +446,9 @@ _AFTER = (
 
 
 def _set_told(row: Notification, part: AttemptPart, receipt: Receipt, policy: Policy, now: datetime) -> None:
-    state, reason = state_of(row.alert), Reason(part.reason)
+    state, reason = row.alert.state, Reason(part.reason)
     row.sending = None
-    row.window = timing.window_after(reason, told_of(row), state)
+    row.window = timing.window_after(reason, row.told, state)
     row.told_seq, row.told_severity, row.told_at = part.to_seq, part.severity, now
     row.told_resolved = reason is Reason.RESOLVED
     row.told_answer = max(row.told_answer, part.answer)

@@ -21,7 +21,6 @@ from alerts_runtime.leasing.clock import brought_forward
 from alerts_runtime.redaction import masking
 from alerts_runtime.redaction.loggers import get_logger
 from alerts_runtime.redaction.redact import redact
-from notifier.alerts.store import state_of
 from notifier.facts import AlertState, Due, Note, Reason, Severity, Told
 from notifier.facts import Target as To
 from notifier.judge import timing
@@ -69,7 +68,7 @@ def plan(
         if row is None:
             target = targets.row_of(one.target)
             row = Notification(alert=alert, target=target, route=one.route.name, reason=Reason.FIRST)
-            due = timing.next_due(Told(), state_of(alert), one.route.timing, now)
+            due = timing.next_due(Told(), alert.state, one.route.timing, now)
             if due is not None:
                 _set_due(row, due, alert)
                 create(row)
@@ -112,7 +111,7 @@ def page(alert: Alert, to: To, route: str, level: int, policy: Policy, now: date
 def needs_no_page(row: Notification, policy: Policy, now: datetime) -> None:
     """Others are paged for the level in its place. It is judged again for what else it is to hear."""
     _update(row, level=row.told_level)
-    postpone(row, next_for(row, state_of(row.alert), policy, now), row.alert)
+    postpone(row, next_for(row, row.alert.state, policy, now), row.alert)
 
 
 def join(alert: Alert, to: To, route: str, policy: Policy, now: datetime) -> None:
@@ -177,7 +176,7 @@ def replan(row: Notification, alert: Alert, policy: Policy, now: datetime) -> bo
     """Judge one row again after something changed; True when it is due now. The caller holds the alert's lock."""
     if row.sending_id is not None:
         return False
-    due = next_for(row, state_of(alert), policy, now)
+    due = next_for(row, alert.state, policy, now)
     waits = bool(row.held_by) or row.tries > 0
     if due is None:
         if row.due_at is not None and not waits:
@@ -209,7 +208,7 @@ def knows(alert: Alert, address: str) -> None:
 
 def next_for(row: Notification, alert: AlertState, policy: Policy, now: datetime) -> Due | None:
     """What the row's target is to hear next; nothing when the alert opened again and no route takes it there."""
-    return timing.next_due(told_of(row), alert, policy.timing(row.route), now) if row.route else None
+    return timing.next_due(row.told, alert, policy.timing(row.route), now) if row.route else None
 
 
 def release_held(held_by: str, now: datetime, alert: Alert | None = None) -> int:
@@ -469,20 +468,6 @@ def unplanned(alert_ids: Iterable[int]) -> None:
     """Some target of these alerts has nothing planned: their next failures have to plan."""
     if ids := sorted(set(alert_ids)):
         Alert.objects.filter(pk__in=ids).exclude(planned_for="").update(planned_for="")
-
-
-def told_of(row: Notification) -> Told:
-    """What the row's target has been told."""
-    return Told(
-        seq=row.told_seq,
-        severity=Severity(row.told_severity) if row.told_severity else None,
-        at=row.told_at,
-        window=row.window,
-        resolved=row.told_resolved,
-        answer=row.told_answer,
-        asked_level=row.level,
-        level=row.told_level,
-    )
 
 
 def urgency(reason: Reason, severity: Severity, sent: int) -> int:

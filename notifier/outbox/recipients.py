@@ -13,7 +13,6 @@ from django.db.models import Q
 
 from alerts_runtime.redaction.loggers import get_logger
 from alerts_runtime.wakeups.wake import wake
-from notifier.alerts.store import state_of
 from notifier.facts import Target as To
 from notifier.judge.policy import Policy
 from notifier.judge.route import targets_of, try_routes
@@ -96,5 +95,5 @@ def _successors(row: Notification, policy: Policy) -> Iterable[To]:
         return channel.targets
     if channel is not None and channel.failover:
         return policy.channels[channel.failover].targets
-    tried = try_routes(state_of(row.alert).subject, policy.routes, last_attempt=True)
+    tried = try_routes(row.alert.subject, policy.routes, last_attempt=True)
     return [one.target for one in targets_of(tried, policy.channels)]

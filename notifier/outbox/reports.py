@@ -15,14 +15,13 @@ from django.db.models import Min
 from alerts_runtime.isolation.parts import on_its_own
 from alerts_runtime.redaction.loggers import get_logger
 from alerts_runtime.wakeups.wake import wake
-from notifier.alerts.store import state_of
 from notifier.config.conf import get_policy
 from notifier.facts import PROVIDER_ID, REFERENCE, DeliveryError, Reason, Result, storable
 from notifier.judge import timing
 from notifier.judge.receipts import NOT_SENT, Report, forward, report_of
 from notifier.models import Alert, Attempt, AttemptPart, Digest, Notification
 from notifier.outbox import digest_trouble, targets
-from notifier.outbox.plans import DIVERTED, revive, told_of, urgency
+from notifier.outbox.plans import DIVERTED, revive, urgency
 
 log = get_logger(__name__)
 
@@ -138,8 +137,8 @@ def _take_back(part: AttemptPart, attempt: Attempt, error: DeliveryError, now: d
 def _plan_again(
     row: Notification, part: AttemptPart, attempt: Attempt, error: DeliveryError, alert: Alert, now: datetime
 ) -> None:
-    state = state_of(alert)
-    due = timing.next_due(told_of(row), state, get_policy().timing(row.route), now)
+    state = alert.state
+    due = timing.next_due(row.told, state, get_policy().timing(row.route), now)
     row.reason = due.reason.value if due else part.reason
     row.urgency = urgency(Reason(row.reason), state.subject.severity, row.sent)
     before = _came_back(part, row)

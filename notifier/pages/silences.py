@@ -10,7 +10,6 @@ from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from notifier.alerts.store import state_of
 from notifier.config.conf import parse_match
 from notifier.facts import Category, Severity
 from notifier.flow import ignores, silences
@@ -148,4 +147,4 @@ def _open_alerts_like(asked: dict[str, str]) -> list[Alert] | None:
         rows = rows.filter(livemode=matcher.livemode)
     if matcher.categories:
         rows = rows.filter(category__in=[one.value for one in matcher.categories])
-    return [row for row in rows[:LOOKED_THROUGH] if matches(matcher, state_of(row).subject)]
+    return [row for row in rows[:LOOKED_THROUGH] if matches(matcher, row.subject)]

@@ -22,12 +22,9 @@ EVERY_DAY = frozenset(range(7))
 NIGHTS = Quiet("nights", (QuietHours(EVERY_DAY, time(22), time(7), "UTC"),))
 
 ALERT = AlertState(
-    id=118,
     subject=Subject(severity=Severity.ERROR, category=Category.CODE, event_type="invoice.paid", livemode=True),
-    title="a bug in the handler (KeyError)",
     count=3,
     opened_at=NOW - HOUR,
-    last_at=NOW,
     burst_at=NOW - HOUR,
 )
 CHANNEL = Channel("oncall", "sms", "sms", (Target("oncall", "sms", "+491"),), failover="team")

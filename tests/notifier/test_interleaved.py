@@ -16,7 +16,6 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from notifier.alerts.store import state_of
 from notifier.channels import memory
 from notifier.config.conf import get_policy
 from notifier.facts import Reason, Severity
@@ -158,7 +157,7 @@ def due_without_news(scene: Scene) -> None:
 
 def _key(alert: Alert) -> str:
     policy = get_policy()
-    routed = targets_of(try_routes(state_of(alert).subject, policy.routes), policy.channels)
+    routed = targets_of(try_routes(alert.subject, policy.routes), policy.channels)
     return plans.plan_key(routed, Severity(alert.severity))
 
 

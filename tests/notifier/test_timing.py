@@ -30,12 +30,9 @@ def alert(
     resolved: float | None = None,
 ) -> AlertState:
     return AlertState(
-        id=1,
         subject=Subject(severity=severity, category=Category.CODE),
-        title="a bug in the handler (KeyError)",
         count=count,
         opened_at=at(opened),
-        last_at=at(burst),
         burst_at=at(burst),
         resolved_at=None if resolved is None else at(resolved),
     )
@@ -224,6 +221,7 @@ class Storm:
     quiet_period: timedelta = 30 * MINUTE
     now: datetime = T0
     state: AlertState | None = None
+    last_at: datetime = T0
     known: Told = NOTHING
     sent: list[Sent] = field(default_factory=list)
 
@@ -231,19 +229,19 @@ class Storm:
         old = self.state
         if old is None or (old.resolved_at is not None and old.resolved_at <= self.now - self.quiet_period):
             new = alert(severity=severity)
-            self.state = replace(new, opened_at=self.now, last_at=self.now, burst_at=self.now)
+            self.state = replace(new, opened_at=self.now, burst_at=self.now)
             self.known = NOTHING
         else:
-            new_burst = old.last_at < self.now - self.quiet_period
+            new_burst = self.last_at < self.now - self.quiet_period
             self.state = replace(
                 old,
                 count=old.count + 1,
                 subject=replace(old.subject, severity=max(old.subject.severity, severity)),
-                last_at=self.now,
                 burst_at=self.now if new_burst else old.burst_at,
                 opened_at=old.opened_at if old.resolved_at is None else self.now,
                 resolved_at=None,
             )
+        self.last_at = self.now
         self.send()
 
     def resolve(self) -> None:
