@@ -26,12 +26,13 @@ from alerts_runtime.redaction.loggers import get_logger
 logger = get_logger(__name__)
 T = TypeVar("T")
 # What outlives a transaction. Not SET LOCAL and the like, which end with it.
-_CHANGES_THE_SESSION = re.compile(
-    r"^\s*(?:set\s+(?!local\b|constraints\b|transaction\b)|reset\b|listen\b|prepare\b|declare\b.*\bwith\s+hold\b"
-    r"|create\s+(?:global\s+|local\s+)?temp|attach\b|pragma\s+\w+\s*=)"
-    r"|\bset_config\s*\((?![^;]*,\s*true\s*\))|\bpg_(?:try_)?advisory_lock|^\s*load\b",
+_BEGINS = re.compile(
+    r"\s*(?:set\s+(?!local\b|constraints\b|transaction\b)|reset\b|listen\b|load\b|prepare\b"
+    r"|declare\b.*\bwith\s+hold\b|create\s+(?:global\s+|local\s+)?temp|attach\b|pragma\s+\w+\s*=)",
     re.IGNORECASE | re.DOTALL,
 )
+_CALLS = re.compile(r"\bset_config\s*\((?![^;]*,\s*true\s*\))|\bpg_(?:try_)?advisory_lock", re.IGNORECASE)
+_NAMES = ("set_config", "advisory_lock")  # every statement is asked, and to look for the calls takes longer
 _IDLE = 0  # libpq calls it PQTRANS_IDLE
 _this_thread = threading.local()
 
@@ -58,7 +59,7 @@ class Sessions:
         if self._refused:
             raise InterfaceError("This attempt timed out: another may be under way.")
         self._cursors.append(weakref.ref(context["cursor"]))
-        if isinstance(sql, str) and _CHANGES_THE_SESSION.search(sql):
+        if isinstance(sql, str) and _changes_the_session(sql):
             self._changed.add(context["connection"].alias)
         return execute(sql, params, many, context)
 
@@ -98,6 +99,13 @@ class Sessions:
             return False
         unlike = connection.autocommit != connection.settings_dict["AUTOCOMMIT"]
         return connection.in_atomic_block or unlike or begun(connection) is True
+
+
+def _changes_the_session(sql: str) -> bool:
+    if _BEGINS.match(sql):
+        return True
+    text = sql.lower()
+    return any(name in text for name in _NAMES) and _CALLS.search(sql) is not None
 
 
 def begun(connection: BaseDatabaseWrapper) -> bool | None:
