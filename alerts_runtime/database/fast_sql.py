@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any
 
 from django.db import connection
+from django.db.backends.utils import CursorWrapper
 from django.db.models import Model
 
 
@@ -44,14 +45,32 @@ def update(rows: Sequence[Model], *names: str) -> None:
         return
     model = type(rows[0])
     written = [model._meta.get_field(name) for name in names]
+    values = [
+        [*(field.get_db_prep_save(getattr(row, field.attname), connection) for field in written), row.pk]  # type: ignore[union-attr]  # a column
+        for row in rows
+    ]
     with connection.cursor() as cursor:
-        cursor.executemany(
-            _update(model, names),
-            [
-                [*(field.get_db_prep_save(getattr(row, field.attname), connection) for field in written), row.pk]  # type: ignore[union-attr]  # a column
-                for row in rows
-            ],
-        )
+        for_each(cursor, _update(model, names), values)
+
+
+def for_each(cursor: CursorWrapper, sql: str, values: Sequence[Sequence[Any]]) -> int:
+    """Run SQL with each of these, on PostgreSQL in one go; how many rows it concerned."""
+    if len(values) == 1:
+        cursor.execute(sql, values[0])  # psycopg makes more of executemany than one is worth
+    elif values:
+        cursor.executemany(sql, values)
+    return cursor.rowcount if values else 0
+
+
+def column(model: type[Model], name: str, sql: str) -> list[Any]:
+    """The values of one field that SQL gives."""
+    converters = _converters(model, name, connection.vendor)
+    with connection.cursor() as cursor:
+        cursor.execute(sql)
+        values = [value for (value,) in cursor.fetchall()]
+    for converter, expression in converters:
+        values = [converter(value, expression, connection) for value in values]
+    return values
 
 
 def select(models: Sequence[type[Model]], sql: str, parameters: Any) -> list[tuple[Any, ...]]:
@@ -85,14 +104,20 @@ def _readers(model: type[Model], _vendor: str) -> tuple[list[str], list[tuple[in
     """The names of a model's columns, and what turns the database's values into Python's."""
     found: list[Any] = list(model._meta.concrete_fields)
     converters = [
-        (place, converter, expression)
-        for place, expression in enumerate(field.get_col(model._meta.db_table) for field in found)
-        for converter in (
-            *connection.ops.get_db_converters(expression),
-            *expression.get_db_converters(connection),
-        )
+        (place, *converter)
+        for place, field in enumerate(found)
+        for converter in _converters(model, field.name, connection.vendor)
     ]
     return [field.attname for field in found], converters
+
+
+@cache
+def _converters(model: type[Model], name: str, _vendor: str) -> list[tuple[Any, Any]]:
+    """What turns the database's values of a field into Python's."""
+    found: Any = model._meta.get_field(name)
+    expression = found.get_col(model._meta.db_table)
+    every = (*connection.ops.get_db_converters(expression), *expression.get_db_converters(connection))
+    return [(converter, expression) for converter in every]
 
 
 def prepared(model: type[Model], values: dict[str, Any]) -> dict[str, Any]:

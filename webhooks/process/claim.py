@@ -13,7 +13,7 @@ from typing import Any
 from django.db import connection, transaction
 from django.db.models import F, QuerySet
 
-from alerts_runtime.database.fast_sql import select
+from alerts_runtime.database.fast_sql import column, select
 from alerts_runtime.database.serialization import until_serialized
 from alerts_runtime.isolation import later
 from alerts_runtime.leasing import holders
@@ -135,5 +135,4 @@ def _has_no_row_locks() -> bool:
 
 def next_due() -> datetime | None:
     """When the next pending event is due, or has been since."""
-    waiting = WebhookEvent.objects.filter(state=State.PENDING, due_at__isnull=False)
-    return waiting.order_by("due_at").values_list("due_at", flat=True).first()
+    return next(iter(column(WebhookEvent, "due_at", statements.next_due())), None)

@@ -19,6 +19,12 @@ def is_any_due() -> str:
 
 
 @cache
+def next_due() -> str:
+    waiting = "state = 'pending' AND due_at IS NOT NULL"
+    return f"SELECT due_at FROM {table(WebhookEvent)} WHERE {waiting} ORDER BY due_at LIMIT 1"  # noqa: S608 - as above
+
+
+@cache
 def claim() -> str:
     """One statement, so that two can never claim one row; where rows can be locked, none waits for another."""
     events = table(WebhookEvent)
