@@ -19,24 +19,25 @@ def insert(model: type[Model], rows: int) -> str:
     return f"INSERT INTO {table(model)} ({names}) VALUES {', '.join([row] * rows)}"  # noqa: S608 - the model's own names
 
 
-def create(*rows: Model) -> None:
-    """Insert new rows of one model and give them their keys."""
+def create(*rows: Model, also: str = "NULL") -> list[Any]:
+    """Insert new rows of one model and give them their keys; what the SQL `also` says of each."""
     if not rows:
-        return
+        return []
     model = type(rows[0])
     with connection.cursor() as cursor:
         cursor.execute(
-            f"{insert(model, len(rows))} RETURNING id",
+            f"{insert(model, len(rows))} RETURNING id, {also}",
             [
                 field.get_db_prep_save(getattr(row, field.attname), connection)
                 for row in rows
                 for field in fields(model)
             ],
         )
-        keys = cursor.fetchall()
-    for row, (key,) in zip(rows, keys, strict=True):
+        found = cursor.fetchall()
+    for row, (key, _) in zip(rows, found, strict=True):
         row.pk = key
         row._state.adding, row._state.db = False, connection.alias
+    return [one for _, one in found]
 
 
 def update(rows: Sequence[Model], *names: str) -> None:

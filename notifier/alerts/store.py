@@ -32,15 +32,20 @@ class Recorded:
 
 
 def record(
-    failure: Failure, verdict: Verdict, *, quiet_period: timedelta, resolve_after: timedelta | None = None
+    failure: Failure,
+    verdict: Verdict,
+    *,
+    quiet_period: timedelta,
+    resolve_after: timedelta | None = None,
+    planned_for: str = "",
 ) -> Recorded:
-    """Count a failure on its alert. Within the caller's transaction.
+    """Count a failure on its alert. Within the caller's transaction. A new alert is stored as `planned_for` these.
 
     An alert that was resolved less than `quiet_period` ago opens again, so that what flaps stays one alert. Raises
     IntegrityError when this failure was counted before (`is_known`), or when another worker opened the same alert at
     the same moment: then the caller tries again.
     """
-    recorded = _count(failure, verdict, quiet_period) or _open(failure, verdict, resolve_after)
+    recorded = _count(failure, verdict, quiet_period) or _open(failure, verdict, resolve_after, planned_for)
     _remember(failure, recorded)
     return recorded
 
@@ -253,7 +258,7 @@ def _amounts_of(failure: Failure) -> dict[str, int]:
     return {money.currency: money.amount} if money is not None and money.currency.isalpha() else {}
 
 
-def _open(failure: Failure, verdict: Verdict, resolve_after: timedelta | None) -> Recorded:
+def _open(failure: Failure, verdict: Verdict, resolve_after: timedelta | None, planned_for: str) -> Recorded:
     frame = failure.frame
     alert = Alert(
         fingerprint=verdict.fingerprint,
@@ -289,9 +294,15 @@ def _open(failure: Failure, verdict: Verdict, resolve_after: timedelta | None) -
         last_at=failure.occurred_at,
         burst_at=failure.occurred_at,
         resolve_after=resolve_after,
+        planned_for=planned_for,
     )
-    create(alert)
-    return Recorded(alert.pk, 1, verdict.severity, opened=True, planned_for="", new=alert)
+    (ignored,) = create(alert, also=_IGNORED)
+    return Recorded(alert.pk, 1, verdict.severity, opened=True, planned_for="", new=alert, ignored=ignored)
+
+
+# Whether its kind is ignored: asked with the row, and not once more of each alert that opens.
+_IGNORED = """(SELECT id FROM swa_notifier_ignored ignored
+    WHERE ignored.fingerprint = swa_notifier_alert.fingerprint AND ignored.ended_at IS NULL)"""
 
 
 def _remember(failure: Failure, recorded: Recorded) -> None:

@@ -82,10 +82,7 @@ def until(row: Ignored) -> str:
 
 def look(recorded: Recorded, failure: Failure, fingerprint: str, release: str, now: datetime) -> bool:
     """What a failure that was just counted means for this; True when its kind is told again from now on."""
-    if recorded.opened:
-        row = in_force(fingerprint)
-    else:
-        row = Ignored.objects.filter(pk=recorded.ignored).first() if recorded.ignored else None
+    row = Ignored.objects.filter(pk=recorded.ignored).first() if recorded.ignored else None
     if row is None:
         return False
     if how := _changed(row, failure, release):

@@ -49,12 +49,21 @@ def raised(
 ) -> Recorded | None:
     """The same from a verdict on: for what needs no classification."""
     for _ in range(3):
+        tried = _try_routes(failure, verdict, verdict.severity, policy)
+        routed = targets_of(tried, policy.channels)
         try:
             with transaction.atomic():
-                recorded = store.record(failure, verdict, quiet_period=policy.quiet_period, resolve_after=resolve_after)
+                recorded = store.record(
+                    failure,
+                    verdict,
+                    quiet_period=policy.quiet_period,
+                    resolve_after=resolve_after,
+                    planned_for=plans.plan_key(routed, verdict.severity),
+                )
                 told_again = ignores.look(recorded, failure, verdict.fingerprint, policy.release, now)
-                tried = _try_routes(failure, verdict, recorded.severity, policy)
-                routed = targets_of(tried, policy.channels)
+                if recorded.severity != verdict.severity:
+                    tried = _try_routes(failure, verdict, recorded.severity, policy)
+                    routed = targets_of(tried, policy.channels)
                 due = _plan(recorded, tried, routed, policy, now)
             break
         except IntegrityError:

@@ -62,18 +62,10 @@ def plan(
     routed = tuple(routed)
     known = [] if new else Notification.objects.filter(alert=alert).select_related("target")
     rows = {row.target.key: row for row in known}
-    anything_due = False
+    anything_due = _begin([one for one in routed if one.target.key not in rows], alert, now)
     for one in routed:
         row = rows.get(one.target.key)
-        if row is None:
-            target = targets.row_of(one.target)
-            row = Notification(alert=alert, target=target, route=one.route.name, reason=Reason.FIRST)
-            due = timing.next_due(Told(), alert.state, one.route.timing, now)
-            if due is not None:
-                _set_due(row, due, alert)
-                create(row)
-                anything_due |= due.at <= now
-        elif row.route != one.route.name and (not row.route or (row.told_severity or 0) < alert.severity):
+        if row and row.route != one.route.name and (not row.route or (row.told_severity or 0) < alert.severity):
             # It got worse: the target hears of it as the route says that the worse takes, also when it is over.
             _update(row, route=one.route.name)
     if reopened:
@@ -84,9 +76,27 @@ def plan(
     for row in rows.values():
         anything_due |= replan(row, alert, policy, now)
     planned = all(map(has_plan_for_news, rows.values()))
-    alert.planned_for = plan_key(routed, Severity(alert.severity)) if planned else ""
-    update([alert], "planned_for")
+    planned_for = plan_key(routed, Severity(alert.severity)) if planned else ""
+    if not new or alert.planned_for != planned_for:  # what is new was stored with it
+        alert.planned_for = planned_for
+        update([alert], "planned_for")
     return anything_due
+
+
+def _begin(routed: Iterable[Routed], alert: Alert, now: datetime) -> bool:
+    """Plan what these targets hear first; True when something is due now."""
+    found = []
+    for one in routed:
+        due = timing.next_due(Told(), alert.state, one.route.timing, now)
+        if due is not None:
+            row = Notification(alert=alert, route=one.route.name, reason=Reason.FIRST)
+            _set_due(row, due, alert)
+            found.append((row, due, one.target))
+    rows = targets.rows_of([target for _, _, target in found])
+    for row, _, target in found:
+        row.target = rows[target.key]
+    create(*(row for row, _, _ in found))
+    return any(due.at <= now for _, due, _ in found)
 
 
 def page(alert: Alert, to: To, route: str, level: int, policy: Policy, now: datetime) -> None:

@@ -6,7 +6,7 @@ process whose name its token begins with, for as long as that lives.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache, partial
@@ -46,18 +46,27 @@ class Held:
 
 def row_of(target: To) -> Target:
     """The row of a recipient, made when it is first needed."""
-    known: list[tuple[Target]] = select([Target], _of_key(), [target.key])
-    if known:
-        return known[0][0]
-    row, _ = Target.objects.get_or_create(
-        key=target.key, defaults={"channel": target.channel, "address": target.address}
-    )
-    return row
+    return rows_of([target])[target.key]
+
+
+def rows_of(recipients: Collection[To]) -> dict[str, Target]:
+    """The same of several, by their keys."""
+    if not recipients:
+        return {}
+    keys = [one.key for one in recipients]
+    rows: dict[str, Target] = {row.key: row for (row,) in select([Target], _of_keys(len(keys)), keys)}
+    for one in recipients:
+        if one.key not in rows:
+            rows[one.key], _ = Target.objects.get_or_create(
+                key=one.key, defaults={"channel": one.channel, "address": one.address}
+            )
+    return rows
 
 
 @cache
-def _of_key() -> str:
-    return f"SELECT {columns(Target)} FROM swa_notifier_target WHERE key = %s"  # noqa: S608 - the model's own names
+def _of_keys(number: int) -> str:
+    places = ", ".join(["%s"] * number)
+    return f"SELECT {columns(Target)} FROM swa_notifier_target WHERE key IN ({places})"  # noqa: S608 - the model's own names
 
 
 # Asked by every channel at least once a second: building this by the ORM took most of an idle worker's time.
