@@ -44,6 +44,7 @@ def rotations_of(written: Written, tz: str) -> dict[str, Rotation]:
             tz=zone,
             layers=tuple(_layer(one, index, zone) for index, one in enumerate(_layers(entry))),
             handover_message=entry.handover_message,
+            handover_test=entry.handover_test,
             day_before=entry.day_before,
             ics=entry.ics if isinstance(entry, CalendarEntry) else "",
             allow_private=isinstance(entry, CalendarEntry) and entry.allow_private,

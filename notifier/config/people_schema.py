@@ -136,6 +136,7 @@ class Notes(Upper):
     """What a rotation says to its people by itself."""
 
     handover_message: bool = True
+    handover_test: bool = False
     day_before: bool = False
 
 

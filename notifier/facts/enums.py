@@ -76,3 +76,4 @@ class Note(StrEnum):
     HANDOVER = "handover"  # they are on call from now on, and what is open
     DAY_BEFORE = "day-before"
     OVERRIDE = "override"  # somebody takes over, or does not any more
+    UNANSWERED = "unanswered"  # who came on call has not answered the test page, or has after all

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import pairwise
@@ -12,14 +11,13 @@ from django.db.models import Exists, OuterRef
 
 from alerts_runtime.isolation.parts import on_its_own
 from alerts_runtime.redaction.loggers import get_logger
-from alerts_runtime.wakeups.wake import wake
 from notifier.facts import Note, Target
+from notifier.flow import handover_tests, notes
 from notifier.judge.oncall.rota import shifts
 from notifier.judge.oncall.rotation import Rotation
 from notifier.judge.policy import Channel, Policy
 from notifier.models import Alert, Handover, Notification, Override
 from notifier.oncall import handovers, overrides
-from notifier.oncall.present import reach
 from notifier.outbox import plans
 
 log = get_logger(__name__)
@@ -68,36 +66,31 @@ def announce(policy: Policy, now: datetime) -> None:
     for rotation in policy.rotations.values():
         if rotation.day_before:
             on_its_own("announce shifts", partial(_day_before, rotation, policy, now), key=rotation.name)
+    if any(rotation.handover_test for rotation in policy.rotations.values()):
+        handover_tests.look(policy, now)
 
 
 def _announce(row: Handover, policy: Policy, now: datetime) -> None:
     rotation, before = policy.rotations.get(row.rotation), handovers.before(row)
     with transaction.atomic():
-        if not handovers.announced(row) or rotation is None or not rotation.handover_message:
+        if not handovers.announced(row) or rotation is None:
             return
-        if row.person and before is not None and before.person != row.person:
-            _note(Note.HANDOVER, rotation.name, [row.person], row.at, policy, now, row.pk)
+        if not row.person or before is None or before.person == row.person:
+            return
+        if rotation.handover_test:
+            handover_tests.page(row, rotation, policy, now)
+        if rotation.handover_message:
+            notes.plan(Note.HANDOVER, rotation.name, [row.person], row.at, policy, now, row.pk)
 
 
 def _tell_both(row: Override, policy: Policy, now: datetime) -> None:
     with transaction.atomic():
         if overrides.announced(row):
             both = dict.fromkeys(person for person in (row.person, row.instead_of) if person)
-            _note(Note.OVERRIDE, row.rotation, both, row.undone_at or row.created_at, policy, now, row.pk)
+            notes.plan(Note.OVERRIDE, row.rotation, both, row.undone_at or row.created_at, policy, now, row.pk)
 
 
 def _day_before(rotation: Rotation, policy: Policy, now: datetime) -> None:
     for before, shift in pairwise(shifts(rotation, overrides.in_force(rotation.name, now), now, now + DAY)):
         if shift.person and shift.person != before.person:
-            _note(Note.DAY_BEFORE, rotation.name, [shift.person], shift.start, policy, now)
-
-
-def _note(
-    kind: Note, rotation: str, people: Iterable[str], moment: datetime, policy: Policy, now: datetime, about: int = 0
-) -> None:
-    for person in people:
-        target = reach(person, rotation, policy)
-        if target is None:
-            log.warning("oncall.note_not_planned", rotation=rotation, person=person, note=kind)
-        elif plans.note(kind, rotation, target, moment, now, about):
-            transaction.on_commit(partial(wake, f"deliver-{target.channel}"))
+            notes.plan(Note.DAY_BEFORE, rotation.name, [shift.person], shift.start, policy, now)

@@ -16,6 +16,8 @@ from notifier.judge.oncall.people import Person
 from notifier.judge.oncall.rotation import Rotation
 from notifier.judge.throttle import Window
 
+HANDOVER_TEST = "handover test"  # the route of a test page, which the settings do not name: its end is no news
+
 
 @dataclass(frozen=True, slots=True)
 class Quiet:
@@ -156,5 +158,7 @@ class Policy:
         return next((route for route in self.routes if route.name == name), None)
 
     def timing(self, route: str) -> Timing:
+        if route == HANDOVER_TEST:
+            return Timing(resolved=False)
         found = self.route(route)
         return found.timing if found else Timing()

@@ -23,6 +23,7 @@ from notifier.messages.story import alert_url, alerts_url
 from notifier.messages.wording import clock, counted, shorten
 from notifier.models import Alert, Digest, Handover, Notification, Override
 from notifier.oncall.duty import duty_at
+from notifier.oncall.handovers import TESTS
 
 NAMED = 20  # alerts with a line of their own
 WHAT, SHORT = 160, 290  # characters
@@ -71,6 +72,9 @@ def _said(row: Digest, policy: Policy, now: datetime, site_url: str) -> Said | N
             return _handover(handover, policy, now, site_url) if handover else None
         case Note.DAY_BEFORE:
             return _day_before(row, policy, now)
+        case Note.UNANSWERED:
+            handover = Handover.objects.filter(pk=row.about).first()
+            return _unanswered(handover, row, policy, now) if handover else None
         case Note.OVERRIDE:
             override = Override.objects.filter(pk=row.about).first()
             say = undone if override and override.undone_at else taken
@@ -100,17 +104,40 @@ def _handover(row: Handover, policy: Policy, now: datetime, site_url: str) -> Sa
     )
 
 
-def _zone_of(person: str | None, rotation: Rotation, policy: Policy) -> str:
+def _unanswered(row: Handover, note: Digest, policy: Policy, now: datetime) -> Said | None:
+    """To who was on call before: who comes after them does not answer, or does after all."""
+    alert = Alert.objects.filter(source=f"{TESTS}{row.pk}").order_by("pk").last()
+    if alert is None or (alert.resolved_at is not None) is (note.ends_at == row.at):
+        return None  # it was answered meanwhile
+    who = name_of(row.person, policy.people)
+    if alert.resolved_at is not None:
+        told = Digest.objects.filter(name=note.name, target=note.target_id, ends_at=row.at, sent_at__isnull=False)
+        if not told.exists():
+            return None
+        return Said(f"The test page for {row.rotation} is over: {alert.resolved_how}")
+    tz = _zone_of(note.target.key.partition(":person ")[2], policy.rotations.get(row.rotation), policy)
+    you = f"manage.py override {row.rotation} YOU --for 8h, or /alerts take {row.rotation} 8h in Slack"
+    return Said(
+        title=f"{who} has not answered the test page for {row.rotation} (alert {alert.pk})",
+        facts=(
+            f"{who} is on call since {clock(row.at, now, tz)}. You were before, so it comes to you.",
+            f"Reach {who}, or take the shift: {you}.",
+        ),
+    )
+
+
+def _zone_of(person: str | None, rotation: Rotation | None, policy: Policy) -> str:
     """Whoever is told of their own shift reads it in their own time."""
     known = policy.people.get(person or "")
-    return (known.tz if known else "") or rotation.tz
+    return (known.tz if known else "") or (rotation.tz if rotation else policy.tz)
 
 
 def _open(rotation: Rotation, policy: Policy) -> list[Alert]:
     """The open alerts that go to the rotation's channels, the worst first."""
     channels = [alias for alias, channel in policy.channels.items() if rotation.name in channel.rotations]
     told = Notification.objects.filter(alert=OuterRef("pk"), target__channel__in=channels).exclude(route="")
-    return list(Alert.objects.filter(Exists(told), resolved_at__isnull=True).order_by("-severity", "pk"))
+    rows = Alert.objects.filter(Exists(told), resolved_at__isnull=True).exclude(source__startswith=TESTS)
+    return list(rows.order_by("-severity", "pk"))
 
 
 def _line(alert: Alert, tz: str, now: datetime, site_url: str) -> Row:

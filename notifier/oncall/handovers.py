@@ -20,6 +20,7 @@ log = get_logger(__name__)
 
 LOOKED = timedelta(minutes=1)  # so exact is the time from which on edited settings count
 NEWS = timedelta(hours=1)
+TESTS = "handover."  # how the source of a test page begins; the handover's number follows
 _INSTANT = timedelta(microseconds=1)
 
 
@@ -82,6 +83,12 @@ def announced(row: Handover) -> bool:
     told = Handover.objects.filter(pk=row.pk, announced=False).update(announced=True)
     Handover.objects.filter(rotation=row.rotation, at__lt=row.at, announced=False).update(announced=True)
     return bool(told)
+
+
+def of_test(source: str) -> Handover | None:
+    """The handover that a test page is of; None when the source is no test page's, or it is gone."""
+    number = source.removeprefix(TESTS)
+    return Handover.objects.filter(pk=number).first() if number != source and number.isdecimal() else None
 
 
 def before(row: Handover) -> Handover | None:

@@ -25,7 +25,7 @@ from notifier.facts import AlertState, Due, Note, Reason, Severity, Told
 from notifier.facts import Target as To
 from notifier.judge import timing
 from notifier.judge.guards import UNREACHED, Gate
-from notifier.judge.policy import Policy
+from notifier.judge.policy import HANDOVER_TEST, Policy
 from notifier.judge.route import Routed
 from notifier.models import Alert, Digest, Notification, Target
 from notifier.outbox import last_resort, targets
@@ -254,7 +254,7 @@ def forgotten(policy: Policy, now: datetime, limit: int = 100) -> int:
     """Plan what has news and no plan; how many. There is none unless something was lost; nothing may stay lost."""
     idle = Notification.objects.filter(due_at__isnull=True, sending__isnull=True).exclude(route="")
     news = idle.filter(alert__resolved_at__isnull=True, told_seq__lt=F("alert__count"))
-    silent = [route.name for route in policy.routes if not route.timing.resolved]
+    silent = [HANDOVER_TEST, *(route.name for route in policy.routes if not route.timing.resolved)]
     # What was told elsewhere has ended there as well.
     ends = idle.filter(alert__resolved_at__gte=now - LOOK_BACK, told_seq__gt=0, told_resolved=False)
     ends = ends.exclude(Q(route__in=silent) | Q(last_error__startswith=DIVERTED))

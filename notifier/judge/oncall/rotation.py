@@ -59,6 +59,7 @@ class Rotation:
     tz: str  # in which its times are shown
     layers: tuple[Layer, ...]
     handover_message: bool = True  # who comes on call is told, and what is open
+    handover_test: bool = False  # and has to answer a page, or who was before them hears
     day_before: bool = False  # and of the shift to come, a day before
     ics: str = ""  # instead of layers: the address or the file of a calendar, whose events are the shifts
     allow_private: bool = False  # that address may be in a private network
