@@ -1,4 +1,4 @@
-"""What every page of ours in Django's admin does: show, change nothing, and take any query for what it is."""
+"""What all pages of ours in Django's admin have in common: they show and change nothing, whatever the query is."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ class Listed(admin.ModelAdmin):  # type: ignore[type-arg]  # Django's admin has 
     """A list that loads no long texts, and answers 400 to a filter that a database cannot be asked."""
 
     long_fields: tuple[str, ...] = ()  # loaded for one row, not for a page of rows
-    page_of: tuple[str, str] = ("", "")  # the operator's page of such a row, and the field that names it there
+    page_of: tuple[str, str] = ("", "")  # URL name of the operator's page for a row, and the field in that URL
 
     def view_on_site(self, obj: Any) -> str | None:
-        """Where people act on it, by Django's own button; nothing where those pages are not mounted."""
+        """The operator's page for this row, behind Django's "View on site"; none where those pages have no URL."""
         name, field = self.page_of
         with suppress(NoReverseMatch):
             return reverse(name, args=[getattr(obj, field)]) if name else None
@@ -36,7 +36,7 @@ class Listed(admin.ModelAdmin):  # type: ignore[type-arg]  # Django's admin has 
 
 
 class ReadOnly:
-    """For a ModelAdmin or an inline: what the project writes by itself nobody writes by hand."""
+    """For a ModelAdmin or an inline whose rows only the code may write."""
 
     def has_add_permission(self, *_: Any) -> bool:
         return False

@@ -5,7 +5,7 @@ from django.apps import AppConfig
 
 class RuntimeConfig(AppConfig):
     name = "alerts_runtime"
-    label = "swa_runtime"  # tables and permissions hang on it
+    label = "swa_runtime"  # in the names of tables and permissions, so it must not change
 
     def ready(self) -> None:
         from alerts_runtime import installed

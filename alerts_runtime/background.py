@@ -11,45 +11,46 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0  # seconds after a step that failed
 
 
 def pause_after(failures: int) -> float:
-    """Seconds until a step that has failed so often in a row is tried again."""
+    """Seconds until a step is tried again that has failed `failures` times in a row."""
     return float(min(FIRST_PAUSE * 2 ** min(failures - 1, 10), LONGEST_PAUSE))
 
 
 @dataclass(frozen=True)
 class Pool:
-    """Threads that many loops share, since each thread has a database connection of its own.
-
-    `ready` names those of its loops that have something due, by one question; it may name too many, never too few.
-    Where `busy` of a loop says so, it is asked without being named. `oldest_due` answers for all of them at once what
-    each loop's own would, by their names.
-    """
+    """Threads that many loops share: each thread has a database connection, and most loops have little to do."""
 
     name: str
     threads: int
+    # The names of its loops that have something due, by one query for all. It may name too many, never too few. A loop
+    # that is `busy` gets its step without being named.
     ready: Callable[[], Collection[str]]
+    # By the names of its loops: what their own `oldest_due` would say, by one query for all.
     oldest_due: Callable[[datetime], Mapping[str, datetime]] | None = None
 
 
 @dataclass(frozen=True)
 class Loop:
-    """Something to do again and again, with threads of its own so that it can delay no other loop.
+    """Something to do again and again, in threads of its own so that it delays no other loop.
 
-    `step` does one unit of work and returns the seconds until it must look again at the latest; 0 means that there
-    is more. A step that finds nothing must write nothing. `topic` names the wake-ups that concern it, its own name by
-    default; None: no wake-up does. `oldest_due` says since when something waits for this loop.
-    `close` hands back what is in flight, within so many seconds; 0: what can be handed back at this moment. A loop with
-    a `pool` has no threads of its own in a worker.
-
-    An engine needs to know more: whether something is `busy` whose end the next step writes down.
+    For example a channel: each step claims what is due there, hands it to threads that call the provider, and writes
+    down what those that have ended brought. While calls run the loop is `busy`: whoever runs it (a worker, or a task of
+    an engine) must call `step` again, though nothing new is due.
     """
 
     name: str
+    # Does one piece of work; returns the seconds until it must be called again at the latest, 0 when there is more. A
+    # step that finds nothing to do must write nothing.
     step: Callable[[], float]
     threads: int = 1
+    # The wake-ups that concern it; empty: those of its own name. None: it goes by the clock alone.
     topic: str | None = ""
+    # Since when something waits for this loop; None: nothing does.
     oldest_due: Callable[[datetime], datetime | None] | None = None
+    # Gives back what it has in progress, within so many seconds; 0: what can be given back at this moment.
     close: Callable[[float], None] | None = None
+    # Whether something is in progress whose outcome a further step has to write down.
     busy: Callable[[], bool] | None = None
+    # In a worker it has no threads of its own, but takes turns at those of its pool.
     pool: Pool | None = None
 
 
@@ -58,7 +59,7 @@ _factories: list[Factory] = []
 
 
 def register(factory: Factory) -> None:
-    """Adds an app's loops. Called in AppConfig.ready(); the factory is called when a worker starts."""
+    """Add an app's loops. Call it in AppConfig.ready(); `factory` makes the loops when a worker starts."""
     if factory not in _factories:
         _factories.append(factory)
 
@@ -69,7 +70,7 @@ def registered() -> tuple[Loop, ...]:
 
 
 def waiting(now: datetime) -> Iterator[tuple[datetime, str]]:
-    """Since when something waits, for each loop for which something does."""
+    """For each loop for which something waits: since when, and the loop's name."""
     pools: dict[str, Pool] = {}
     for loop in registered():
         if loop.pool is not None and loop.pool.oldest_due is not None:

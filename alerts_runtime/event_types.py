@@ -1,4 +1,4 @@
-"""The event types that Stripe has, as the installed stripe package knows them: for checks that find misspelt ones."""
+"""Stripe's event types as the installed stripe package lists them, so that checks can find misspelt ones."""
 
 from __future__ import annotations
 

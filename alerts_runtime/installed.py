@@ -1,4 +1,4 @@
-"""Whether the apps of this package stand together: none is left out, none is hidden by a site's own of its name."""
+"""Refuses to start when an app of this package is missing, or hidden by a module of the site's with the same name."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ OURS = ("alerts_runtime", "notifier", "webhooks")
 
 
 def check(app: str) -> None:
-    """For AppConfig.import_models() of our apps. Raises ImproperlyConfigured."""
+    """Called while `app` is loaded. Raises ImproperlyConfigured."""
     if not apps.is_installed("alerts_runtime"):
         raise ImproperlyConfigured(f"{app!r} stands on 'alerts_runtime': add that to INSTALLED_APPS too.")
     refuse_hidden(settings.INSTALLED_APPS)

@@ -1,4 +1,4 @@
-"""Lets probes in that know this process by its address alone, and speak plain HTTP."""
+"""Answers probes that call this process by its address and over plain HTTP, as load balancers do."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ _NAMES = frozenset({"healthz", "readyz", "metrics"})
 
 
 class AnswerProbes(MiddlewareMixin):
-    """Belongs first in MIDDLEWARE: what is behind it would ask for a name of ALLOWED_HOSTS, HTTPS or a login."""
+    """Answers /healthz, /readyz and /metrics. Put it first in MIDDLEWARE: those behind it may refuse a request for an
+    address that is not in ALLOWED_HOSTS, redirect it to HTTPS, or ask for a login.
+    """
 
     def process_request(self, request: HttpRequest) -> HttpResponse | None:
         if request.path_info.rpartition("/")[2] not in _NAMES:

@@ -1,4 +1,4 @@
-"""Who works, and what has been said of it."""
+"""Which workers and processes live, and what the admins have been told."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class WorkerHeartbeat(models.Model):
 
 
 class Holder(models.Model):
-    """A process that holds something, and the counter that it raises. Written by `leasing.holders` alone."""
+    """A process that has leases, and the counter that it raises while it lives. Written by `leasing.holders` alone."""
 
     name = models.CharField(primary_key=True, max_length=12)
     beats = models.PositiveBigIntegerField(default=0)

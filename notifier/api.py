@@ -1,4 +1,4 @@
-"""What other code of the site may call: raise an alert, acknowledge it, resolve it, silence it."""
+"""What the site's own code may call: `alert`, `resolve`, `acknowledge` and `silence`."""
 
 from __future__ import annotations
 
@@ -43,17 +43,31 @@ def alert(
     once: str = "",
     now: datetime | None = None,
 ) -> Recorded | None:
-    """Raise an alert that is not about a webhook, e.g. `alert("Payout is late", key="payouts", severity="critical")`.
+    """Raise an alert that is not about a webhook: `alert("Payout is late", key="payouts", severity="critical")`.
 
-    Calls with one `key` are one alert, however often they come. It resolves when nothing was said for
-    `resolve_after` (an hour, by setting; a year at most), or by `resolve(key)`. The same `once` is counted once, for
-    good.
+    Arguments:
+        title: what is wrong, in one line. 150 characters of it are kept.
+        key: what it is about. Calls with the same key are one alert, which counts them.
+        severity: "info", "warning", "error" or "critical". An alert is as severe as the worst of its calls.
+        category: what kind of thing broke, such as "database" or "data": see notifier.facts.Category.
+        hint: what to do about it. 1,000 characters of it are kept.
+        message: what happened this time; left out, the exception's text. 2,000 characters of it are kept.
+        exception: its class can be matched by ROUTES and CLASSIFY.
+        livemode: False for test mode, whose alerts are others.
+        money: what is at stake, in the currency's smallest unit: Money(125_000, "eur") is 1,250.00 EUR.
+        context: further values to match by and to show, such as {"plan": "pro"}.
+        resolve_after: the time without a further call after which the alert is over; a year at most. Left out, as
+            NOTIFIER["RESOLVE_AFTER"] says (an hour).
+        once: calls with the same key and `once` count once, for good.
+        now: when it happened, an aware datetime; left out, the present.
 
-    Outside a transaction the alert is durable when this returns; the result says where it was counted, and is None
-    when this `once` was counted before. Inside one, also a handler's, it outlives a rollback: a thread writes it on a
-    connection of its own, and None is returned. It is durable moments later on PostgreSQL, and when the block ends on
-    SQLite, which has one writer; a process that is killed before that loses it, one that ends waits for it. The same
-    is done for asynchronous code, and when the database is away: for an hour, and then the log and ADMINS hear of it.
+    Every text is redacted. The alert is over after `resolve_after`, or by `resolve(key)`.
+
+    Returns where the call was counted, a Recorded, once that is committed; None when this `once` was counted before.
+    Within a transaction, in asynchronous code and while the database is away, None is returned and a thread writes the
+    alert on a connection of its own, so a rollback does not undo it. On SQLite, which has one writer, that happens when
+    the transaction ends. A process that ends waits for it, one that is killed loses it; what cannot be written for an
+    hour is told to the last resort (the log and ADMINS).
 
     Raises TypeError or ValueError for an argument that cannot be used, and nothing else.
     """
@@ -90,10 +104,17 @@ def alert(
 
 
 def resolve(key: str, how: str = "by the site", now: datetime | None = None) -> int:
-    """End the open alerts that were raised with this key; how many there were.
+    """End the open alerts that were raised by `alert(..., key=key)`, and tell whoever was told that they began.
 
-    Inside a transaction they end once it commits, and not when it is rolled back; called by asynchronous code, moments
-    later, and nobody counts them.
+    Arguments:
+        key: as in `alert`.
+        how: why it is over, in words that people read: "by the site", "payouts arrived".
+        now: when, an aware datetime; left out, the present.
+
+    Returns how many ended. Within a transaction they end when it commits, and go on when it is rolled back. In
+    asynchronous code they end moments later, and 0 is returned.
+
+    Raises TypeError when `key` or `how` is no text.
     """
     arguments.check_texts(key=key, how=how)
     source, when = arguments.source_of(key), timezone.now() if now is None else now
@@ -107,7 +128,7 @@ def resolve(key: str, how: str = "by the site", now: datetime | None = None) -> 
     if not later.in_callers_transaction():
         return write()
     number = _open(source).count()
-    # Behind what was raised with this key in the same transaction.
+    # By the same thread and key as `alert`, so that it comes after alerts of the same transaction.
     transaction.on_commit(lambda: later.write(source, f"the end of {source}", write))
     return number
 
@@ -120,9 +141,9 @@ def _write(source: str, title: str, write: Callable[[], Recorded | None]) -> Rec
     if not later.in_event_loop() and not later.in_callers_transaction():
         try:
             return write()
-        except Exception:  # whatever it is, it must not break who raises an alert
+        except Exception:  # whatever it is, the caller's own work must go on
             log.exception("alert.not_recorded", key=source, title=title)
-            if connection.in_atomic_block:  # a test case's own
+            if connection.in_atomic_block:  # within a TestCase, whose transaction is broken now
                 return None
     later.write(source, title, write)
     return None

@@ -1,4 +1,4 @@
-"""Read-only views of what was received, and one action: process again."""
+"""Pages of events and refusals in Django's admin: read-only, with one action, to process events again."""
 
 from __future__ import annotations
 

@@ -5,11 +5,11 @@ from alerts_runtime import installed
 
 class WebhooksConfig(AppConfig):
     name = "webhooks"
-    label = "swa_webhooks"  # tables and permissions hang on it
+    label = "swa_webhooks"  # in the names of tables and permissions, so it must not change
     verbose_name = "Stripe webhooks"
 
     def import_models(self) -> None:
-        installed.check(self.name)  # before others' ready(), of which the admin's imports our modules
+        installed.check(self.name)  # here and not in ready(): before that the admin imports modules of ours
         super().import_models()
 
     def ready(self) -> None:

@@ -1,4 +1,4 @@
-"""`manage.py check`: what is wrong in settings.WEBHOOKS, and where. No message holds a value that may be a secret."""
+"""`manage.py check`: what is wrong in settings.WEBHOOKS, and where. No message has a value that may be a secret."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def _endpoints(endpoints: Any) -> Iterator[CheckMessage]:
 
 
 def _absent(what: str) -> CheckMessage:
-    """No error: whoever has just installed this must be able to migrate, and to be told what comes next."""
+    """A warning and no error, so that a site that has just installed this can migrate, and is told what to add."""
     hint = "`manage.py notifier_setup` prints the lines, if `notifier` is installed. An endpoint is written such as "
     hint += '{"default": {"SECRETS": ["whsec_..."]}}.'
     return CheckWarning(f"{what}, so nothing can be received.", hint=hint, id="webhooks.W012")
@@ -120,7 +120,7 @@ def _secrets(name: str, secrets: tuple[str, ...], path: str) -> Iterator[CheckMe
 
 
 def _odd_characters(secret: str) -> str:
-    """What is surely not part of a signing secret, named so that the secret stays unsaid."""
+    """The kind of a character that is never part of a signing secret, in words, since the secret must not be shown."""
     for name, is_one in _ODD.items():
         if any(is_one(character) for character in secret):
             return name

@@ -1,4 +1,24 @@
-"""settings.WEBHOOKS as frozen values, read once. A bad value counts as left out here; checks.py reports it."""
+"""settings.WEBHOOKS as frozen values. A value that cannot be used counts as left out; `manage.py check` reports it.
+
+    WEBHOOKS = {
+        "ENDPOINTS": {"default": {"SECRETS": ["whsec_..."]}},  # events are posted to /stripe/default/
+        "MODE": "worker",           # "inline": handlers run in the request, as dj-stripe runs them
+        "MESSAGES": "full",         # "class-only": of an exception no text is kept
+        "TOLERANCE": 300,           # seconds between the signature's time and ours, either way
+        "MAX_BODY": 1_048_576,      # bytes
+        "HANDLER_TIMEOUT": 900,     # seconds after which a handler counts as hung
+        "RETENTION_DAYS": 90,       # days that processed events are kept
+        "RETRY": {
+            "ATTEMPTS": 4,          # of an event whose handler has a bug
+            "TRANSIENT_DAYS": 3,    # days that an outage is waited out
+            "FIRST_DELAY": 10,      # seconds after the first failure; later pauses grow from it
+            "TRANSIENT": [],        # dotted paths of further exceptions that go away by themselves
+        },
+    }
+
+These are the defaults but for ENDPOINTS. An endpoint may have TOLERANCE and MODE of its own, LIVEMODE (True or False:
+the mode whose events it handles) and API_VERSION (the one whose events it stores).
+"""
 
 from __future__ import annotations
 
@@ -37,14 +57,14 @@ class Endpoint:
     secrets: tuple[str, ...] = field(repr=False)
     tolerance: int
     inline: bool
-    livemode: bool | None = None  # the one mode whose events it handles; None: both
-    api_version: str = ""  # the one version whose events it stores; empty: any
+    livemode: bool | None = None  # True: it handles live events only; False: test events only; None: both
+    api_version: str = ""  # it stores events of this version only; empty: of any
 
     def takes_mode(self, livemode: bool) -> bool:
         return self.livemode is None or self.livemode == livemode
 
     def takes_version(self, api_version: str) -> bool:
-        """Thin events have none."""
+        """Whether events of this version are stored here. Thin events have no version, and always are."""
         return not self.api_version or not api_version or api_version == self.api_version
 
 
@@ -53,7 +73,7 @@ class Retry:
     attempts: int
     transient_days: int
     first_delay: int
-    transient: frozenset[str]  # more exception classes, as dotted paths, that heal by themselves
+    transient: frozenset[str]  # dotted paths of further exceptions that go away by themselves
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +91,7 @@ class Config:
 
 @cache
 def config() -> Config:
+    """The settings as they are now: read once, and again when a test changes them."""
     raw = _mapping(getattr(settings, "WEBHOOKS", {}))
     retry = _mapping(raw.get("RETRY"))
     return Config(

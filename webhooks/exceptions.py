@@ -1,4 +1,4 @@
-"""Everything that webhooks raises or records."""
+"""What `webhooks` raises, and what it records as the exception of a failure."""
 
 from __future__ import annotations
 
@@ -45,31 +45,34 @@ class EmptyBody(Refused):
 
 
 class NotStored(Exception):  # noqa: N818 - control flow
-    """A good delivery that could not be kept; its cause says why. Stripe is asked to deliver it again."""
+    """A valid event that could not be stored; its cause says why. Stripe is answered 503 and delivers it again."""
 
 
 class RejectDelivery(Exception):  # noqa: N818 - it is an order
-    """For receivers of webhook_pre_validate: refuse this request with 400. The text is logged, never sent."""
+    """Raise it in a receiver of webhook_pre_validate to refuse the request with 400. Its text is logged, never sent."""
 
 
 class WorkerLost(Exception):  # noqa: N818 - Celery's WorkerLostError set the name
-    """A lease ran out while its event was being processed: the worker was killed, or its handler hangs."""
+    """The worker that processed the event died (killed, out of memory, the machine gone) before it could say more."""
 
 
 class HandlerTimeout(Exception):  # noqa: N818 - as WorkerLost
-    """A handler ran for longer than HANDLER_TIMEOUT. Its traceback is where its thread was then."""
+    """A handler ran for longer than WEBHOOKS["HANDLER_TIMEOUT"]. The traceback shows where it was at that moment."""
 
 
 class NotRun(TypeError):  # noqa: N818 - says what happened: nothing
-    """A handler's call returned a coroutine, a generator or the like: nothing of its body has run."""
+    """A handler returned a coroutine, a generator or the like: nothing of its body has run."""
 
 
 class LeaseLost(Exception):  # noqa: N818 - control flow
-    """Another worker has the event by now, so this one's work is rolled back. Never a failure of the event."""
+    """Another worker has the event by now, so what this one did is rolled back. It is no failure of the event."""
 
 
 class RecordedError(Exception):
-    """Stands for a handler's exception that only its row remembers. `str()` is the recorded message."""
+    """Stands for an exception whose process died before it was announced, and of which only a row is left.
+
+    `exception_path` is the class as a dotted path, `bases` those of its base classes; str() is the redacted message.
+    """
 
     def __init__(self, exception_path: str, bases: Sequence[str], recorded_message: str) -> None:
         super().__init__(recorded_message)

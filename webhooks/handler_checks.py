@@ -1,4 +1,4 @@
-"""`manage.py check`: handlers that no event would ever reach, or that no event could be given to."""
+"""`manage.py check`: handlers for event types that do not exist, and handlers that cannot take an event."""
 
 from __future__ import annotations
 

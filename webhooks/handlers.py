@@ -4,7 +4,7 @@
     def record_payment(event: StripeEvent) -> None: ...
 
 Handlers run in the order in which they were registered, inside one transaction that also marks the event processed.
-`atomic=False` is for handlers that call the network: they run before it, outside any transaction, at least once.
+Those with `atomic=False`, which is for calls over the network, run before it, outside any transaction.
 """
 
 from __future__ import annotations
@@ -50,7 +50,20 @@ _handlers: list[Handler] = []
 
 
 def on(*patterns: str, atomic: bool = True) -> Callable[[_F], _F]:
-    """Register a handler for event types: exact, or globs with * and ?. It gets the event and fails by raising."""
+    """Decorate a handler of Stripe events, a function of one argument, the StripeEvent.
+
+    `patterns`: event types such as "invoice.paid", or globs with * and ?, such as "invoice.*".
+
+    `atomic=True`: it runs in a transaction that also marks the event processed. When it or another handler raises, all
+    that they wrote is rolled back, and the event is tried again later: in the database everything happens exactly once.
+
+    `atomic=False`: it runs outside any transaction, before the others, so that it may call the network without keeping
+    the database locked. It can run again for the same event, when a later handler fails or the worker dies: pass
+    `event.id` to what it calls as an idempotency key.
+
+    A handler fails by raising; what it returns is ignored. Returns the function unchanged. Raises TypeError without
+    patterns, and for a function that is async or a generator: use asgiref.sync.async_to_sync within a plain one.
+    """
     if not patterns or not all(isinstance(pattern, str) for pattern in patterns):
         raise TypeError('Say which events: @on("invoice.paid") or @on("invoice.*").')
 
@@ -62,17 +75,20 @@ def on(*patterns: str, atomic: bool = True) -> Callable[[_F], _F]:
 
 
 def registered() -> tuple[Handler, ...]:
-    """All handlers, in the order of their registration."""
+    """All handlers, in the order in which they were registered."""
     return tuple(_handlers)
 
 
 def matching(event_type: str) -> tuple[Handler, ...]:
-    """The handlers for this type, each once, in the order of their registration."""
+    """The handlers for this event type, each once, in the order in which they were registered."""
     return _matching(event_type)
 
 
 def autodiscover() -> None:
-    """Import every installed app's stripe_handlers; raise ImproperlyConfigured naming all that cannot be imported."""
+    """Import the module `stripe_handlers` of every installed app that has one.
+
+    Raises ImproperlyConfigured, which names each that cannot be imported.
+    """
     broken: dict[str, Exception] = {}
     for app in apps.get_app_configs():
         if app.module is None or not module_has_submodule(app.module, MODULE):
@@ -82,20 +98,23 @@ def autodiscover() -> None:
         except Exception as error:  # noqa: BLE001 - whatever it is, every broken module is named at once
             broken[f"{app.name}.{MODULE}"] = error
     if broken:
-        # Going on would mark events processed that nobody has handled.
+        # Without their handlers, events would be marked processed that nobody has handled.
         listed = "; ".join(f"{module} ({type(error).__name__}: {error})" for module, error in broken.items())
         raise ImproperlyConfigured(f"Handlers cannot be imported: {listed}") from next(iter(broken.values()))
 
 
 def run(handler: Handler, event: StripeEvent) -> None:
-    """Call a handler; raise NotRun when the call gave back work that nobody does."""
+    """Call a handler. Raises NotRun when it returned a coroutine, a generator or the like, whose body nobody runs."""
     result = handler.function(event)
     if result is not None and (reason := not_run(result)):
         raise NotRun(f"{handler.name} {reason}")
 
 
 def not_run(result: object) -> str:
-    """Why what a call returned means that its work was not done; empty: it does not. Closes what was begun."""
+    """Why this result of a call means that its work was not done, such as a coroutine; empty for any other.
+
+    Closes it.
+    """
     if inspect.isawaitable(result):
         _close(result)
         return f"returned {type(result).__name__}, which nobody awaits: its work was not done. {_AWAITED}"
@@ -107,7 +126,7 @@ def not_run(result: object) -> str:
 
 
 def _close(result: object) -> None:
-    """Else Python warns when it is forgotten: "coroutine was never awaited"."""
+    """So that Python does not warn that the coroutine was never awaited."""
     with contextlib.suppress(Exception):  # the code of whoever made it
         close = getattr(result, "close", None) or getattr(result, "cancel", None)
         if close:
@@ -134,9 +153,9 @@ def _register(function: Function, patterns: tuple[str, ...], *, atomic: bool) ->
 
 
 def _called(function: Function) -> Iterator[object]:
-    """What runs when it is called, as far as that can be seen.
+    """The functions that run when it is called, as far as they can be seen.
 
-    Not what a decorator wraps: it may well run the async function in there.
+    Not those that a decorator wraps: a decorator may well run an async function in its own way.
     """
     if not callable(function):
         raise TypeError(f"{function!r} cannot be called; a handler is a function of one argument, the event.")

@@ -1,4 +1,4 @@
-"""What workers do: the bodies of the loops, which any engine may call as well."""
+"""The loops of `webhooks`: what a worker, or a task of an engine, does for events."""
 
 from __future__ import annotations
 
@@ -39,19 +39,20 @@ def loops() -> Iterator[Loop]:
 
 
 def process_due() -> float:
-    """Process what is due, for a moment; the seconds until the next event is due."""
+    """Process what is due, for SLICE seconds or one event; returns the seconds until the next one is due."""
     with failures.marking_together():
         found = processing.process_due(until=monotonic() + SLICE)
     now, due_at = timezone.now(), claim.next_due()
     if due_at is None:
         return TICK
-    # Due and not found: somebody has it locked.
+    # One that is due and was not found is locked by somebody: look again soon.
     return max((due_at - now).total_seconds(), 0.0 if found else SOON)
 
 
 def tick() -> float:
-    """Keep events and announcements from getting lost, each part on its own. Any number may run; an idle one
-    writes nothing. Raises when the database is away.
+    """Once a second: take over from workers that died, repeat announcements that were lost, delete what is too old.
+
+    Any number may run at once; one that finds nothing to do writes nothing. Raises when the database is away.
     """
     _parts(timezone.now)
     return TICK
@@ -93,7 +94,10 @@ def oldest_due(now: datetime) -> datetime | None:
 
 
 def hand_back(seconds: float) -> None:
-    """When the worker must stop: what its handlers have not finished is undone, and goes to others at once."""
+    """When the worker stops: give back events whose handlers have not finished, within so many seconds.
+
+    The connections of those handlers are cut, so that what they did is rolled back and other workers can begin anew.
+    """
     end = monotonic() + seconds
     if not (attempts := in_progress.take(lambda one: not one.committed)):
         return
@@ -103,7 +107,7 @@ def hand_back(seconds: float) -> None:
     count = 0
     while claim.are_ours(attempts) and monotonic() < end:
         count += claim.hand_back(attempts)
-        sleep(SOON)  # a database may take a moment to see that a connection was cut
+        sleep(SOON)  # the database may take a moment to notice that a connection was cut
     logger.warning("event.handed_back", count=count, running=len(attempts))
 
 

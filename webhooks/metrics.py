@@ -1,4 +1,4 @@
-"""The inbound side in numbers. Every query runs over an index and reads only what waits or what is recent."""
+"""Metrics of events and refused requests. Every query uses an index and reads only what waits or is recent."""
 
 from __future__ import annotations
 

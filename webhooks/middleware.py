@@ -1,6 +1,6 @@
-"""Counts the deliveries that are answered before the receiver sees them: nobody would know of them otherwise.
+"""Counts requests of Stripe's that something else answers before the receiver: a wrong host, a redirect, a wrong path.
 
-Stripe sees an error for each, and disables an endpoint that answers none of its deliveries for days.
+Stripe gets an error for each and disables an endpoint after some days of them; nobody here would notice otherwise.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _ANY = "any"
 
 
 class CountRefusedBefore(MiddlewareMixin):
-    """Belongs first in MIDDLEWARE, so that it sees what every other one answers."""
+    """Put it first in MIDDLEWARE, so that it sees what the others answer."""
 
     def process_view(self, request: HttpRequest, view: Callable[..., Any], *_: Any) -> None:
         request.was_received = view is receive  # type: ignore[attr-defined]  # ours
@@ -38,14 +38,14 @@ class CountRefusedBefore(MiddlewareMixin):
 
 
 def _is_delivery(request: HttpRequest) -> bool:
-    """On the receiver's paths, or signed by Stripe and on a path where there is nothing."""
+    """Whether it is on the receiver's paths, or has Stripe's signature header and is on a path that does not exist."""
     if (prefix := _prefix()) and request.path_info.startswith(prefix):
         return True
     return "HTTP_STRIPE_SIGNATURE" in request.META and not _is_a_path(request.path_info)
 
 
 def _prefix() -> str:
-    """Of the receiver's paths; empty where no URL leads to it, which `check` says."""
+    """The beginning of the receiver's paths; empty where no URL leads to it, of which `check` warns."""
     try:
         return reverse("webhooks:receive", args=[_ANY]).removesuffix(f"{_ANY}/")
     except NoReverseMatch:

@@ -1,4 +1,4 @@
-"""What was received, what went wrong with it, and what was refused. Written in `receive` and `process` alone."""
+"""Stripe's events, their failures, and counts of refused requests. Written by `receive` and `process` alone."""
 
 from typing import ClassVar
 
@@ -41,7 +41,8 @@ class WebhookEvent(models.Model):
     attempts = models.PositiveIntegerField(default=0, help_text="All attempts ever made.")
     earlier_attempts = models.PositiveIntegerField(default=0, help_text="Those made before it was armed again.")
     armed_at = models.DateTimeField(default=timezone.now, help_text="When it was received or armed again.")
-    # The only scheduler. pending: the next attempt; processing: when it was due; NULL: nothing is planned.
+    # What decides when it is worked on: when pending, the time of the next attempt; when processing, the time at which
+    # that was due; NULL: nothing is planned.
     due_at = models.DateTimeField(null=True)
     token = models.CharField(max_length=32, blank=True, help_text="Who holds the lease.")
     deliveries = models.PositiveIntegerField(default=1, help_text="How often Stripe has delivered it.")
@@ -90,7 +91,7 @@ class Failure(models.Model):
     occurred_at = models.DateTimeField()
     exception = models.CharField(max_length=255, help_text="The class, as a dotted path.")
     bases = models.JSONField(default=list, help_text="Dotted paths of its base classes, nearest first.")
-    # What alerts_runtime.failures made of the exception when it was caught; the notifier judges by the same.
+    # The three that follow are what alerts_runtime.failures found when it was caught; the notifier uses the same.
     kind = models.CharField(max_length=40, blank=True, db_default="")
     transient = models.BooleanField(db_default=False, help_text="Heals by itself.")
     peer = models.CharField(max_length=255, blank=True, db_default="", help_text="The service that it is about.")

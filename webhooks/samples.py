@@ -1,4 +1,4 @@
-"""Small events of any type, for `manage.py trigger` and for tests. Of Stripe's shape, with made-up values.
+"""Makes small events of any type, with made-up values, for `manage.py trigger` and for tests.
 
 The object's kind follows from the type: `customer.subscription.deleted` is about a subscription.
 """
@@ -13,8 +13,8 @@ from typing import Any
 API_VERSION = "2026-10-28.endive"
 AMOUNT, CURRENCY = 125_000, "eur"
 
-# By prefix of the type, the longest that fits: the object's name, its id's prefix, what else handlers look at.
-# `amount` names the field that takes the amount.
+# By the beginning of the type, the longest that fits: the object's name, its id's prefix, the field that takes the
+# amount, and other fields.
 _OBJECTS: Mapping[str, tuple[str, str, str, dict[str, Any]]] = {
     "account": ("account", "acct", "", {"charges_enabled": True}),
     "charge": ("charge", "ch", "amount", {"status": "succeeded", "paid": True}),
@@ -52,7 +52,10 @@ def snapshot(
     currency: str = CURRENCY,
     **changes: Any,
 ) -> dict[str, Any]:
-    """A v1 event. `amount` is in the currency's smallest unit; `changes` are fields of its object."""
+    """A v1 event as a dict. `amount` is in the currency's smallest unit; `changes` are fields of its object.
+
+    `now` is aware, the time of the event; left out, the present.
+    """
     now = now or datetime.now(UTC)
     event = {
         "id": event_id or new_id("evt"),
@@ -76,7 +79,7 @@ def thin(
     livemode: bool = False,
     account: str = "",
 ) -> dict[str, Any]:
-    """A v2 event: a reference instead of the object."""
+    """A v2 event as a dict: it has a reference instead of the object. `now` as in `snapshot`."""
     now = now or datetime.now(UTC)
     kind = event_type.partition("[")[0] if "[" in event_type else event_type.rpartition(".")[0]
     object_id = new_id(kind.rpartition(".")[2][:4])

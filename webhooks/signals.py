@@ -1,11 +1,11 @@
-"""dj-stripe's five signals. All are sent with `sender=WebhookEvent` and keyword arguments; receivers take **kwargs.
+"""dj-stripe's five signals. `help(webhook_processing_error)` says what each is sent with, when, and what raising does.
 
-@receiver(webhook_processing_error)
-def handle_webhook_error(sender, event, data, exception, **kwargs): ...
+    @receiver(webhook_processing_error)
+    def handle_webhook_error(sender, event, data, exception, **kwargs): ...
 
-A receiver that was written for dj-stripe, `def handle(sender, instance, api_key, exception, data, **kwargs)`, works as
-it stands. `api_key` is sent for its sake and is always None: nothing here calls Stripe, and a key in a receiver's
-hands ends up in a log.
+All are sent with keyword arguments and `sender=WebhookEvent`, so receivers should end with **kwargs. One that was
+written for dj-stripe, `def handle(sender, instance, api_key, exception, data, **kwargs)`, works unchanged; `api_key` is
+always None, since nothing here calls Stripe.
 """
 
 from __future__ import annotations
@@ -20,50 +20,95 @@ from django.dispatch import Signal
 
 from webhooks.models import WebhookEvent
 
-# instance: Delivery. Before the signature is checked, in the request, outside a transaction: nothing in it can be
-# trusted yet. A receiver that raises is logged; RejectDelivery refuses the request with 400.
 webhook_pre_validate = Signal()
+webhook_pre_validate.__doc__ = """Sent for each request to an endpoint, before its signature is checked.
 
-# instance: Delivery, valid: bool, reason: str (empty, or why not: see verify.py and events.py). After the check, also
-# when it failed; in the request, outside a transaction. A receiver that raises is logged.
+In the request, outside a transaction. Nothing of the request can be trusted yet.
+
+Arguments:
+    instance (Delivery): the request.
+
+A receiver that raises is logged, and the request goes on; RejectDelivery refuses it with 400.
+"""
+
 webhook_post_validate = Signal()
+webhook_post_validate.__doc__ = """Sent after the signature and the body were checked, whatever that said.
 
-# instance: WebhookEvent, event: StripeEvent. Inside the transaction, before its handlers. Raising fails the attempt.
+In the request, outside a transaction.
+
+Arguments:
+    instance (Delivery): the request.
+    valid (bool): whether it will be stored.
+    reason (str): why not, such as "no_match", "too_old" or "malformed_event"; empty when it is valid.
+
+A receiver that raises is logged, and the request goes on.
+"""
+
 webhook_pre_process = Signal()
+webhook_pre_process.__doc__ = """Sent before an event's handlers, inside their transaction.
 
-# instance: WebhookEvent, event: StripeEvent. Inside the transaction, after the handlers, once per event: what a
-# receiver writes commits with the event's state, and transaction.on_commit runs when that is certain. Raising fails
-# the attempt.
+Arguments:
+    instance (WebhookEvent): the event's row.
+    event (StripeEvent): the event.
+
+A receiver that raises fails the attempt, as a handler would.
+"""
+
 webhook_post_process = Signal()
+webhook_post_process.__doc__ = """Sent after an event's handlers, inside their transaction: once for each event.
 
-# instance: WebhookEvent, event: StripeEvent, data: the event's payload, exception: what was raised (or RecordedError,
-# or WorkerLost), attempt: int, will_retry: bool, next_attempt_at: datetime or None, failure: Failure. After the
-# rollback, when the failure has been committed, outside a transaction. A receiver that raises is logged, the others
-# still run, and it alone is called again, with a growing pause and at most five times in all; then the log and ADMINS
-# hear of it. All are called again when the process died on the way: be idempotent by failure.pk.
-# failure.after_commit: the handlers' effects are committed, and a callback of transaction.on_commit raised.
+What a receiver writes is committed together with the event's state, or not at all. What must only happen once that is
+certain belongs into transaction.on_commit.
+
+Arguments:
+    instance (WebhookEvent): the event's row.
+    event (StripeEvent): the event.
+
+A receiver that raises fails the attempt, as a handler would.
+"""
+
 webhook_processing_error = Signal()
+webhook_processing_error.__doc__ = """Sent when an attempt at an event failed, outside a transaction.
+
+What the handlers did is rolled back and the failure is committed by then.
+
+Arguments:
+    instance (WebhookEvent): the event's row.
+    event (StripeEvent): the event.
+    data (dict): the whole event as Stripe sent it.
+    exception (BaseException): what was raised; WorkerLost when the worker died, HandlerTimeout when a handler hung,
+        RecordedError when the process that caught it died before it could announce it.
+    attempt (int): which attempt this was, from 1.
+    will_retry (bool): whether another attempt follows.
+    next_attempt_at (datetime | None): when, in UTC; None when there is none, or nobody knows (inline mode).
+    failure (Failure): the row of this failure. With `failure.after_commit` what the handlers did is committed, and a
+        callback that they left to transaction.on_commit raised.
+
+A receiver that raises is logged, and the others are called all the same. It alone is called again, with growing pauses,
+five times in all; then the last resort is told. If the process dies meanwhile all are called again: a receiver should
+know a `failure.pk` that it has seen.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A request as it came in; not verified."""
+    """A request as it came in. Before webhook_post_validate anybody may have sent it."""
 
-    endpoint: str
+    endpoint: str  # the key of WEBHOOKS["ENDPOINTS"]
     body: bytes = field(repr=False)
-    signature: str = field(repr=False)
-    received_at: datetime
-    remote_addr: str
+    signature: str = field(repr=False)  # the Stripe-Signature header
+    received_at: datetime  # in UTC
+    remote_addr: str  # of the last proxy, where there is one
 
 
 def send_safely(signal: Signal, **arguments: Any) -> list[Exception]:
-    """Call every receiver whatever the others do, and return what they raised; Django logs it (django.dispatch)."""
+    """Call every receiver, even when one raises; returns what they raised. Django logs it (django.dispatch)."""
     responses = signal.send_robust(sender=WebhookEvent, api_key=None, **arguments)
     return [response for _, response in responses if isinstance(response, Exception)]
 
 
 def send_to(signal: Signal, names: Collection[str], **arguments: Any) -> dict[str, Exception]:
-    """Call the receivers of these names, or all when there are none; who raised, and what. Django logs it."""
+    """Call the receivers of these names, or all when no name is given; returns who raised, and what. Django logs it."""
     if names:
         signal = _only(signal, names)
     responses = signal.send_robust(sender=WebhookEvent, api_key=None, **arguments)

@@ -13,7 +13,10 @@ from django.db.models import Model
 
 @cache
 def insert(model: type[Model], rows: int) -> str:
-    """Takes a value for each of `fields`, row by row. The caller adds what it wants RETURNING."""
+    """An INSERT of so many rows, with a placeholder for each of `fields`.
+
+    The caller adds RETURNING if it needs that.
+    """
     names = ", ".join(connection.ops.quote_name(field.column) for field in fields(model))
     row = f"({', '.join(['%s'] * len(fields(model)))})"
     return f"INSERT INTO {table(model)} ({names}) VALUES {', '.join([row] * rows)}"  # noqa: S608 - the model's own names
@@ -75,7 +78,7 @@ def column(model: type[Model], name: str, sql: str) -> list[Any]:
 
 
 def select(models: Sequence[type[Model]], sql: str, parameters: Any) -> list[tuple[Any, ...]]:
-    """The rows that SQL gives. Each begins with the `columns` of these models, of which it makes instances."""
+    """The rows of a SELECT that begins with the `columns` of these models: an instance of each, then what follows."""
     with connection.cursor() as cursor:
         cursor.execute(sql, parameters)
         rows = cursor.fetchall()
@@ -95,7 +98,9 @@ def _instance(model: type[Model], names: list[str], converters: Iterable[tuple[i
 
 @cache
 def columns(model: type[Model], known_as: str = "") -> str:
-    """All by name: a statement that the server has prepared must not change when a migration adds one."""
+    """A model's columns for a SELECT, each by its name: with `*`, a migration that adds one would break statements that
+    the server has prepared.
+    """
     fields: tuple[Any, ...] = model._meta.concrete_fields
     return ", ".join(f"{known_as or table(model)}.{connection.ops.quote_name(field.column)}" for field in fields)
 

@@ -13,9 +13,9 @@ EVERY = 3600.0  # seconds until the next look when there is nothing more
 
 
 class Pruner:
-    """Calls `prune` at every step while there is more, else once an hour; any number of processes may.
+    """Calls `prune` at each step while there is more to delete, else once an hour. Any number of processes may.
 
-    `prune` deletes one batch of what is too old by then, and says whether it found any.
+    `prune(now)` deletes one batch and returns whether it found any.
     """
 
     def __init__(self, prune: Callable[[datetime], bool]) -> None:
@@ -32,7 +32,7 @@ class Pruner:
 
 
 def delete_some(rows: QuerySet[Model]) -> int:
-    """Delete at most BATCH of these rows, in their order; how many."""
+    """Delete the first BATCH of these rows, or fewer; returns how many."""
     pks = list(rows.values_list("pk", flat=True)[:BATCH])
     deleted = rows.model._default_manager.filter(pk__in=pks).only("pk").delete() if pks else (0, {})
     return deleted[1].get(rows.model._meta.label, 0)

@@ -14,7 +14,7 @@ from django.db import OperationalError, connection
 
 T = TypeVar("T")
 TRIES = 10
-_LONGEST_PAUSE = 0.01  # seconds, times the number of the try: two that met must not meet again
+_LONGEST_PAUSE = 0.01  # seconds, times the number of the try; at random, so that two do not meet again
 
 
 def until_serialized(write: Callable[[], T], *, is_final: Callable[[], bool] = lambda: False) -> T:

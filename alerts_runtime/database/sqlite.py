@@ -18,7 +18,7 @@ class FileReplaced(OperationalError):  # noqa: N818 - what happened to the file
 
 
 def shared_file() -> Path | None:
-    """None: the database is another, or in memory."""
+    """The default database's file; None when it is another database, or in memory."""
     return _file_of(connection)
 
 
@@ -32,7 +32,7 @@ def check_file() -> None:
 
 
 def is_busy(error: BaseException) -> bool:
-    """Somebody else held the write lock for too long."""
+    """Whether SQLite gave up since another connection kept the write lock for longer than the timeout."""
     return getattr(error.__cause__, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
 
 

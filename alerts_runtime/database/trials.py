@@ -17,7 +17,7 @@ from alerts_runtime.redaction.loggers import get_logger
 
 log = get_logger(__name__)
 REMEMBER = 1.0  # seconds
-LOCK_WITHIN = 1000  # milliseconds; who writes on SQLite waits for its turn, a probe does not
+LOCK_WITHIN = 1000  # milliseconds that a trial waits for SQLite's lock; events wait longer, a probe cannot
 ROOM = 65_536  # bytes that must fit on the disk of a SQLite file
 
 Trial = Callable[[], object]
@@ -31,7 +31,7 @@ def register(trial: Trial) -> None:
 
 
 class Trials:
-    """Tries all writes; the answer holds for a second in each process."""
+    """Tries all registered writes; in each process the answer is used for a second."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

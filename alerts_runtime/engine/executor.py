@@ -1,7 +1,7 @@
-"""A round: what an engine's task does for one loop, until nothing is due.
+"""What a task of an engine (Celery, Huey, ...) does: run one loop until nothing is due there.
 
-The loops live as long as the process, so that a channel keeps its connections and no loop runs more often at once
-than it has threads.
+Each process of the engine makes its loops once and keeps them: so a channel keeps its connections, and a loop runs at
+most as often at once as it has threads, however many tasks ask for it.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from alerts_runtime.wakeups import wake
 
 log = get_logger(__name__)
 
-SLICE = 10.0  # seconds; then other tasks of the engine get their turn, and it may stop in between
-CLOSE_WITHIN = 40.0  # seconds, longer than any call to a provider
+SLICE = 10.0  # seconds that one task takes at most: others get their turn, and the engine can be stopped
+CLOSE_WITHIN = 40.0  # seconds to write down what calls to providers bring; none takes longer
 
 
 class LoopExecutor:
-    """The rounds of one loop in this process."""
+    """Runs one loop in the tasks of this process."""
 
     def __init__(self, loop: Loop) -> None:
         self._loop = loop
@@ -31,9 +31,9 @@ class LoopExecutor:
         threads.on_write_off(self._let_another)
 
     def run(self) -> bool:
-        """True: it stopped while there was more to do."""
+        """Do what is due. True: SLICE was used up and more is left, so another task is needed."""
         if not self._free.acquire(blocking=False):
-            wake.wake_here(self._topic)  # those at work look once more
+            wake.wake_here(self._topic)  # as many as may are at work: one of them looks once more
             return False
         self._at_work.add(threading.current_thread())
         try:
@@ -46,7 +46,7 @@ class LoopExecutor:
             self._let_another(threading.current_thread())
 
     def _let_another(self, thread: threading.Thread) -> None:
-        """At the end of a round, or when its thread hangs: whichever comes first. The engine's slot stays taken."""
+        """Free this thread's place: when its task ends, or when it hangs, whichever comes first."""
         with _lock:
             mine = thread in self._at_work
             self._at_work.discard(thread)
@@ -60,22 +60,22 @@ class LoopExecutor:
     def _work(self) -> bool:
         loop, waker = self._loop, wake.Waker(self._topic)
         end = time.monotonic() + SLICE
-        echoed = False
+        looked_again = False
         while time.monotonic() < end:
             wait = loop.step()
             if threads.is_written_off():
-                threads.take_back()  # an engine gives it work again, unlike a worker
+                threads.take_back()  # it has come back, and the engine will use it again
                 return False
-            if wait == 0:
-                echoed = False
-            elif loop.busy and loop.busy():
+            if wait == 0:  # there is more
+                looked_again = False
+            elif loop.busy and loop.busy():  # calls to a provider run: their outcomes need a further step
                 waker.wait(min(wait, LONGEST_WAIT))
-                echoed = False
-            elif echoed:
+                looked_again = False
+            elif looked_again:
                 return False
-            else:
+            else:  # the request may have stood for others that came within GAP of it: see wakeups.wake
                 waker.wait(wake.ECHO)
-                echoed = True
+                looked_again = True
         if loop.busy and loop.close and loop.busy():
             loop.close(CLOSE_WITHIN)
         return True
@@ -86,10 +86,7 @@ _lock = threading.Lock()
 
 
 def run(name: str) -> bool:
-    """Do what is due in the loop of this name; True when more is left.
-
-    A name that is unknown, from a newer version, is logged and ignored.
-    """
+    """Run the loop of this name; True when more is left. An unknown name, as of a newer version, is logged only."""
     with _lock:
         if not _executors:
             _executors.update({loop.name: LoopExecutor(loop) for loop in registered()})

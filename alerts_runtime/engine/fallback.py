@@ -1,6 +1,6 @@
-"""What `manage.py worker` does for a loop whose work an engine does: hint that there is some, and help out.
+"""What `manage.py worker` does beside an engine: request runs for what is due, and do what the engine leaves undone.
 
-A broker that is away, or an engine that is stopped or behind, makes work late by seconds and loses none.
+So a broker that is away, or an engine that is stopped or behind, makes work late by seconds and loses none.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from alerts_runtime.redaction.loggers import get_logger
 
 log = get_logger(__name__)
 
-PATIENCE = timedelta(seconds=3)  # how long something due may wait for the engine
+PATIENCE = timedelta(seconds=3)  # how long due work may wait for the engine before the worker does it
 
 
 def with_fallback(loops: Iterable[Loop]) -> Iterator[Loop]:
-    """The loops as a worker runs them beside an engine: those that nothing wakes go by the clock, and stay here."""
+    """The loops as a worker runs them beside an engine. Those that go by the clock alone are the worker's as ever."""
     for loop in loops:
         if loop.oldest_due is None or loop.topic is None:
             yield loop
@@ -31,7 +31,7 @@ def with_fallback(loops: Iterable[Loop]) -> Iterator[Loop]:
 
 
 class Fallback:
-    """Watches what is due in one loop."""
+    """Watches one loop whose work an engine does."""
 
     def __init__(self, loop: Loop) -> None:
         self._loop = loop
@@ -51,7 +51,7 @@ class Fallback:
         return LONGEST_WAIT
 
     def _hint(self, due: datetime) -> None:
-        """Once for what is due, and again for what the engine leaves lying: never a flood, however long it is away."""
+        """Request a run once for what is due, and again every SAY_AGAIN seconds: no flood, however long it is away."""
         if due != self._hinted or time.monotonic() - self._hinted_at > hints.SAY_AGAIN:
             self._hinted, self._hinted_at = due, time.monotonic()
             hints.request_run(self._loop.name)

@@ -1,6 +1,7 @@
-"""An engine that the site runs (Celery, Huey, ...) may do the work: it is told to look, through Django's Tasks API.
+"""Asks an engine that the site runs (Celery, Huey, ...) to do the work, by a task of Django's Tasks API.
 
-A hint carries no work: the tables do. Losing every hint costs a second, since `manage.py worker` looks as well.
+Such a hint names a loop and nothing else: what is due stands in the tables. It may be lost, since `manage.py worker`
+looks too.
 """
 
 from __future__ import annotations
@@ -18,9 +19,9 @@ from alerts_runtime.redaction.loggers import get_logger
 
 log = get_logger(__name__)
 
-GAP = 0.02  # seconds; one hint may stand for all that this process commits within them
-SAY_AGAIN = 5.0  # seconds after which a hint that nobody took may have been lost
-PAUSES = (0.5, 1.0, 2.0, 5.0)  # seconds without hints after one that failed: the engine cannot be reached
+GAP = 0.02  # seconds; within them one hint stands for all of its loop that this process commits
+SAY_AGAIN = 5.0  # seconds after which a hint that was not acted on counts as lost
+PAUSES = (0.5, 1.0, 2.0, 5.0)  # seconds until the next try, while the engine cannot be reached
 _NONE = ("immediate", "dummy")  # Django's own backends run nothing in the background
 
 
@@ -31,12 +32,12 @@ def in_use() -> bool:
 
 
 def alias() -> str:
-    """The key of TASKS that the site has given to this. Empty: none, whatever else its TASKS are for."""
+    """ALERTS_ENGINE, a key of TASKS; empty where no engine does this work, whatever else the site's TASKS are for."""
     return str(getattr(settings, "ALERTS_ENGINE", "") or "")
 
 
 def backend() -> str:
-    """The dotted path of that engine's Tasks backend; empty: there is none of that alias."""
+    """The dotted path of that engine's Tasks backend; empty when TASKS has none of that key."""
     return str(getattr(settings, "TASKS", {}).get(alias(), {}).get("BACKEND", ""))
 
 
@@ -46,13 +47,13 @@ def runs_nothing(path: str) -> bool:
 
 
 def set_task(look: Callable[[], Any]) -> None:
-    """`look` returns the task that carries a hint. A function, since importing the task imports the engine."""
+    """Have hints sent as the task that `look` returns. A function, since importing the task imports the engine."""
     global _look
     _look = look
 
 
 def request_run_if_used(loop: str) -> bool:
-    """The same as `request_run`, where an engine is in use; else False, and nobody is told."""
+    """The same as `request_run` where an engine is in use; False where none is."""
     if not in_use():
         return False
     request_run(loop)
@@ -60,12 +61,12 @@ def request_run_if_used(loop: str) -> bool:
 
 
 def request_run(loop: str) -> None:
-    """Have the engine look at this loop soon. Returns at once, never raises; a broker that is away delays nobody."""
+    """Ask the engine to run this loop soon. Returns at once and never raises: a broker that is away delays nobody."""
     _hints.add(loop)
 
 
 class Hints:
-    """Sends this process's hints from a thread of its own."""
+    """Sends the hints of this process, from a thread of its own."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -104,17 +105,20 @@ class Hints:
 
     def _send(self, loop: str) -> None:
         if self._still_waits(loop):
-            return  # it will see what this hint is about
+            return  # when it runs it will find what this hint is about
         self._waiting[loop] = (_look().enqueue(loop), time.monotonic())
 
     def _still_waits(self, loop: str) -> bool:
-        """So a stopped engine that can tell is not flooded; one that cannot needs a queue with a limit."""
+        """Whether the last hint is still in the queue: then a stopped engine is not flooded with others.
+
+        Not every engine can say so; one that cannot needs a queue with a limit.
+        """
         result, sent_at = self._waiting.get(loop, (None, 0.0))
         if result is None or time.monotonic() - sent_at > SAY_AGAIN:
             return False
         try:
             result.refresh()
-        except Exception:  # noqa: BLE001 - it keeps no results, or has lost this one: it cannot tell
+        except Exception:  # noqa: BLE001 - this engine keeps no results, or has lost this one
             return False
         return bool(result.status == "READY")
 

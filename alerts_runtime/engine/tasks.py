@@ -17,6 +17,6 @@ else:
 
 @task(backend=hints.alias() or "default", queue_name=getattr(settings, "TASKS_QUEUE", "default"))
 def look(loop: str) -> None:
-    """Do what is due in a loop. Any number may run at once; one that finds nothing costs a query."""
+    """Run a loop until nothing is due there. Any number may run at once; one that finds nothing to do costs a query."""
     if executor.run(loop):
         hints.request_run(loop)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 
 def _in(modules: str, names: str) -> tuple[str, ...]:
-    """Each name in each module; the built-in ones for no module."""
+    """The path of each name in each module; the names as they are when there is no module (built-in classes)."""
     return tuple(f"{module}.{name}" for module in modules.split() for name in names.split()) or tuple(names.split())
 
 

@@ -169,5 +169,5 @@ ERRNOS: Mapping[int, str] = {
 
 
 def by_beginning(table: Mapping[str, str], code: str) -> str:
-    """The kind of the longest beginning of the code that the table holds, or ""."""
+    """The kind for the longest beginning of the code that is in the table; "" when none is."""
     return next((table[code[:length]] for length in range(len(code), 1, -1) if code[:length] in table), "")

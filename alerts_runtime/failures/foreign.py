@@ -1,4 +1,4 @@
-"""Reads attributes of exceptions, which are foreign code: whatever a property raises is an answer, never an escape."""
+"""Reads attributes of exceptions, which are other people's code: whatever a property raises, nothing here does."""
 
 from __future__ import annotations
 
@@ -41,6 +41,7 @@ def called(of: object, name: str) -> Any:
 
 
 def text(of: object, otherwise: str = "") -> str:
+    """str() of it, or `otherwise` when that raises."""
     try:
         return str.__str__(str(of))  # of a subclass of str, the plain text
     except KeyboardInterrupt:
@@ -65,6 +66,7 @@ def number(of: object) -> int:
 
 
 def frames_of(error: BaseException) -> TracebackType | None:
+    """Its traceback."""
     found = _slot(error, "__traceback__")
     return found if isinstance(found, TracebackType) else None
 

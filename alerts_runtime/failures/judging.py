@@ -1,4 +1,4 @@
-"""(facts, what the site says heals) -> what kind of failure it is, and whether waiting helps. Pure."""
+"""(facts of an exception, classes that the site calls transient) -> its kind, and whether waiting helps. Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from alerts_runtime.failures import classes, codes
 from alerts_runtime.failures.kinds import KINDS, UNKNOWN, Category, Kind, Retry
 from alerts_runtime.failures.reading import Facts, canonical
 
-# Of several transient troubles in one group: those that are outages for every event come first.
+# Which of several transient parts of a group decides: an outage that every event meets, before others.
 _WEIGHT = {Category.DATABASE: 2, Category.STRIPE_API: 2, Category.NETWORK: 1}
 
 
@@ -26,9 +26,9 @@ class Judgement:
 
 
 def judge(facts: Facts, transient: frozenset[str] = frozenset()) -> Judgement:
-    """By its own class and codes; a group by its worst part; what says nothing of itself by what it came from.
+    """Judge an exception by its class and codes; a group by its worst part; one of unknown kind by its cause.
 
-    `transient` are paths of further classes that heal by themselves.
+    `transient`: dotted paths of further classes that go away by themselves (WEBHOOKS["RETRY"]["TRANSIENT"]).
     """
     return _judge(facts, _known_as(transient))
 
@@ -41,7 +41,7 @@ def _judge(facts: Facts, transient: frozenset[str]) -> Judgement:
     own = Judgement(kind, heals, facts.classes, facts.peer or _peer_of_cause(facts))
     if kind is UNKNOWN and not heals and facts.cause:
         inner = _judge(facts.cause, transient)
-        # What happened to be handled meanwhile explains it only when that was an outage.
+        # Without `raise ... from` the earlier exception may have nothing to do with it, unless that was an outage.
         if inner.transient or (facts.explicit and inner.kind is not UNKNOWN):
             return inner
     return own
@@ -54,7 +54,7 @@ def _known_as(paths: frozenset[str]) -> frozenset[str]:
 
 @lru_cache(maxsize=256)
 def kind_of(paths: tuple[str, ...]) -> Kind:
-    """What the classes alone say; the first row of the table that names one of them."""
+    """The kind by the classes alone: the first row of `classes.ROWS` that names one of them."""
     return next((KINDS[name] for name, named in classes.ROWS if not _none_of(named, paths)), UNKNOWN)
 
 

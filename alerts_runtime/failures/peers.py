@@ -23,6 +23,7 @@ _IN_FRAMES = frozenset(
 
 
 def peer_of(error: BaseException, classes: tuple[str, ...]) -> str:
+    """The host or the service; `classes` are the paths of the exception's class and its bases."""
     service = service_of(classes)
     if service and service != "redis":
         return service
@@ -33,7 +34,7 @@ def peer_of(error: BaseException, classes: tuple[str, ...]) -> str:
 
 
 def service_of(classes: tuple[str, ...]) -> str:
-    """What the class alone says of it."""
+    """The service by the package of the class: "stripe", "redis", ...; empty for others."""
     return next((_SERVICES[root] for path in classes if (root := path.partition(".")[0]) in _SERVICES), "")
 
 

@@ -47,7 +47,10 @@ class Facts:
 
 
 def read(error: BaseException, *, own_lock: bool = False) -> Facts:
-    """Never raises, whatever the exception's own code does."""
+    """The facts of an exception. Never raises, whatever the exception's own code does.
+
+    `own_lock`: SQLite's lock, of which it may complain, was taken by this thread's own transaction.
+    """
     return _read(error, own_lock, foreign.LINKS)
 
 
@@ -88,8 +91,8 @@ def _path(cls: type) -> str:
 
 @lru_cache(maxsize=1024)
 def canonical(path: str) -> str:
-    """The same for a path that somebody wrote: `stripe._error.CardError` and the old `stripe.error.CardError` are
-    `stripe.CardError`, `builtins.KeyError` is `KeyError`, `django.db.utils.DataError` is `django.db.DataError`.
+    """What `class_path` gives, for a path as people write it: `stripe._error.CardError` and the old
+    `stripe.error.CardError` are `stripe.CardError`, `builtins.KeyError` is `KeyError`.
     """
     path = path.removeprefix("builtins.").replace("django.db.utils.", "django.db.")
     path = path.replace("stripe.error.", "stripe.")

@@ -1,6 +1,6 @@
-"""When to try again: (policy, error, attempt, age) -> seconds, or why not. Pure; the row that waits is the caller's.
+"""When to try again: (policy, error, attempt, age) -> seconds, or why not. Pure: the caller stores the answer.
 
-The strategies are tenacity's (https://tenacity.readthedocs.io), asked for their answer and never made to sleep.
+The strategies are tenacity's (https://tenacity.readthedocs.io), of which only the pause is asked: nothing sleeps here.
 """
 
 from __future__ import annotations

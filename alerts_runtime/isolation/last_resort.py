@@ -1,4 +1,4 @@
-"""Where something must be heard and nothing else works: the log at CRITICAL, and the site's ADMINS by mail."""
+"""The last resort, for what people must hear when no channel works: a CRITICAL log line, and a mail to ADMINS."""
 
 from __future__ import annotations
 
@@ -14,17 +14,23 @@ log = get_logger(__name__)
 MAIL_EVERY = 900.0  # seconds, for one cause in one process; the log has each
 
 _lock = threading.Lock()
-_unsaid: dict[str, int] = {}  # how often since the mail, by causes of which there was one within the quarter of an hour
+_unsaid: dict[str, int] = {}  # by cause, within the quarter of an hour after its mail: how often it came since
 
 
 def say(cause: str, headline: str, text: str) -> None:
-    """Never raises and touches no database; the mail goes off this thread. `cause` groups what may be one mail."""
+    """Log `headline` at CRITICAL with `text`, which says what to do, and mail both to ADMINS (see `mail`).
+
+    Never raises, and uses no database.
+    """
     log.critical("last_resort.told", headline=headline, cause=cause, todo=text)
     mail(cause, headline, text)
 
 
 def mail(cause: str, headline: str, text: str) -> None:
-    """The mail alone: one for a cause and quarter of an hour, and at its end another that counts what came after it."""
+    """Mail ADMINS, from a thread of its own: at most once in a quarter of an hour for one `cause`.
+
+    What comes within it is counted, and the count is mailed at its end.
+    """
     with _lock:
         if cause in _unsaid:
             _unsaid[cause] += 1
@@ -45,7 +51,7 @@ def _mail_rest(cause: str, headline: str, text: str) -> None:
 
 
 def _begun(thread: threading.Thread) -> bool:
-    """False: no thread begins while the process ends."""
+    """Start it; False while the process ends, when Python starts no thread."""
     try:
         thread.start()
     except RuntimeError:

@@ -1,7 +1,7 @@
-"""Writes what its caller's transaction must not take with it: by one thread, on a connection of its own.
+"""Writes that the caller's transaction must not undo: one thread makes them, on a database connection of its own.
 
-What cannot be written is tried again with a growing pause, by itself; what could not be written for an hour, or when
-the process ends, is said at the last resort. Until it is written it lives in this process alone.
+A write that fails is tried again with a growing pause. One that has failed for an hour, or that is left when the
+process ends, is told to the last resort. Until a write is done it is in this process's memory alone.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 30.0
 
 @dataclass
 class _Waiting:
-    key: str  # what is written under one key keeps its order
-    what: str  # for people
+    key: str  # writes with the same key are made in their order
+    what: str  # in words, for the log and the last resort
     write: Callable[[], object]
     since: float = field(default_factory=time.monotonic)
     next_at: float = 0.0
@@ -45,7 +45,7 @@ _thread: threading.Thread | None = None
 
 
 def in_event_loop() -> bool:
-    """Whether this is asynchronous code, in which Django lets nobody use the database."""
+    """Whether the caller is asynchronous code, where Django refuses to use the database."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:
@@ -54,15 +54,21 @@ def in_event_loop() -> bool:
 
 
 def in_callers_transaction() -> bool:
-    """Whether what is written now would be undone with somebody else's transaction; a test case's own is none."""
+    """Whether a rollback of the caller's could undo what is written now. The transaction of a Django TestCase does not
+    count: code under test should behave as it does outside of it.
+    """
     blocks = getattr(connection, "atomic_blocks", ())
-    # As Django itself tells them apart for atomic(durable=True).
+    # Django marks a test case's blocks so, for atomic(durable=True).
     foreign = any(not getattr(block, "_from_testcase", False) for block in blocks)
     return foreign or (connection.connection is not None and not blocks and not connection.autocommit)
 
 
 def write(key: str, what: str, call: Callable[[], object]) -> None:
-    """Have it written by the thread, which ends when nothing waits. The process waits for it at its end."""
+    """Have `call` made by the thread: at once where nothing is in its way, after earlier calls with the same `key`.
+
+    `what` says in words what would be lost. The thread ends when nothing is left; a process that ends waits for it,
+    AT_EXIT seconds at most for a write that fails.
+    """
     global _thread
     if _discarded.get():
         return
@@ -80,7 +86,7 @@ def write(key: str, what: str, call: Callable[[], object]) -> None:
 
 @contextmanager
 def discarded() -> Iterator[None]:
-    """Within, nothing is written: for what is done only to be undone."""
+    """Within, `write` does nothing: for a dry run, which undoes all that it does."""
     token = _discarded.set(True)
     try:
         yield
@@ -89,7 +95,7 @@ def discarded() -> Iterator[None]:
 
 
 def settle(timeout: float) -> bool:
-    """Wait until everything is written; False: it was not, in so many seconds."""
+    """Wait until nothing is left to write, at most `timeout` seconds; False when something still is. For tests."""
     with _changed:
         return _changed.wait_for(lambda: _thread is None, timeout)
 
@@ -117,7 +123,7 @@ def _run() -> None:
 
 
 def _due(now: float) -> list[_Waiting]:
-    """What may be tried now, none before an earlier one of its key."""
+    """The first of each key, if its pause is over."""
     first: dict[str, _Waiting] = {}
     for one in _waiting:
         first.setdefault(one.key, one)
@@ -127,7 +133,7 @@ def _due(now: float) -> list[_Waiting]:
 def _try(one: _Waiting) -> bool:
     try:
         one.write()
-    except BaseException:  # whatever it is, it is this one's trouble, and the thread goes on with the others
+    except BaseException:  # even SystemExit must not end the thread, which has others to write
         close_connections()
         log.warning("write.delayed", what=one.what, exc_info=True)
     else:
@@ -145,7 +151,7 @@ def _give_up(one: _Waiting) -> None:
 
 
 def _after_fork() -> None:
-    """What waits is the parent's to write, and its thread is not here."""
+    """In a child process: the parent writes what waits, and its thread was not copied."""
     global _thread, _changed
     _changed, _thread = threading.Condition(), None
     _waiting.clear()

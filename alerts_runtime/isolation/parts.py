@@ -1,4 +1,4 @@
-"""What happens by the clock, part by part and row by row: the trouble of one is its own, and the others go on."""
+"""Runs what happens by the clock so that one part, or one row, that fails delays none of the others."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ Part = Callable[[datetime], object]
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """What failed, how often in a row, and until when it is left alone (monotonic)."""
+    """Something that failed, and is to be left alone for a while."""
 
-    times: int
-    until: float
+    times: int  # in a row
+    until: float  # of time.monotonic()
 
 
 _troubles: dict[str, Trouble] = {}
 
 
 def on_its_own(kind: str, do: Callable[[], Done], *, key: object = "", longest: float = LONGEST_PAUSE) -> Done | None:
-    """Do one thing whose trouble stays its own; None when it raised, now or so lately that it is to wait.
+    """The result of `do()`. None when that raises, and for a while after that, in which `do` is not called.
 
-    What raises is logged, tried again with a growing pause, of `longest` seconds at most, when it is asked for again,
-    and said at the last resort when it goes on. `kind` and `key` name it in words; those of a kind are one cause there.
-    Raises what it raised when the database is away: that is nobody's own trouble.
+    `kind` and `key` name it, such as "announce failure" and its number. After a failure the pause grows with each
+    further one, up to `longest` seconds; the fifth in a row is told to the last resort, once for a `kind`.
+    When the database is away its error is raised: that is no fault of this one thing.
     """
     name = f"{kind} {key}".strip()
     trouble = _troubles.get(name)
@@ -74,14 +74,14 @@ def _note(kind: str, name: str, error: Exception, longest: float) -> None:
 
 
 class Parts:
-    """The parts of a tick, each at its own pace in seconds (0: at every step)."""
+    """The parts of a tick. `of` names the tick; each part comes with the seconds between its calls (0: each step)."""
 
     def __init__(self, of: str, parts: Iterable[tuple[float, Part]]) -> None:
         self._parts = [(every, part, f"{of} {_name(part)}") for every, part in parts]
         self._next = [0.0] * len(self._parts)
 
     def __call__(self, now: Callable[[], datetime]) -> None:
-        """One step. Raises when the database is away."""
+        """Call each part whose time has come with the time that `now` gives. Raises when the database is away."""
         for number, (every, part, name) in enumerate(self._parts):
             if monotonic() >= self._next[number]:
                 on_its_own(name, partial(part, now()))

@@ -27,12 +27,12 @@ def daemon(name: str, target: Callable[[], None]) -> threading.Thread:
 
 
 def alive(threads: Iterable[threading.Thread]) -> list[str]:
-    """The names of those that have not ended."""
+    """The names of the threads that have not ended."""
     return [thread.name for thread in threads if thread.is_alive()]
 
 
 def where(thread: threading.Thread) -> str:
-    """The line that a thread is at."""
+    """The line that a thread is executing, as "file:line function"; empty when it has ended."""
     frame = sys._current_frames().get(thread.ident or 0)
     if frame is None:
         return ""
@@ -41,7 +41,10 @@ def where(thread: threading.Thread) -> str:
 
 
 def write_off(thread: threading.Thread) -> None:
-    """It hangs, and Python cannot end it: it gets no more work when it comes back, and another takes its place."""
+    """Give up a thread that hangs, since Python cannot end it: if it ever comes back, it gets no more work.
+
+    Whoever asked with `on_write_off` is called, to put another in its place.
+    """
     _written_off.add(thread)
     for told in _tell:
         try:
@@ -51,33 +54,35 @@ def write_off(thread: threading.Thread) -> None:
 
 
 def is_written_off() -> bool:
-    """Whether the calling thread is."""
+    """Whether the calling thread was given up."""
     return threading.current_thread() in _written_off
 
 
 def take_back() -> None:
-    """The calling thread has come back, and is not ours to end."""
+    """The calling thread has come back and is used again: for threads of an engine, which are not ours to end."""
     _written_off.discard(threading.current_thread())
 
 
 def hung() -> list[threading.Thread]:
-    """Those that were written off and have not come back."""
+    """The threads that were given up and still hang."""
     return [thread for thread in list(_written_off) if thread.is_alive()]
 
 
 def on_write_off(told: Callable[[threading.Thread], None]) -> None:
-    """Called from another thread for each that is written off."""
+    """Have `told` called for each thread that is given up, from another thread."""
     _tell.append(told)
 
 
 def forget(told: Callable[[threading.Thread], None]) -> None:
+    """Undo `on_write_off`."""
     _tell.remove(told)
 
 
 def check_connection() -> None:
-    """Replaces a connection that is too old or broken; seldom, since that takes a round trip to find out.
+    """Close this thread's connection when it is older than CONN_MAX_AGE or broken; Django then opens another.
 
-    One that breaks in between makes what uses it fail: who catches that calls `close_connections`.
+    Looks every CHECK_EVERY seconds at most, since each look is a round trip. If the connection breaks in between, its
+    user fails, and has to call `close_connections`.
     """
     try:
         check_file()
@@ -91,7 +96,7 @@ def check_connection() -> None:
 
 
 def database_answers() -> bool:
-    """Whether it takes a statement, on a new connection when the one there was broke."""
+    """Whether the database answers a statement; a broken connection is replaced first."""
     try:
         if not connection.in_atomic_block:
             close_old_connections()
@@ -103,7 +108,7 @@ def database_answers() -> bool:
 
 
 def close_connections() -> None:
-    """Closes the calling thread's database connections, also broken ones."""
+    """Close the calling thread's database connections, broken ones too."""
     for one in connections.all(initialized_only=True):
         try:
             one.close()

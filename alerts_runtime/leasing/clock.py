@@ -1,4 +1,4 @@
-"""A wall clock that is stepped back leaves what it planned before too far ahead: an alert would be late by as much."""
+"""For a machine whose wall clock is set back by an hour: what was planned before would be sent an hour late."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from alerts_runtime.redaction.loggers import get_logger
 
 log = get_logger(__name__)
 
-LEAST = timedelta(minutes=1)  # what NTP slews by is less, and what so little makes late does no harm
+LEAST = timedelta(minutes=1)  # less makes nothing late enough to matter, and NTP corrects by less
 
 
 class SteppedBack:
     """Tells by how much this machine's wall clock was stepped back since it was last asked."""
 
     def __init__(self) -> None:
-        self._ahead: float | None = None  # the wall clock, of the monotonic one
+        self._ahead: float | None = None  # seconds that the wall clock shows more than the monotonic one
 
     def since(self, now: datetime) -> timedelta | None:
-        """None: it was not, or by next to nothing."""
+        """By how much, or None when it was not, or by less than LEAST."""
         ahead = now.timestamp() - monotonic()
         back = timedelta(seconds=(ahead if self._ahead is None else self._ahead) - ahead)
         self._ahead = ahead
@@ -33,6 +33,6 @@ class SteppedBack:
 
 
 def brought_forward(field: str, by: timedelta, now: datetime) -> Greatest:
-    """For an UPDATE: the planned time as much earlier, but not before now."""
+    """For an UPDATE: the time in this field moved earlier `by` that much, but not before `now`."""
     earlier = ExpressionWrapper(F(field) - by, output_field=DateTimeField())
     return Greatest(earlier, Value(now, output_field=DateTimeField()))

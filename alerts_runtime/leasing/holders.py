@@ -1,8 +1,15 @@
-"""A lease is its holder's name: a process that holds something raises a counter for as long as it lives.
+"""Leases. Who works on a row is written in it: a token that begins with the name of a process, the lease's holder.
 
-Whoever sees a counter stand still, while it has raised its own so often that a living process would have come to it as
-well, frees what that process held. Steps are counted, and no clocks are compared: a clock that is set, a process that
-was stopped and a database that nobody could write to end no lease.
+Every process that has a lease raises a counter of its own in a table (Holder), every 2.5 s by default. Each looks at
+the others' counters whenever it raises its own. A process whose counter has not changed while another raised its own
+BEATS (5) times is taken to be dead: that other frees its rows. An example with two workers, where B is killed after its
+second beat:
+
+    A's counter    7   8   9  10  11  12  13
+    B's, as A sees 1   2   2   2   2   2   2     A has raised its own five times since: B is dead
+
+No two clocks are compared and no row says when its lease ends. So none ends by mistake when a machine's clock is set,
+when a process was suspended (it does not count meanwhile), or while nobody could write to the database.
 """
 
 from __future__ import annotations
@@ -21,9 +28,9 @@ from alerts_runtime.models import Holder
 from alerts_runtime.redaction.loggers import get_logger
 
 log = get_logger(__name__)
-LEASE = 15  # seconds after which others have what a process held that died; settings.ALERTS_LEASE is another
-BEATS = 5  # of one's own, within which every living process has raised its counter
-FORGET_AFTER = 1000  # of one's own, after which the row of a process that is gone is deleted
+LEASE = 15  # seconds after which others take over from a process that died; settings.ALERTS_LEASE overrides it
+BEATS = 5  # raises of one's own counter in which another's must have changed, if its process lives
+FORGET_AFTER = 1000  # raises of one's own counter after which the row of a dead process is deleted
 
 
 class Beat:
@@ -32,7 +39,8 @@ class Beat:
     def __init__(self) -> None:
         self.name = secrets.token_hex(6)
         self._beats = 0
-        self._seen: dict[str, tuple[int | None, int]] = {}  # another's counter, and one's own when it was seen first
+        # By name: the counter as it was last seen, and our own at the first time that it was seen so.
+        self._seen: dict[str, tuple[int | None, int]] = {}
         self._thread = daemon("holder", self._run)
         self._starting = threading.Lock()
 
@@ -58,7 +66,10 @@ class Beat:
             self._seen = {name: seen for name, seen in self._seen.items() if name not in old}
 
     def gone(self, names: Iterable[str]) -> set[str]:
-        """Those whose counter has stood still for long enough. One without a counter counts from now on."""
+        """The processes of these that are dead, as far as this one has seen.
+
+        One that has no counter in the table is watched from now on.
+        """
         since = {name: self._seen.setdefault(name, (None, self._beats))[1] for name in names if name != self.name}
         return {name for name, first in since.items() if self._beats - first >= BEATS}
 
@@ -67,20 +78,20 @@ class Beat:
             try:
                 check_connection()
                 self.beat()
-            except Exception as error:  # noqa: BLE001 - while this lasts, this process frees nobody's
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is tried again
                 log.warning("holder.beat_failed", error=type(error).__name__)
                 close_connections()
             sleep(float(getattr(settings, "ALERTS_LEASE", LEASE)) / (BEATS + 1))
 
 
 def token() -> str:
-    """A new one for what is claimed now, in the name of this process, which says from now on that it lives."""
+    """A new token with which to claim rows for this process. From then on its counter is raised."""
     _mine.start()
     return f"{_mine.name}-{secrets.token_hex(8)}"
 
 
 def abandoned(tokens: Collection[str]) -> list[str]:
-    """Those of these tokens whose processes are gone, as far as this one has seen."""
+    """Which of these tokens belong to processes that are dead, as far as this one has seen."""
     if not tokens:
         return []
     _mine.start()

@@ -1,4 +1,4 @@
-"""Tells a service outside, once a minute, that nothing is overdue: it raises the alarm when that stays away.
+"""Calls HEARTBEAT_URL once a minute while nothing is overdue; a service outside raises the alarm when no call comes.
 
 For services such as https://healthchecks.io/docs/monitoring_cron_jobs/: this machine may be gone, and cannot say so.
 """
@@ -32,7 +32,7 @@ def loops() -> Iterator[Loop]:
 
 
 class Ping:
-    """Asks for a URL while a worker lives and nothing is overdue. The URL is a secret: no log has it."""
+    """Calls the URL while a worker lives and nothing is overdue. The URL is a secret, and never logged."""
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class Ping:
         return 1.0
 
     def _ask(self) -> str:
-        """What went wrong, or nothing."""
+        """Call the URL; what went wrong, or ""."""
         try:
             # Of the answer only the status is read, however much follows it.
             with requests.get(self._url, timeout=TIMEOUT, headers=_HEADERS, stream=True) as answer:
@@ -67,7 +67,7 @@ class Ping:
             return type(error).__name__
 
     def _note(self, trouble: str) -> None:
-        """Log a change, not a state."""
+        """Log when it begins to fail, fails otherwise, or works again."""
         if trouble == self._trouble:
             return
         if trouble:

@@ -28,11 +28,11 @@ from alerts_runtime.redaction.loggers import get_logger
 
 log = get_logger(__name__)
 
-DATABASE_SILENT = 3.0  # seconds after which it counts as away; a probe waits for no more than ten
-REMEMBER_MIGRATIONS = 60.0  # seconds; to look costs a query and all migrations' files
+DATABASE_SILENT = 3.0  # seconds without an answer after which it counts as away; probes give up after about ten
+REMEMBER_MIGRATIONS = 60.0  # seconds; each look reads all files of migrations and makes a query
 PLAIN = "text/plain; charset=utf-8"
 AWAY = (DatabaseError, InterfaceError)
-# A proxy speaks for somebody else: https://developer.mozilla.org/docs/Web/HTTP/Reference/Headers/X-Forwarded-For
+# Headers by which a proxy says that it speaks for another machine: https://developer.mozilla.org/docs/Web/HTTP/Reference/Headers/X-Forwarded-For
 PASSED_ON = ("forwarded", "x-real-ip", "via", "true-client-ip", "cf-connecting-ip")
 
 

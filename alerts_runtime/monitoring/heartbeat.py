@@ -40,7 +40,7 @@ def last_beat() -> datetime | None:
 
 
 def silent(loop: str, now: datetime, within: timedelta) -> timedelta | None:
-    """Since when no thread of a loop made progress in any worker that lives; None: none of them has said so."""
+    """How long ago a thread of this loop last made progress, in any worker that lives; None: no such worker runs it."""
     rows = WorkerHeartbeat.objects.filter(beat_at__gte=now - within).values_list("loops", "beat_at")
     found = [timedelta(seconds=float(loops[loop])) + (now - at) for loops, at in rows if loop in loops]
     return min(found, default=None)
@@ -52,7 +52,7 @@ def hung(now: datetime, within: timedelta) -> int:
 
 
 def forget(worker_id: str) -> None:
-    """Takes leave of a worker that has stopped in good order."""
+    """Delete the row of a worker that has stopped in good order."""
     WorkerHeartbeat.objects.filter(id=worker_id).delete()
 
 

@@ -1,4 +1,4 @@
-"""Notices, from the web process, that nobody works: a 200 to Stripe must never hide that."""
+"""Notices in the web process that no worker does the work, which Stripe, answered with 200, would never notice."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from alerts_runtime.redaction.loggers import get_logger
 log = get_logger(__name__)
 
 LOOK_EVERY = 60.0  # seconds, in each process
-SAY_EVERY = timedelta(minutes=15)  # on one site, whichever process notices
+SAY_EVERY = timedelta(minutes=15)  # for all processes of a site together
 BEAT_WITHIN = timedelta(seconds=60)
 LATE_AFTER = timedelta(seconds=60)
 STUCK_AFTER = timedelta(minutes=5)
-SILENT_AFTER = timedelta(minutes=2)  # of every thread of a loop while work waits for it: none is left
+SILENT_AFTER = timedelta(minutes=2)  # without progress in any thread of a loop while work waits for it
 
 
 class Verdict(StrEnum):
-    """What the heartbeat and the oldest thing that waits say together."""
+    """How the work goes on, by the last heartbeat and by how long the oldest work has waited."""
 
     OK = "ok"  # a worker lives and nothing waits for long
     IDLE = "idle"  # no worker lives, and nothing waits for long
@@ -43,13 +43,17 @@ class Finding:
     verdict: Verdict
     last_beat: datetime | None
     oldest_due: datetime | None
-    loop: str  # the one that it waits for
+    loop: str  # the loop for which the oldest work waits
 
 
 def judge(
     last_beat: datetime | None, oldest_due: datetime | None, now: datetime, silent: timedelta | None = None
 ) -> Verdict:
-    """Whether anybody works. `silent`: since when no thread of what it waits for made progress; None: unknown. Pure."""
+    """How the work goes on. Pure.
+
+    `last_beat`: when any worker last said that it lives. `oldest_due`: since when the oldest work waits. `silent`: how
+    long ago the loop for which it waits last made progress; None when that is not known.
+    """
     alive = last_beat is not None and now - last_beat <= BEAT_WITHIN
     if oldest_due is None or now - oldest_due <= LATE_AFTER:
         return Verdict.OK if alive else Verdict.IDLE
@@ -60,7 +64,7 @@ def judge(
 
 
 def inspect(now: datetime) -> Finding:
-    """Asks the database. Raises what it raises."""
+    """How the work goes on now. Raises what the database raises."""
     due, name = min(background.waiting(now), default=(None, ""))
     beat = heartbeat.last_beat()
     silent = heartbeat.silent(name, now, BEAT_WITHIN) if due else None
@@ -68,14 +72,14 @@ def inspect(now: datetime) -> Finding:
 
 
 def may_say(now: datetime, what: str = "nobody works", every: timedelta | None = SAY_EVERY) -> bool:
-    """Take this quarter of an hour's one warning, in one statement: of many processes only one gets it.
+    """Whether the caller is the one to say `what` now: of all processes one gets True, once in `every`.
 
-    `every` None: it is said once and never again.
+    `every` None: once for all time. One statement decides.
     """
     table, moment = connection.ops.quote_name(Said._meta.db_table), connection.ops.adapt_datetimefield_value
     again, values = "NOTHING", [what, moment(now)]
     if every is not None:
-        # So far in the future: the clock has been set back since.
+        # A time in the future: this machine's clock was set back since.
         again = f"UPDATE SET at = excluded.at WHERE {table}.at <= %s OR {table}.at > %s"
         values += [moment(now - every), moment(now + every)]
     with connection.cursor() as cursor:
@@ -87,7 +91,7 @@ def may_say(now: datetime, what: str = "nobody works", every: timedelta | None =
 
 
 def has_said(beginning: str) -> bool:
-    """Whether anything has been said that begins so."""
+    """Whether `may_say` was ever granted for something that begins with this text."""
     return Said.objects.filter(what__startswith=beginning).exists()
 
 
@@ -99,7 +103,10 @@ class Watchdog:
         self._look_at = 0.0
 
     def look(self, clock: float | None = None) -> threading.Thread | None:
-        """Starts a look off the caller's thread if one is due; `clock` is time.monotonic()'s. Never raises."""
+        """Look from a thread of its own, unless this process has looked within LOOK_EVERY seconds. Never raises.
+
+        `clock`: time.monotonic(). Returns the thread, for tests.
+        """
         clock = time.monotonic() if clock is None else clock
         with self._lock:
             if clock < self._look_at:

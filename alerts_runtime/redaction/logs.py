@@ -1,4 +1,4 @@
-"""Structured logs: one line an event, JSON in production, readable on a terminal. Every value is redacted.
+"""LOGGING for this repository's site: JSON in production, readable on a terminal. Every value is redacted.
 
 So is what Python would write to stderr by itself: warnings, exceptions that nobody caught, log lines that failed.
 """
@@ -23,7 +23,10 @@ log = get_logger(__name__)
 
 
 def logging_config(*, json: bool, level: str) -> dict[str, Any]:
-    """Django's LOGGING: structlog's and the standard library's records through one formatter."""
+    """A value for Django's LOGGING. Records of structlog and of the standard library go through one formatter.
+
+    `json`: one object a line, else text. `level`: the least level that is written, such as "INFO".
+    """
     shared = [*MADE_READABLE, redact_processor]  # also for loggers of the site's own
     structlog.configure(
         processors=[
@@ -92,7 +95,7 @@ _TRACEBACKS = ("exception", "stack")
 
 
 def hear_python() -> None:
-    """Let what Python writes to stderr by itself be logged, and so redacted. A hook of the site's own is left alone."""
+    """Have what Python writes to stderr by itself logged instead, redacted. Hooks of the site's own are left alone."""
     logging.captureWarnings(True)
     if sys.excepthook is sys.__excepthook__:
         sys.excepthook = _uncaught

@@ -1,4 +1,4 @@
-"""Personal data that a form gives away: telephone numbers, IBANs, national ids, email addresses. Pure."""
+"""Personal data that can be told by its form: telephone numbers, IBANs, national ids, email addresses. Pure."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _IBAN = re.compile(
 )
 
 
-# The fewest digits that any of them has, near each other: most texts hold none, and are spared the patterns.
+# Six digits near each other, which each of them has: most texts do not, and skip the slower patterns.
 _DIGITS = re.compile(r"[0-9](?:[ \u00a0.()/-]{0,2}[0-9]){5}")
 
 
@@ -43,7 +43,7 @@ def hide_personal(text: str) -> str:
 
 
 def _hide_iban(found: re.Match[str]) -> str:
-    """What has an IBAN's check digits; what follows one, such as the next word, may have been taken for its end."""
+    """Hide what has an IBAN's check digits, and keep words behind it that the pattern took for its end."""
     groups = re.split(r"[ \u00a0]", found[0])
     for end in range(len(groups), 0, -1):
         if _is_iban("".join(groups[:end])):

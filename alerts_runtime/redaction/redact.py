@@ -67,7 +67,9 @@ def _redact(text: str, limit: int | None) -> str:
 
 
 def redact_value(value: Any, name: str = "") -> Any:
-    """The same for a value of a log line or of JSON: texts within it, and whatever its name says is secret."""
+    """A value of a log line or of JSON with every text in it redacted; where `name` (its key) is that of a secret,
+    all of it.
+    """
     if isinstance(value, str):
         return SECRET if value and SECRET_NAME.search(name) else redact(value)
     if isinstance(value, Mapping):
@@ -80,7 +82,7 @@ def redact_value(value: Any, name: str = "") -> Any:
 
 
 def redact_processor(_logger: Any, _method: str, event_dict: MutableMapping[str, Any]) -> dict[str, Any]:
-    """structlog's processor: every value of a log line. Comes after exceptions were made text."""
+    """structlog's processor that redacts every value of a line. Comes after exceptions were made text."""
     return {key: redact_value(value, key) for key, value in event_dict.items()}
 
 
@@ -137,7 +139,7 @@ def _environment(name: str) -> str:
 
 
 def _settle(text: str) -> str:
-    """Goes on until nothing changes: what one pass takes out can lay bare what another looks for."""
+    """Apply the rules until nothing changes: taking out one secret can make another visible to them."""
     for _ in range(8):
         redacted = rules.apply(_hide_literals(text))
         if redacted == text:
@@ -174,7 +176,7 @@ def _shorten(body: str, already_cut: int, limit: int) -> tuple[str, int]:
 
 
 def _cut(text: str, length: int) -> str:
-    """Cuts between words where it can, never in a number or a mark: half of one would be taken for something else."""
+    """Cut between words where possible; never within a number or a mark, whose half would look like something else."""
     if space := re.search(r"\s\S{0,80}\Z", text[: length + 1]):
         return text[: space.start()].rstrip()
     return re.sub(r"\[[a-z]{0,8}\Z", "", text[:length].rstrip("0123456789 ()./+-"))

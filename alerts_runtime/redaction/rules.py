@@ -128,12 +128,12 @@ _PLAIN = re.compile(
 
 
 def is_plain(text: str) -> bool:
-    """Whether no pattern can find anything in it; False when that is not certain."""
+    """True when certainly no rule applies to this text: a quick test for most values of log lines."""
     return _PLAIN.fullmatch(text) is not None
 
 
 def apply(text: str) -> str:
-    """One pass of the whole table."""
+    """The text after one pass of all rules."""
     lower = text.lower()
     if any(word in lower for word in (*_OF_NAMES, *_OF_SHORT_NAMES)):
         text = _ASSIGNED.sub(_hide_assigned, text)

@@ -1,4 +1,4 @@
-"""The forms of tokens that say themselves whose they are. Pure.
+"""Tokens that can be told by their form, such as sk_live_... and whsec_... Pure.
 
 Most are detect-secrets' published patterns (https://github.com/Yelp/detect-secrets). Those are of whole tokens, since a
 scanner of code must not cry wolf; what is redacted may be cut or misquoted, so a known prefix is enough here.

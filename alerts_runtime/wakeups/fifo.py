@@ -25,7 +25,7 @@ _own: set[str] = set()
 
 
 def send(database: Path, topic: str) -> None:
-    """Tell every other process that listens; one that does not read is passed over. Raises OSError."""
+    """Tell every other process that listens beside this database; one that does not read misses it. Raises OSError."""
     prefix = f"{database.name}{MARK}"
     for name in os.listdir(database.parent):  # noqa: PTH208 - half the time of Path.iterdir
         if name.startswith(prefix) and name not in _own:
@@ -34,7 +34,10 @@ def send(database: Path, topic: str) -> None:
 
 @contextlib.contextmanager
 def hearing(database: Path) -> Iterator[Callable[[float], set[str]]]:
-    """Gives what waits so many seconds for topics that others send. It raises OSError, as when the pipe is gone."""
+    """Within, a function that waits so many seconds and returns the topics that other processes have sent.
+
+    It raises OSError when the pipe is gone.
+    """
     pipe = database.with_name(f"{database.name}{MARK}{os.getpid()}-{secrets.token_hex(4)}")
     os.mkfifo(pipe, OWNER)
     _own.add(pipe.name)
@@ -59,7 +62,7 @@ def hearing(database: Path) -> Iterator[Callable[[float], set[str]]]:
 def _write(pipe: Path, topic: str) -> None:
     try:
         if not stat.S_ISFIFO(pipe.lstat().st_mode):
-            return  # nothing of ours
+            return  # a file of somebody else's
         writer = os.open(pipe, os.O_WRONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
     except FileNotFoundError:
         return
@@ -71,7 +74,7 @@ def _write(pipe: Path, topic: str) -> None:
                 pipe.unlink()
         return
     try:
-        if stat.S_ISFIFO(os.fstat(writer).st_mode):  # nor has it been replaced meanwhile
+        if stat.S_ISFIFO(os.fstat(writer).st_mode):  # it may have been replaced since
             with contextlib.suppress(BlockingIOError):  # it is full of wake-ups already
                 os.write(writer, f"{topic}\n".encode())
     finally:

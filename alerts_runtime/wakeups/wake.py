@@ -1,9 +1,20 @@
-"""Wake-ups: hints that there is work. Losing every one of them costs a second, never a message: loops also poll.
+"""Wake-ups tell loops that there is work. They may all be lost: loops look for themselves once a second.
 
 `wake` reaches the loops of this process at once, and those of every other process by NOTIFY on PostgreSQL and by named
-pipes on SQLite. Where an engine does the work, it is told instead.
+pipes on SQLite. Where an engine does the work, the engine is asked instead.
 
-A wake-up wakes one of the threads that wait for its topic; whoever finds more than it can do wakes the next.
+A wake-up wakes one of the threads that wait for its topic. A thread that finds more work than it can take wakes
+another.
+
+Two limits keep a storm of events cheap. An example, in milliseconds, of a process A that stores events at 0, 5 and 15,
+and of a worker in process B:
+
+    0   A sends a wake-up                     B wakes, and finds the first event
+    5   A stores another: none is sent, since GAP (20) has not passed
+    15  A stores another: the same
+    25  B wakes by itself, ECHO (25) after what it heard, and finds the other two
+
+So A sends at most 50 messages a second, and B never misses what a message stood for: ECHO is longer than GAP.
 """
 
 from __future__ import annotations
@@ -25,9 +36,9 @@ from alerts_runtime.wakeups import fifo
 log = get_logger(__name__)
 
 CHANNEL = "alerts_wake"
-GAP = 0.02  # seconds; one message may stand for all that this process sends to others within them
-ECHO = 0.025  # seconds after which a listener repeats what it heard, for what else the message stood for
-LISTEN_FOR = 0.25  # seconds in which a listener notices that it is to stop
+GAP = 0.02  # seconds; within them one message to other processes stands for all of its topic
+ECHO = 0.025  # seconds after which whoever heard a message looks once more; longer than GAP
+LISTEN_FOR = 0.25  # seconds; how long a listener takes to notice that it is to stop
 PAUSES = (0.1, 0.5, 1.0, 2.0, 5.0)  # before connecting again
 
 Hear = Callable[[float], set[str]]  # waits so many seconds for topics
@@ -38,7 +49,7 @@ _instead: list[Callable[[str], bool]] = []
 
 
 class Waker:
-    """What one thread waits on: a wake-up of any of its topics, also one that came before it began to wait."""
+    """What a thread waits on for wake-ups of its topics. One that comes before `wait` is called ends that at once."""
 
     def __init__(self, *topics: str) -> None:
         self._event = threading.Event()
@@ -48,7 +59,7 @@ class Waker:
                 _wakers[topic].add(self)
 
     def wait(self, timeout: float) -> bool:
-        """Waits at most so many seconds; True when it was woken."""
+        """Wait at most `timeout` seconds; True when it was woken."""
         self._waits = True
         woken = self._event.wait(timeout)
         self._waits = False
@@ -60,12 +71,15 @@ class Waker:
 
     @property
     def is_idle(self) -> bool:
-        """Waiting, and not woken yet."""
+        """Whether its thread is waiting, and was not woken yet."""
         return self._waits and not self._event.is_set()
 
 
 def wake(topic: str) -> None:
-    """Wakes whoever waits for this topic, in any process, as soon as what it is about is committed. Never raises."""
+    """Wake a thread that waits for this topic, in this and in every other process. Never raises.
+
+    Within a transaction that happens after its commit.
+    """
     if connection.in_atomic_block:
         connection.on_commit(lambda: _wake_now(topic), robust=True)
     else:
@@ -73,26 +87,28 @@ def wake(topic: str) -> None:
 
 
 def instead(tell: Callable[[str], bool]) -> None:
-    """Where `tell` takes a topic (returns True), it reaches the other processes, and nothing else is sent to them."""
+    """Have `tell` asked before anything is sent to other processes: when it returns True, it has told the engine that
+    does the work there, and nothing is sent.
+    """
     if tell not in _instead:
         _instead.append(tell)
 
 
 def wake_here(topic: str, *, only_idle: bool = False) -> None:
-    """The same for this process alone, at once, and without the database: for threads that must not connect.
+    """Wake a thread of this process alone, at once and without the database: for threads that must not connect to it.
 
-    `only_idle`: whoever is at work looks again anyway.
+    `only_idle`: when all of them are at work wake none, since they look again by themselves.
     """
     with _lock:
         wakers = list(_wakers.get(topic, ()))
-    # Without one that waits, all: any of them may have looked just before there was something to see.
+    # When all are at work wake all: each may have looked for work just before this came.
     idle = [waker for waker in wakers if waker.is_idle]
     for waker in idle[:1] or ([] if only_idle else wakers):
         waker.set()
 
 
 def listen(stop: threading.Event) -> None:
-    """Passes on the wake-ups of other processes until `stop` is set. Runs in a thread of its own."""
+    """Pass on the wake-ups of other processes until `stop` is set. Runs in a thread of its own."""
     failures = 0
     while not stop.is_set():
         began = time.monotonic()
@@ -101,7 +117,7 @@ def listen(stop: threading.Event) -> None:
             if hearing is None:
                 return
             with hearing as hear:
-                _wake_all_here()  # for what was missed before
+                _wake_all_here()  # something may have come before this began to listen
                 _pass_on(hear, stop)
         except Exception as error:  # noqa: BLE001 - whatever it is, trying again is all that can be done
             failures = failures + 1 if time.monotonic() - began < max(PAUSES) else 1
@@ -153,7 +169,7 @@ def _wake_now(topic: str) -> None:
     if _may_send(topic):
         try:
             _send(topic)
-        except Exception:  # a hint; whatever is wrong, the caller's work is already stored
+        except Exception:  # the caller's work is stored, and others find it within a second
             log.warning("wakeup.not_sent", topic=topic, exc_info=True)
 
 

@@ -29,9 +29,9 @@ from alerts_runtime.worker.turns import together
 
 log = get_logger(__name__)
 
-BEAT_EVERY = 5.0  # each beat is a commit
+BEAT_EVERY = 5.0  # seconds
 RESTART = 75  # the exit code that asks a supervisor for another worker; EX_TEMPFAIL of sysexits.h
-CLOSE_WITHIN = 5.0  # seconds that handing back gets even when running steps used up the time to stop
+CLOSE_WITHIN = 5.0  # seconds to give back what is in progress, when running steps have used up the time to stop
 
 
 class Worker:
@@ -52,14 +52,15 @@ class Worker:
         self._progress: dict[tuple[str, int], float] = {}
         self._threads: list[threading.Thread] = []
         self._slots: dict[threading.Thread, tuple[Loop, int, wake.Waker]] = {}
-        self._lost: dict[threading.Thread, str] = {}  # those that hang, and the name of their loop
+        self._lost: dict[threading.Thread, str] = {}  # threads that hang, and the name of their loop
         self._replacing = threading.Lock()
         self._code = 0
 
     def run(self) -> int:
-        """Works until SIGTERM or SIGINT. 0: stopped in good order. 1: a second signal cut that short.
+        """Work until SIGTERM or SIGINT; returns the process's exit code.
 
-        75 (RESTART): so many of its threads hang that it has to be started again.
+        0: it stopped in good order. 1: a second signal cut that short. 75 (RESTART): so many of its threads hang that
+        it has to be started again.
         """
         before = self._catch_signals()
         threads.on_write_off(self._replace)
@@ -74,12 +75,12 @@ class Worker:
 
     @property
     def connections(self) -> int:
-        """How many it has to the database when all of its threads are at work."""
+        """The number of database connections when all of its threads are at work."""
         listens = connection.vendor == "postgresql" and not hints.in_use()
         return sum(loop.threads for loop in self.loops) + 1 + listens  # one for the heartbeat
 
     def stop(self) -> None:
-        """What SIGTERM does; from any thread."""
+        """Do what SIGTERM does; from any thread."""
         self._signals.put(signal.SIGTERM)
 
     def _catch_signals(self) -> dict[int, Any]:
@@ -113,7 +114,7 @@ class Worker:
         return thread
 
     def _replace(self, hung: threading.Thread) -> None:
-        """For a thread that was written off. When more hang than their loop has, the process starts anew instead."""
+        """Start another thread in the place of one that hangs. When more hang than the loop has, end with RESTART."""
         with self._replacing:
             if self._stopping.is_set() or (slot := self._slots.pop(hung, None)) is None:
                 return
@@ -141,7 +142,7 @@ class Worker:
                 check_connection()
                 wait = float(loop.step())
                 failures = 0
-            except BaseException:  # SystemExit in a handler must not end the thread either
+            except BaseException:  # even SystemExit of a handler must not end the thread
                 failures += 1
                 wait = pause_after(failures)
                 log.exception("loop.failed", loop=loop.name, retry_in=wait)
@@ -149,7 +150,7 @@ class Worker:
                 self._stopping.wait(wait)  # not the waker: wake-ups must not hurry a loop that fails
                 continue
             if threads.is_written_off():
-                break  # the place is another's by now
+                break  # another thread has its place by now
             self._progress[loop.name, number] = time.monotonic()
             if wait > 0:
                 waker.wait(min(wait, LONGEST_WAIT))
@@ -223,7 +224,7 @@ class Worker:
 
 
 def _waited_for(running: Iterable[threading.Thread]) -> list[threading.Thread]:
-    """Those that have not ended, without those that hang."""
+    """The threads that have not ended, without those that are known to hang."""
     lost = threads.hung()
     return [thread for thread in running if thread.is_alive() and thread not in lost]
 
@@ -231,7 +232,7 @@ def _waited_for(running: Iterable[threading.Thread]) -> list[threading.Thread]:
 def _close(close: Callable[[float], None], name: str, within: float) -> None:
     try:
         close(within)
-    except Exception:  # leases run out by themselves
+    except Exception:  # others take over what this worker has, once its lease ends
         log.exception("loop.not_handed_back", loop=name)
     finally:
         close_connections()

@@ -1,7 +1,7 @@
-"""The loops of a pool take turns at its threads: which has its next step, and when.
+"""Lets the loops of a pool take turns at its threads: which loop has its next step, and when.
 
-One question names those that have something due; who is not named, not woken and not busy has no step, and costs
-nothing. A loop is never in two threads at once, and the trouble of one is its own.
+Once a second one query names the loops that have something due. A loop that is not named, not woken and not busy gets
+no step, and costs nothing. No loop is in two threads at once, and one that fails delays none of the others.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ class Turns:
         self.pool = pool
         self.loops = {loop.name: loop for loop in loops}
         self._lock = threading.Lock()
-        self._due: dict[str, float] = {}  # since or from when (monotonic). Who is not in it waits to be named or woken
+        self._due: dict[str, float] = {}  # loops that are to have a step, and from when (time.monotonic)
         self._at_work: set[str] = set()
-        self._woken: set[str] = set()  # while at work
+        self._woken: set[str] = set()  # while they were at work: they get another step after it
         self._failures: dict[str, int] = {}
-        self._not_before: dict[str, float] = {}  # of those that failed
+        self._not_before: dict[str, float] = {}  # loops that failed, and until when they are left alone
         self._look_at = 0.0
         self._progress = dict.fromkeys(self.loops, time.monotonic())
-        self._bells = [  # kept, for who can be woken is known by weak references
+        self._bells = [  # kept here, since `wake` has only weak references to them
             Bell(loop.topic or name, partial(self._wake, name))
             for name, loop in self.loops.items()
             if loop.topic is not None
@@ -48,7 +48,10 @@ class Turns:
         return Loop(self.pool.name, self.step, threads=threads, close=self.close)
 
     def step(self) -> float:
-        """One turn; seconds until the next at the latest. Raises when the database is away."""
+        """One step of whichever loop has waited longest; returns the seconds until the next at the latest.
+
+        Raises when the database is away.
+        """
         if self._may_look():
             self._look()
         name, wait = self._take()
@@ -58,7 +61,7 @@ class Turns:
         try:
             wait = float(loop.step())
             self._done(loop, wait, busy=loop.busy is not None and loop.busy())
-        except BaseException:  # SystemExit of one must not end the others' thread
+        except BaseException:  # even SystemExit: the thread is also that of the other loops
             pause = self._failed(loop)
             close_connections()
             if not database_answers():
@@ -72,7 +75,7 @@ class Turns:
         return {name: round(now - at, 1) for name, at in list(self._progress.items())}
 
     def close(self, within: float) -> None:
-        """Let all hand back what is in flight, at the same time: none uses up what others need."""
+        """Let all loops give back what they have in progress, side by side: none uses up the others' time."""
         end = time.monotonic() + within
         left = [loop for loop in self.loops.values() if loop.close]
         while left:
@@ -98,7 +101,7 @@ class Turns:
             self._wake(name)
 
     def _take(self) -> tuple[str, float]:
-        """Whose turn it is, or nobody's and the seconds until it is somebody's."""
+        """The loop whose turn it is; or none, and the seconds until it is some loop's turn."""
         with self._lock:
             now = time.monotonic()
             at, name = min(
@@ -123,7 +126,7 @@ class Turns:
                 self._due[loop.name] = now + min(wait, LONGEST_WAIT)
 
     def _failed(self, loop: Loop) -> float:
-        """It is left alone for so many seconds, whoever wakes it."""
+        """How many seconds it is left alone now, whoever wakes it."""
         with self._lock:
             times = self._failures[loop.name] = self._failures.get(loop.name, 0) + 1
             pause = pause_after(times)
@@ -143,7 +146,7 @@ class Turns:
 
 
 class Bell(wake.Waker):
-    """Hears a topic for a loop that has no thread of its own to wait in."""
+    """Receives the wake-ups for a loop that has no thread of its own to wait in."""
 
     def __init__(self, topic: str, ring: partial[None]) -> None:
         self._ring = ring
@@ -167,7 +170,7 @@ def together(loops: Iterable[Loop]) -> tuple[list[Loop], list[Turns]]:
 
 
 def _goes_on(loop: Loop) -> bool:
-    """Whether it has not handed back everything yet."""
+    """Give back what can be given back now; whether more is in progress."""
     try:
         if loop.close:
             loop.close(0)

@@ -1,4 +1,4 @@
-"""What every channel is: one verb, abilities as flags, and errors that have been classified and redacted."""
+"""The base class of channels, the ways to reach people: one method to write, and what it can do as attributes."""
 
 from __future__ import annotations
 
@@ -21,44 +21,64 @@ log = get_logger(__name__)
 
 DEFAULT_TIMEOUT = 10.0  # seconds for one answer
 DETAIL_LIMIT = 300
-CLOCKS = timedelta(minutes=5)  # by which a provider's clock and ours may differ
-SHORTEST_PATH = 8  # a shorter one is no secret, and would be found in ordinary words
+CLOCKS = timedelta(minutes=5)  # by how much a provider's clock and ours may differ
+SHORTEST_PATH = 8  # characters; a shorter path of a URL is no secret, and would be found in ordinary words
 
 
 class Channel(ABC):
-    """A way to reach people. Instances hold no state of a send, so threads may share one."""
+    """A way to reach people. A site's own is a subclass with `send`, named by its dotted path in CHANNELS.
 
-    kind: ClassVar[str]
+        class Pager(Channel):
+            kind = "pager"
+            SETTINGS = {"token": "PAGER_TOKEN"}  # read from Django's settings
+            REQUIRED = SECRETS = frozenset({"token"})
+
+            def send(self, address: str, message: Message) -> Receipt:
+                body = {"token": self.option("token"), "to": address, "text": headline(message)}
+                answer = requests.post("https://pager.example/send", json=body, timeout=self.timeout)
+                if answer.status_code >= 500:
+                    raise DeliveryError(Result.UNCERTAIN, f"http_{answer.status_code}", "the pager's server failed")
+                if not answer.ok:
+                    raise DeliveryError(Result.REJECTED, f"http_{answer.status_code}", answer.text)
+                return Receipt(provider_id=answer.json()["id"])
+
+        NOTIFIER = {"CHANNELS": {"pager": {"BACKEND": "shop.channels.Pager", "TO": ["4711"]}}, ...}
+
+    `send` must use timeouts and never retry by itself. Several threads may use one instance at the same time. The other
+    methods and attributes have defaults.
+    """
+
+    kind: ClassVar[str] = ""  # its name in the log
     SETTINGS: ClassVar[Mapping[str, str]] = {}  # option -> the Django setting it defaults to
     OPTIONS: ClassVar[frozenset[str]] = frozenset({"timeout"})  # further options, which have defaults
-    REQUIRED: ClassVar[frozenset[str]] = frozenset()  # without these it cannot send
-    SECRETS: ClassVar[frozenset[str]] = frozenset()  # their values are taken out of every error
-    WAITS: ClassVar[int] = 1  # how many answers a send may have to wait for, one after the other
+    REQUIRED: ClassVar[frozenset[str]] = frozenset()  # the options without which it cannot send
+    SECRETS: ClassVar[frozenset[str]] = frozenset()  # the options whose values are taken out of every error
+    WAITS: ClassVar[int] = 1  # how many answers a send may wait for, one after the other, each up to `timeout`
     can_edit: ClassVar[bool] = False  # news changes the first message in place
-    can_find: ClassVar[bool] = False  # the provider can be asked whether it took a message
-    can_fold: ClassVar[bool] = False  # several alerts make one message
-    # With `can_fold`: so many messages within that time go one by one first. None: whatever waits goes together.
+    can_find: ClassVar[bool] = False  # `search` can tell whether the provider took a message
+    can_fold: ClassVar[bool] = False  # several alerts that wait may be sent as one message
+    # With `can_fold`: so many messages within that time are sent one by one before that. None: all that wait together.
     HANDFUL: ClassVar[Window | None] = None
-    RATES: ClassVar[tuple[Window, ...]] = ()  # what its provider takes, or what a person can bear; LIMITS may say else
-    CRITICAL_RATES: ClassVar[tuple[Window, ...]] = ()  # beside them, for what is critical
+    RATES: ClassVar[tuple[Window, ...]] = ()  # how many messages in what time, unless LIMITS has RATES
+    CRITICAL_RATES: ClassVar[tuple[Window, ...]] = ()  # how many more, for critical alerts
     EXAMPLE: ClassVar[str] = ""  # how to write an address, as a sentence
-    RECIPIENTS: ClassVar[str] = ""  # the setting that a site may take the addresses from
-    STAND_IN: ClassVar[str] = ""  # whom its twin on the terminal tells while it has nobody
-    address_is_a_name: ClassVar[bool] = False  # it decides nothing, so the alias does
+    RECIPIENTS: ClassVar[str] = ""  # the setting from which a site may take the addresses
+    STAND_IN: ClassVar[str] = ""  # the address that its console twin shows while it has no recipients
+    address_is_a_name: ClassVar[bool] = False  # any text will do; left out, it is the alias
     wakes: ClassVar[bool] = True  # rings at night
     costs: ClassVar[bool] = False  # each message costs money
-    wants_html: ClassVar[bool] = True  # reads `Message.html`, which is not made otherwise
+    wants_html: ClassVar[bool] = True  # it uses `Message.html`; without that, html is not made
 
     def __init__(self, options: Mapping[str, object]) -> None:
         self.options = {name: value for name, value in options.items() if value not in (None, "")}
         self.timeout = float(str(self.options.get("timeout", DEFAULT_TIMEOUT)))
-        # Seconds that a send may take. Timeouts count from one byte to the next: a provider that trickles its answer
-        # would never reach them, so whoever calls gives up after this long.
+        # Seconds after which the caller gives a send up. `timeout` is the time without a byte, so a provider that sends
+        # its answer byte by byte would never reach it.
         self.deadline = self.timeout * self.WAITS
 
     @property
     def answered_by(self) -> str:
-        """How people can answer a message on one alert: by a short "code" in it, by a "link", or "" otherwise."""
+        """How people answer a message about an alert: by a short "code" or a "link" in it; "" when they cannot."""
         return ""
 
     def option(self, name: str, default: str = "") -> str:
@@ -71,33 +91,35 @@ class Channel(ABC):
 
     @classmethod
     def wrong_options(cls, options: Mapping[str, object]) -> Iterator[tuple[str, str, str]]:
-        """Of options that are set: which cannot work, why, and what to set. Pure but for imports; shows no value."""
+        """For `manage.py check`: options that are set and cannot work, each with why, and what to set.
+
+        Shows no value.
+        """
         yield from ()
 
     @classmethod
     def sends_nothing(cls, options: Mapping[str, object]) -> str:
-        """Why messages leave no machine with these options although nothing is missing, or "". Pure."""
+        """Why messages reach nobody with these options although none is missing, as with a test backend; or ""."""
         return ""
 
     @staticmethod
     def check_address(address: str) -> str | None:
-        """What is wrong with an address, in words, or None. Pure."""
+        """What is wrong with an address, in words for people, or None."""
         return None if address.strip() else "an address must not be empty"
 
     def words(self, message: Message) -> str:
-        """What of a message goes out here: its attempt keeps that. Pure."""
+        """The text of a message as it is sent here. It is kept with the attempt."""
         return message.text
 
     def deliver(self, address: str, message: Message) -> Receipt:
-        """Send. Raises DeliveryError and nothing else: no secret and no address is in it, and nothing chained to it."""
+        """Send a message; the worker calls this. Raises DeliveryError only, without secrets, addresses or a cause."""
         return self._answer(address, lambda: _receipt(self.send(address, printable_message(message))))
 
     def find(self, address: str, reference: str, since: datetime, thread: str = "") -> Receipt | None:
-        """The message with this reference if the provider took it; None if it did not, or will not say.
+        """Ask the provider for the message with this reference; None if it did not take it, or will not say.
 
-        `since` is aware: when the try began. `thread` is that of any earlier message to this address. Raises
-        DeliveryError with RETRY and nothing else: asking sends nothing, so nothing is uncertain, and a provider that
-        lets us send but not read must not keep a message from being sent.
+        `since`: when the try began, aware. `thread`: what `Receipt.thread` was for an earlier message to this address.
+        Raises DeliveryError with RETRY only: asking sends nothing, so nothing is uncertain.
         """
         try:
             return self._answer(address, lambda: self.search(address, reference, since - CLOCKS, thread))
@@ -108,10 +130,14 @@ class Channel(ABC):
 
     @abstractmethod
     def send(self, address: str, message: Message) -> Receipt:
-        """Hand the message to the provider. Raises DeliveryError; called through `deliver`."""
+        """Give the message to the provider. To be written by subclasses; called by `deliver`.
+
+        Returns a Receipt when the provider took it. Raises DeliveryError with RETRY when it surely did not and may
+        later, REJECTED when it never will, UNCERTAIN when nobody knows. Any other exception counts as UNCERTAIN.
+        """
 
     def search(self, address: str, reference: str, since: datetime, thread: str) -> Receipt | None:
-        """Ask the provider for a message; called through `find`. Channels with `can_find` override it."""
+        """Ask the provider for a message. To be written by channels with `can_find`; called by `find`."""
         return None
 
     def _answer(self, address: str, call: Callable[[], T]) -> T:
@@ -126,7 +152,8 @@ class Channel(ABC):
         except Exception as error:  # noqa: BLE001 - whatever a library raises, the row must get its outcome
             failure = DeliveryError(Result.UNCERTAIN, type(error).__name__, str(error))
             log.error("channel.raised", kind=self.kind, exception=self._clean(traceback.format_exc(), address))
-        # Outside the handlers: an exception of a library, which may hold a secret, must not be chained to this one.
+        # Raised here and not above, so that an exception of a library, which may have a secret in it, is not its
+        # context.
         raise DeliveryError(
             failure.result,
             failure.code,
@@ -144,7 +171,7 @@ class Channel(ABC):
         return redact(text, limit=limit)
 
     def _secrets(self) -> list[str]:
-        """Every form in which a secret option can turn up in a text, the longest first."""
+        """Every form in which the value of a secret option can stand in a text, the longest first."""
         forms = set()
         for value in (self.option(name) for name in self.SECRETS):
             forms |= {value, repr(value)[1:-1]}
@@ -154,7 +181,7 @@ class Channel(ABC):
 
 
 def _receipt(given: object) -> Receipt:
-    """A site's own channel may return anything: it has sent by then, so the message is not sent again for sure."""
+    """Refuse what is no Receipt, as a site's own channel may return: whether it was sent is not known then."""
     if isinstance(given, Receipt):
         return given
     raise DeliveryError(Result.UNCERTAIN, "no_receipt", "the channel returned no Receipt")

@@ -125,7 +125,16 @@ def resolve(alert: Alert, how: str, now: datetime) -> bool:
 
 
 def acknowledge(alert: Alert, by: str, now: datetime, until: datetime | None = None) -> bool:
-    """Somebody has it: updates and reminders wait until then."""
+    """Note that somebody takes care of an alert: updates, reminders and escalation wait until then.
+
+    Arguments:
+        alert: the notifier.models.Alert.
+        by: who, in words that people read.
+        now: the present, an aware datetime.
+        until: when that runs out, aware; left out, after NOTIFIER["ACKNOWLEDGE_FOR"] (8 hours).
+
+    Returns False when the alert is over.
+    """
     with transaction.atomic():
         if known := Alert.objects.select_for_update(of=("self",)).filter(pk=alert.pk).first():
             escalations.pause_ends(known, policy_now(now), now)

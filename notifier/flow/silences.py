@@ -31,7 +31,18 @@ def silence(
     now: datetime,
     start: datetime | None = None,
 ) -> Silence:
-    """Begin a silence. `match` is written as in ROUTES. Raises ValueError, in a sentence, for a bad one."""
+    """Begin a silence: messages about alerts that it matches wait until it ends.
+
+    Arguments:
+        match: which alerts, written as "match" in ROUTES: {"event": "invoice.*"}.
+        until: when it ends, an aware datetime.
+        author: who begins it, in words that people read.
+        comment: why.
+        now: the present, an aware datetime.
+        start: when it begins, aware; left out, now.
+
+    Returns its row. Raises ValueError, in a sentence for people, for a match or a time that cannot be used.
+    """
     row = Silence(
         matcher=dict(match), starts_at=start or now, ends_at=until, author=author, comment=comment, created_at=now
     )

@@ -1,4 +1,4 @@
-"""Tells receivers of failures, until it is certain that they were told."""
+"""Sends webhook_processing_error for failures, again and again until every receiver has taken it."""
 
 from __future__ import annotations
 
@@ -20,10 +20,9 @@ logger = get_logger(__name__)
 
 
 def announce(failure: Failure, error: BaseException, event: StripeEvent | None = None) -> None:
-    """Send webhook_processing_error for a failure that has been committed, and write down that it was heard.
+    """Send webhook_processing_error for a failure that is committed, and write down that receivers were called.
 
-    Who raises is called again later, and nobody else is: a receiver of somebody else's that is broken neither doubles
-    nor delays what the others do.
+    Only receivers that raised are called again later, so that one that is broken does not make others run twice.
     """
     row = failure.event
     event = event or _event(row)
@@ -52,7 +51,7 @@ def announce(failure: Failure, error: BaseException, event: StripeEvent | None =
 
 
 def _give_up(failure: Failure, receivers: Iterable[str]) -> None:
-    """Nobody calls them again, so people hear of it here; once, whichever worker finds it."""
+    """Tell the last resort that receivers are not called any more; once, whichever worker comes to it."""
     if not failures.begin_again(failure, timezone.now()):
         return
     row, names = failure.event, ", ".join(receivers) or "unknown, since its process died each time"
@@ -66,14 +65,15 @@ def _give_up(failure: Failure, receivers: Iterable[str]) -> None:
 
 
 def worker_lost(row: WebhookEvent, failure: Failure) -> None:
+    """Announce the failure of an event at which a worker died."""
     logger.error("event.worker_lost", event_id=row.event_id, event_type=row.type, attempt=row.attempt, state=row.state)
     announce(failure, WorkerLost(failure.message))
 
 
 def again(failure: Failure) -> None:
-    """For a failure whose announcement was lost with its process, or which a receiver could not take.
+    """Announce a failure again: its process died before, or a receiver raised.
 
-    Only the row remembers the exception.
+    Of its exception only the row is left.
     """
     if failure.announcements >= failures.MAX_ANNOUNCEMENTS:
         _give_up(failure, failure.unheard.split())
@@ -85,7 +85,7 @@ def again(failure: Failure) -> None:
 def _event(row: WebhookEvent) -> StripeEvent:
     try:
         return events.parse(row.body, row.endpoint)
-    except Exception:  # noqa: BLE001 - it could be read when it came, so people are told of it in any case
+    except Exception:  # noqa: BLE001 - an older version could read it; people are told of the failure in any case
         return StripeEvent(
             id=row.event_id,
             type=row.type,

@@ -1,4 +1,4 @@
-"""Events that are processed again or sooner, and those that go."""
+"""Has events processed again or sooner, and deletes old ones."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ State = WebhookEvent.State
 
 
 def rearm(row: WebhookEvent, now: datetime, *, include_processed: bool = False) -> bool:
-    """Process a dead or incomplete event (or a processed one) again, with all its attempts; False: it is neither."""
+    """Have a dead or incomplete event processed again, with all of its attempts; False when it is in another state.
+
+    `include_processed`: a processed one too.
+    """
     states = [State.DEAD, State.INCOMPLETE, *([State.PROCESSED] if include_processed else [])]
     again = WebhookEvent.objects.filter(pk=row.pk, state__in=states)
     return (
@@ -31,7 +34,7 @@ def rearm(row: WebhookEvent, now: datetime, *, include_processed: bool = False) 
 
 
 def hurry(row: WebhookEvent, now: datetime) -> bool:
-    """Make a planned retry due now; it counts as the attempt that it is. False: none is planned for later."""
+    """Make a planned retry due now; the count of attempts goes on. False when none is planned."""
     planned = WebhookEvent.objects.filter(
         pk=row.pk, state=State.PENDING, due_at__gt=now, attempts__gt=F("earlier_attempts")
     )
@@ -39,15 +42,15 @@ def hurry(row: WebhookEvent, now: datetime) -> bool:
 
 
 def bring_forward(by: timedelta, now: datetime) -> int:
-    """The clock was stepped back by so much: what is planned comes as much earlier."""
+    """Plan retries as much earlier as this machine's clock was set back; returns how many."""
     planned = WebhookEvent.objects.filter(state=State.PENDING, due_at__gt=now)
     return planned.update(due_at=brought_forward("due_at", by, now))
 
 
 def prune(before: datetime, *, dead: bool = False) -> tuple[int, int]:
-    """Delete a batch of the events received before then which are processed or ignored: how many, and their failures.
+    """Delete a batch of events that were received before then; returns how many, and how many failures of theirs.
 
-    With `dead` also those that were given up or are incomplete, which wait for a person.
+    Those that are processed or ignored; with `dead` also those that were given up or are incomplete.
     """
     states = [State.PROCESSED, State.IGNORED, *([State.DEAD, State.INCOMPLETE] if dead else [])]
     old = WebhookEvent.objects.filter(state__in=states, received_at__lt=before)

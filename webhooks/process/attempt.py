@@ -1,4 +1,4 @@
-"""One attempt at an event, from its claim to its end, and those that this process holds."""
+"""One attempt at an event, from its claim to its end, and those that are in progress in this process."""
 
 from __future__ import annotations
 
@@ -21,28 +21,28 @@ logger = get_logger(__name__)
 class Result(StrEnum):
     PROCESSED = "processed"
     FAILED = "failed"
-    BUSY = "busy"  # somebody else has it
-    UNKNOWN = "unknown"  # what became of it could not be written yet
+    BUSY = "busy"  # another worker has it
+    UNKNOWN = "unknown"  # its outcome could not be written yet
 
 
 @dataclass(slots=True, eq=False)
 class Attempt:
-    """One event that is ours; every later write asks for the token, which begins with our name (see holders).
+    """An event that this process has claimed. Every later write makes sure that the row still has its token.
 
-    `row.attempts` counts this attempt already. Those that were claimed together share a token, and their turn comes in
-    the order in which they were due.
+    `row.attempts` counts this attempt already. Events that were claimed together share a token (see
+    alerts_runtime.leasing.holders) and are worked on in the order in which they were due.
     """
 
     row: WebhookEvent
     token: str
     claimed_at: float = field(default_factory=lambda: monotonic())
-    thread: threading.Thread | None = None  # None: its turn has not come
+    thread: threading.Thread | None = None  # that runs its handlers; None: they have not begun
     began_at: float = 0.0
     sessions: Sessions | None = None  # while handlers run
     callbacks: Callbacks = field(default_factory=Callbacks)
     writes: bool = False  # its transaction has begun to write
     committed: bool = False
-    taken_away: bool = False  # it timed out: what its thread still says of it counts no more
+    taken_away: bool = False  # it timed out: what its thread does later is not used
     log: Any = None
 
     def __post_init__(self) -> None:
@@ -57,7 +57,11 @@ class Attempt:
 
 
 class InProgress:
-    """The attempts of this process: held from their claim until nothing of them runs any more."""
+    """The attempts of this process, from their claim until nothing of them runs any more.
+
+    An attempt that somebody else takes out (`take...`), since it timed out or the worker stops, is theirs to settle:
+    its own thread finds it gone and does nothing more.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -68,7 +72,7 @@ class InProgress:
             self._attempts.update(dict.fromkeys(attempts))
 
     def begin(self, attempt: Attempt) -> bool:
-        """Its turn has come, in this thread. False: it is held no more."""
+        """Note that its handlers begin, in this thread. False: somebody has taken it out."""
         with self._lock:
             if attempt not in self._attempts:
                 return False
@@ -77,10 +81,10 @@ class InProgress:
 
     def end(self, attempt: Attempt) -> None:
         with self._lock:
-            self._attempts.pop(attempt, None)  # not there: it has been taken
+            self._attempts.pop(attempt, None)  # it is not there when somebody has taken it out
 
     def take(self, which: Callable[[Attempt], bool]) -> list[Attempt]:
-        """Those of which that is so, each once: from now on nobody here holds them."""
+        """Take out those for which `which` is true, and return them. Nobody gets one twice."""
         with self._lock:
             taken = [one for one in self._attempts if which(one)]
             for attempt in taken:
@@ -88,11 +92,12 @@ class InProgress:
         return taken
 
     def take_waiting(self, seconds: float) -> list[Attempt]:
-        """Those whose turn has not come for so long: what runs before them in their thread takes its time."""
+        """Take out those that were claimed so long ago and have not begun: one before them in their thread is slow."""
         before = monotonic() - seconds
         return self.take(lambda one: one.thread is None and one.claimed_at <= before)
 
     def take_hung(self, timeout: timedelta) -> list[Attempt]:
+        """Take out those whose handlers began longer ago than this."""
         before = monotonic() - timeout.total_seconds()
         return self.take(lambda one: one.thread is not None and one.began_at <= before)
 

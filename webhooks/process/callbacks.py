@@ -1,4 +1,4 @@
-"""What handlers left to transaction.on_commit, and which of it did not run."""
+"""Watches the callbacks that handlers left to transaction.on_commit, to say which of them did not run."""
 
 from __future__ import annotations
 
@@ -12,19 +12,21 @@ from alerts_runtime.redaction.redact import redact
 
 
 class Callbacks:
-    """Those of one transaction. Django drops the rest when one raises."""
+    """The callbacks of one transaction. When one raises, Django does not run those after it."""
 
     def __init__(self) -> None:
         self._left: dict[int, str] = {}
 
     def watch(self, *own: Callable[[], Any]) -> None:
-        """Before the commit. What was registered with `robust=True` is logged by Django and stops nothing."""
+        """Begin to watch, before the commit. `own` are callbacks of ours, which are left out; so are those with
+        `robust=True`, whose errors Django logs and which stop no others.
+        """
         hooks: list[Any] = connection.run_on_commit
         if len(hooks) > len(own):
             connection.run_on_commit = [hook if hook[1] in own or hook[2] else self._watched(hook) for hook in hooks]
 
     def left(self) -> list[str]:
-        """By name: the one that raised, and those after it."""
+        """The names of those that did not run to their end: the one that raised, and those after it."""
         return list(self._left.values())
 
     def _watched(self, hook: Any) -> Any:

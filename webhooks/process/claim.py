@@ -1,6 +1,7 @@
-"""Who has an event. `due_at` is the only scheduler: see the model.
+"""Claims events that are due for this process, and gives them back.
 
-A claim is a statement of its own: inside the handlers' transaction it would fail them with it.
+A claim is a transaction of its own: within the handlers' it would fail them whenever two workers claim at once, above
+READ COMMITTED.
 """
 
 from __future__ import annotations
@@ -26,23 +27,23 @@ State = WebhookEvent.State
 
 
 def claim(now: datetime, most: int = 1) -> list[Attempt]:
-    """The events that have been due longest, in the order in which their turn comes."""
+    """Claim at most `most` events that are due, those that have been due longest, in their order."""
     if _has_no_row_locks() and not is_any_due(now):
-        return []  # to claim nothing would still take SQLite's one write lock
+        return []  # a claim takes SQLite's one write lock, even when it finds nothing
     token = holders.token()
     values = {"token": token, "now": connection.ops.adapt_datetimefield_value(now), "most": most}
     connection.ensure_connection()
     try:
         rows = until_serialized(lambda: select([WebhookEvent], statements.claim(), values))
-    except Exception:  # it may have been committed before the connection broke
+    except Exception:  # the claim may have been committed before the connection broke
         _free_later(WebhookEvent.objects.filter(state=State.PROCESSING, token=token), token)
         raise
     attempts = [Attempt(row, token) for (row,) in rows]
-    return _held(sorted(attempts, key=lambda one: turn(one.row)))
+    return _in_progress(sorted(attempts, key=lambda one: turn(one.row)))
 
 
 def turn(row: WebhookEvent) -> tuple[datetime | None, int]:
-    """By which those that were claimed together are ordered."""
+    """The sort key of events that were claimed together."""
     return row.due_at, row.pk
 
 
@@ -53,7 +54,7 @@ def is_any_due(now: datetime) -> bool:
 
 
 def claim_inline(pk: int) -> Attempt | None:
-    """This event, due or not, unless somebody has it or it is done."""
+    """Claim this event, due or not; None when somebody has it, or it is done."""
     row = WebhookEvent.objects.filter(pk=pk, state=State.PENDING).first()
     if row is None:
         return None
@@ -64,23 +65,23 @@ def claim_inline(pk: int) -> Attempt | None:
         return None
     for name, value in claimed.items():
         setattr(row, name, value)
-    return _held([Attempt(row, token)])[0]
+    return _in_progress([Attempt(row, token)])[0]
 
 
-def _held(attempts: list[Attempt]) -> list[Attempt]:
+def _in_progress(attempts: list[Attempt]) -> list[Attempt]:
     in_progress.add(attempts)
     return attempts
 
 
 def are_ours(attempts: Sequence[Attempt]) -> bool:
-    """Whether any of these still is, as far as has been committed."""
+    """Whether this process still has any of these."""
     return _rows(attempts).exists()
 
 
 def confirm(attempt: Attempt) -> bool:
-    """Inside the handlers' transaction: lock the row, so that it cannot be taken away while they run.
+    """Lock the row, within the handlers' transaction, so that nobody can take it while they run. False: it was taken.
 
-    PostgreSQL ends a transaction whose handler hangs, which frees the row.
+    PostgreSQL is told to end that transaction after HANDLER_TIMEOUT, so that a handler that hangs frees the row.
     https://www.postgresql.org/docs/current/runtime-config-client.html
     """
     limit = int(config().handler_timeout.total_seconds() * 1000)
@@ -90,15 +91,15 @@ def confirm(attempt: Attempt) -> bool:
 
 
 def hand_back(attempts: Sequence[Attempt]) -> int:
-    """Give these up at once, so that others may have them: the attempt does not count.
+    """Let others have these at once; returns how many. The attempt is not counted.
 
-    Without those whose handlers' transaction holds them locked.
+    Those whose rows are locked by the transaction of their handlers are left out.
     """
     return until_serialized(lambda: _free(_rows(attempts)))
 
 
 def give_back(attempts: Sequence[Attempt]) -> None:
-    """The same, at once or later: for as long as this process lives nobody else frees them."""
+    """`hand_back` now, or as soon as the database takes it: while this process lives nobody else would free them."""
     try:
         hand_back(attempts)
     except Exception:  # noqa: BLE001 - whatever the database says, it is tried again
@@ -125,7 +126,7 @@ def _rows(attempts: Sequence[Attempt]) -> QuerySet[WebhookEvent]:
 
 
 def _row_locks() -> AbstractContextManager[Any]:
-    """SQLite has no row locks, and a transaction there would take the one write lock just to look."""
+    """A transaction where there are row locks. SQLite has none, and would take its one write lock for a look."""
     return nullcontext() if _has_no_row_locks() else transaction.atomic()
 
 
@@ -134,5 +135,5 @@ def _has_no_row_locks() -> bool:
 
 
 def next_due() -> datetime | None:
-    """When the next pending event is due, or has been since."""
+    """When the next pending event is due; in the past when it is overdue, None when there is none."""
     return next(iter(column(WebhookEvent, "due_at", statements.next_due())), None)

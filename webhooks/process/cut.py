@@ -1,4 +1,4 @@
-"""Cuts the connections of another thread. Python cannot end a thread; this undoes what it has not committed."""
+"""Cuts the database connections of a thread that hangs: Python cannot end it, but so what it did is rolled back."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _RETURN_WITHIN = 1.0  # seconds that a thread gets to come back from a statement
 
 
 def take_away(attempt: Attempt, thread: threading.Thread) -> None:
-    """What runs it gets nothing more into a database, and what it has not committed is undone."""
+    """Keep the attempt's thread from writing to a database any more, and roll back what it has not committed."""
     attempt.taken_away = True
     watched = attempt.sessions
-    if watched and not watched.over:  # else its outcome is being written
+    if watched and not watched.over:  # when it is over, the outcome is being written
         watched.refuse()
         cut(watched.connections, thread, lambda: watched.over)
 
@@ -31,7 +31,7 @@ def take_away(attempt: Attempt, thread: threading.Thread) -> None:
 def cut(connections: Iterable[BaseDatabaseWrapper], thread: threading.Thread, is_over: Callable[[], bool]) -> None:
     """Cut the connections of another thread: what waits on one fails, and what is open on one is rolled back."""
     for connection in connections:
-        with contextlib.suppress(Exception):  # it has just been closed, or nothing can be done about it
+        with contextlib.suppress(Exception):  # it may have just been closed
             if connection.vendor == "postgresql":
                 _cut_wire(connection)
             elif connection.vendor == "sqlite":
@@ -39,7 +39,7 @@ def cut(connections: Iterable[BaseDatabaseWrapper], thread: threading.Thread, is
 
 
 def _cut_wire(connection: BaseDatabaseWrapper) -> None:
-    """Cancelled first: a server that is busy with a statement does not look whether anybody still waits for it."""
+    """Cancel its statement, then cut it: a server that is busy with a statement does not notice a cut."""
     with contextlib.suppress(Exception):  # no connection for it: the cut will be noticed later
         connection.connection.cancel_safe(timeout=_CANCEL_WITHIN)
     with socket.socket(fileno=os.dup(connection.connection.fileno())) as wire:
@@ -47,10 +47,10 @@ def _cut_wire(connection: BaseDatabaseWrapper) -> None:
 
 
 def _close_file(connection: BaseDatabaseWrapper, thread: threading.Thread, is_over: Callable[[], bool]) -> None:
-    """Rolled back and closed from here, or the one write lock would be kept for as long as the handler hangs.
+    """Roll back and close it from this thread: otherwise SQLite's write lock stays taken while the handler hangs.
 
-    Only while the thread is not in SQLite itself: two threads must not end one session. From there it is brought back
-    by an interrupt, and then closes it. https://www.sqlite.org/c3ref/interrupt.html
+    That is only safe while its own thread is not in SQLite; from there an interrupt brings that thread back first.
+    https://www.sqlite.org/c3ref/interrupt.html
     """
     session = connection.connection
     end = time.monotonic() + _INTERRUPT_FOR

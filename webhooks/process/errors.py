@@ -1,4 +1,4 @@
-"""An exception as facts, with what WEBHOOKS says of it: what heals by itself, and whether texts are kept."""
+"""An exception as facts, as WEBHOOKS wants it: with RETRY["TRANSIENT"], and with or without its texts (MESSAGES)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["LONG_MESSAGE_LIMIT", "MESSAGE_LIMIT", "ErrorFacts", "Where", "class_
 
 
 def judgement_of(error: BaseException, *, own_lock: bool = False) -> Judgement:
-    """What kind of failure it is, with the classes that this site says heal by themselves."""
+    """The kind of failure. `own_lock`: see webhooks.process.own_lock."""
     return judge(read(error, own_lock=own_lock), config().retry.transient)
 
 

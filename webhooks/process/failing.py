@@ -1,4 +1,4 @@
-"""When an attempt failed: rollback; the failure and the next attempt are committed; then processing_error is sent."""
+"""After a failed attempt: writes the failure and the next attempt, then sends webhook_processing_error."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from webhooks.process.own_lock import is_own_lock
 
 
 def failed(attempt: Attempt, error: BaseException) -> Result:
-    """Write it down and tell of it. What cannot be written is written later: nothing else remembers it."""
+    """Write the failure and announce it; called after the rollback. What cannot be written now is written later."""
     row, now = attempt.row, timezone.now()
     judgement = judgement_of(error, own_lock=attempt.writes and not attempt.committed and is_own_lock(error))
     facts = describe(error, attempt.duration_ms(), judgement)
@@ -30,7 +30,7 @@ def failed(attempt: Attempt, error: BaseException) -> Result:
     else:
         when, record = "", partial(settle.fail, attempt, facts, _plan(row, error, judgement, now), now)
     try:
-        if connection.errors_occurred:  # else it costs a round trip
+        if connection.errors_occurred:  # without one there is no need for the round trip
             connection.close_if_unusable_or_obsolete()
         failure = record()
     except Exception:  # whatever the database says
@@ -53,7 +53,7 @@ def _tell(attempt: Attempt, failure: Failure | None, error: BaseException, facts
         next_attempt_at=failure.next_attempt_at,
         duration_ms=facts.duration_ms,
     )
-    announcements.announce(failure, error)  # which reads the event anew: handlers may have changed it
+    announcements.announce(failure, error)  # it reads the event from the row: handlers may have changed theirs
     return Result.PROCESSED if failure.after_commit else Result.FAILED
 
 

@@ -1,4 +1,4 @@
-"""The only writer of Failure and Traceback: what went wrong, and whether anybody was told."""
+"""The only writer of Failure and Traceback: what went wrong, and whether receivers were told of it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _TRACEBACKS = 10
 _STORED_MAX = 1000
 
 _lock = threading.Lock()
-_stored: set[str] = set()  # hashes of tracebacks that need no INSERT
+_stored: set[str] = set()  # hashes of tracebacks that this process knows to be stored
 _under_way: set[int] = set()  # failures whose receivers this process is calling
 _announced: list[Failure] = []  # failures whose receivers were called, which is not written down yet
 _this_thread = threading.local()
@@ -32,9 +32,9 @@ _this_thread = threading.local()
 def record(
     row: WebhookEvent, facts: ErrorFacts, plan: Plan, now: datetime, *, callbacks: Sequence[str] | None = None
 ) -> Failure:
-    """Belongs into the transaction that sets the event's state. Its first announcement is counted already.
+    """Write a failure, within the transaction that sets the event's state. Counts its first announcement already.
 
-    `callbacks` are those of on_commit that did not run, for a failure after the commit.
+    `callbacks`: for a failure after the commit, the names of the callbacks of on_commit that did not run.
     """
     _store_traceback(facts)
     failure = Failure(
@@ -82,7 +82,7 @@ def _store_traceback(facts: ErrorFacts) -> None:
 
 
 def unannounced(now: datetime) -> list[Failure]:
-    """Failures whose announcement was lost, or which a receiver could not take: their next try is due."""
+    """Failures whose receivers are to be called again now: their process died, or one of them raised."""
     due = Q(announce_at__isnull=True) | Q(announce_at__lte=now)
     lost = Failure.objects.filter(
         due, announced_at__isnull=True, occurred_at__lt=now - pause_after(1), announcements__lte=MAX_ANNOUNCEMENTS
@@ -92,7 +92,7 @@ def unannounced(now: datetime) -> list[Failure]:
 
 
 def pause_after(announcements: int) -> timedelta:
-    """How long receivers have before the next announcement: 5 s, 20 s, 80 s and so on."""
+    """The pause after so many announcements: 5 s, 20 s, 80 s and so on."""
     return _PATIENCE * int(4 ** max(announcements - 1, 0))
 
 
@@ -108,7 +108,10 @@ def announcing(failure: Failure) -> Iterator[None]:
 
 
 def begin_again(failure: Failure, now: datetime) -> bool:
-    """Count another announcement before it is made, so that one which kills its process ends too."""
+    """Count an announcement before it is made, so that one that kills its process is not made for ever.
+
+    False: another process has begun it, or it was heard.
+    """
     unchanged = Failure.objects.filter(pk=failure.pk, announced_at__isnull=True, announcements=failure.announcements)
     again = failure.announcements + 1
     if not unchanged.update(announcements=again, announce_at=now + pause_after(again)):
@@ -118,7 +121,7 @@ def begin_again(failure: Failure, now: datetime) -> bool:
 
 
 def not_heard(failure: Failure, receivers: Iterable[str]) -> None:
-    """Only these are called again."""
+    """Note the receivers that raised: only these are called again."""
     failure.unheard = "\n".join(receivers)
     update([failure], "unheard")
 
@@ -134,9 +137,9 @@ def announced(failure: Failure, now: datetime) -> None:
 
 @contextmanager
 def marking_together() -> Iterator[None]:
-    """What is announced in here is written down at its end, in one commit, or by the next tick if that comes first.
+    """Within, `announced` is written down later: all at the end in one commit, or by the next tick.
 
-    In a storm one commit in four is saved. A process that dies before has its receivers called again.
+    That saves one commit in four in a storm. If the process dies before, the receivers are called again.
     """
     _this_thread.marks_together = True
     try:
@@ -147,7 +150,7 @@ def marking_together() -> Iterator[None]:
 
 
 def are_marked() -> bool:
-    """Whether any wait to be written down."""
+    """Whether an announcement is still to be written down."""
     return bool(_announced)
 
 
@@ -167,7 +170,7 @@ def prune_tracebacks() -> int:
     """Delete a batch of the tracebacks that no failure refers to any more; how many."""
     used = Failure.objects.filter(traceback__isnull=False).values("traceback")
     idle = Traceback.objects.exclude(pk__in=used).values_list("pk", flat=True)[:_TRACEBACKS]
-    # One by one: the database looks through all failures for each, and on SQLite nobody can write meanwhile.
+    # One at a time: for each the database looks through all failures, and on SQLite nobody can write meanwhile.
     return sum(_delete(sha256) for sha256 in list(idle))
 
 

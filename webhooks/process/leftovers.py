@@ -1,7 +1,8 @@
-"""What handlers leave behind in their thread: none of it may reach the next event.
+"""Keeps what a handler leaves behind in its thread from reaching the next event.
 
-Context (active language and time zone, decimal context, structlog's variables, a site's own) is a copy for each event.
-Connections are looked through afterwards: what is open is closed, and a session that was changed is replaced.
+Each event gets a copy of the context (active language and time zone, decimal context, structlog's variables, a site's
+own). Afterwards open cursors are closed, and a database connection with an open transaction or changed session is
+replaced.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from alerts_runtime.redaction.loggers import get_logger
 
 logger = get_logger(__name__)
 T = TypeVar("T")
-# What outlives a transaction. Not SET LOCAL and the like, which end with it.
+# Statements whose effect outlives a transaction, unlike SET LOCAL.
 _BEGINS = re.compile(
     r"\s*(?:set\s+(?!local\b|constraints\b|transaction\b)|reset\b|listen\b|load\b|prepare\b"
     r"|declare\b.*\bwith\s+hold\b|create\s+(?:global\s+|local\s+)?temp|attach\b|pragma\s+\w+\s*=)",
@@ -43,7 +44,7 @@ class Sessions:
     def __init__(self) -> None:
         self.connections: list[BaseDatabaseWrapper] = []
         self._cursors: list[weakref.ref[Any]] = []
-        self._inside: set[str] = set()  # a transaction of the caller's, as in a test of the site's: not ours to end
+        self._inside: set[str] = set()  # aliases in a transaction of the caller's (a test's): not ours to end
         self._changed: set[str] = set()
         self._refused = False
         self.over = False  # the thread has come back
@@ -64,7 +65,7 @@ class Sessions:
         return execute(sql, params, many, context)
 
     def refuse(self) -> None:
-        """The attempt has timed out: its thread gets nothing more into the database through these connections."""
+        """Fail every further statement on these connections: the attempt has timed out."""
         self._refused = True
 
     def stop_watching(self) -> None:
@@ -73,7 +74,7 @@ class Sessions:
                 connection.execute_wrappers.remove(self._see)
 
     def tidy(self) -> None:
-        """Whatever state they are in, the next event finds them as if they had just been opened."""
+        """Leave the connections as if they had just been opened, whatever state they are in."""
         for cursor in filter(None, (reference() for reference in self._cursors)):
             with suppress(Exception):  # a broken connection's
                 cursor.close()
@@ -94,7 +95,7 @@ class Sessions:
         return "the session was changed" if connection.alias in self._changed else ""
 
     def in_transaction(self, connection: BaseDatabaseWrapper) -> bool:
-        """Whether one has begun that was not there before."""
+        """Whether a transaction is open that was not when the handlers began."""
         if connection.alias in self._inside:
             return False
         unlike = connection.autocommit != connection.settings_dict["AUTOCOMMIT"]
@@ -109,7 +110,7 @@ def _changes_the_session(sql: str) -> bool:
 
 
 def begun(connection: BaseDatabaseWrapper) -> bool | None:
-    """Whether a transaction is under way, whatever Django knows of it; None: this database's driver does not tell."""
+    """Whether a transaction is open, by the driver rather than by Django; None when the driver does not tell."""
     session = connection.connection
     if session is None:
         return False
@@ -120,7 +121,7 @@ def begun(connection: BaseDatabaseWrapper) -> bool | None:
 
 @contextmanager
 def sessions() -> Iterator[Sessions]:
-    """Watches this thread's connections, also those that are opened within, and tidies them at the end."""
+    """Watch this thread's connections, with those that are opened within, and tidy them at the end."""
     found = _this_thread.sessions = Sessions()
     for connection in connections.all(initialized_only=True):
         found.watch(connection)
@@ -134,7 +135,7 @@ def sessions() -> Iterator[Sessions]:
 
 
 def in_its_own_context(run: Callable[[], T]) -> T:
-    """Run it in a copy of the context. The locale is the process's, so a change of it is undone and told."""
+    """Run it in a copy of the context. A changed locale, which is the whole process's, is set back and logged."""
     known = _locale()
     try:
         return contextvars.copy_context().run(_with_its_own_decimals, run)
@@ -155,7 +156,7 @@ def _locale() -> str:
 
 
 def _replace(connection: BaseDatabaseWrapper) -> None:
-    """The next use opens another. Django's close() alone keeps a connection that is inside a transaction."""
+    """Close it for good, so that the next use opens another. Django's close() alone does not within a transaction."""
     connection.in_atomic_block = False
     connection.savepoint_ids = []
     connection.run_on_commit = []

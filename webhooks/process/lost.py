@@ -1,4 +1,4 @@
-"""Ends what workers held that died: each is a failure of class WorkerLost, by the same path as any other."""
+"""Takes over from workers that died: the event that each was at gets a failure of class WorkerLost."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _BATCH = 500
 
 
 def expire(now: datetime) -> Iterator[tuple[WebhookEvent, Failure]]:
-    """End what processes held that are gone."""
+    """Free the events of processes that died; yields those that were being processed, with their failures."""
     processing = WebhookEvent.objects.filter(state=State.PROCESSING, due_at__isnull=False)
     theirs = holders.abandoned(set(processing.values_list("token", flat=True)))
     for row in _running(processing.filter(token__in=theirs)[:_BATCH]) if theirs else ():
@@ -33,14 +33,14 @@ def expire(now: datetime) -> Iterator[tuple[WebhookEvent, Failure]]:
 
 
 def expire_inline(pk: int, now: datetime) -> Iterator[tuple[WebhookEvent, Failure]]:
-    """The same for one event that Stripe delivers again, on a site that runs no worker."""
+    """`expire` for one event that Stripe delivers again, on a site that runs no worker."""
     row = WebhookEvent.objects.filter(pk=pk, state=State.PROCESSING).first()
     if row and holders.abandoned([row.token]) and (failure := _lose(row, now)):
         yield row, failure
 
 
 def _running(rows: Iterable[WebhookEvent]) -> list[WebhookEvent]:
-    """Of what was claimed together the one whose turn it was."""
+    """Of events that were claimed together, the one that was being processed: the first in their order."""
     first: dict[str, WebhookEvent] = {}
     for row in sorted(rows, key=claim.turn):
         first.setdefault(row.token, row)
@@ -52,18 +52,18 @@ def _lose(row: WebhookEvent, now: datetime) -> Failure | None:
     error = WorkerLost("The worker stopped without a word while it processed this event.")
     with transaction.atomic():
         still = WebhookEvent.objects.filter(pk=row.pk, state=State.PROCESSING, token=token)
-        # Locked: its handlers are alive, only their counter is not.
+        # When it is locked its handlers are alive, although their process does not count.
         if still.select_for_update(skip_locked=True).first() is None:
             return None
         failure = settle.fail(Attempt(row, token), describe(error), _plan_lost(row, error, now), now)
-        # What was claimed with it had not begun: that says nothing against it.
+        # The others of its claim had not begun: they go back without a failure.
         waited = WebhookEvent.objects.filter(state=State.PROCESSING, due_at__isnull=False, token=token)
         waited.update(state=State.PENDING, token="", attempts=F("attempts") - 1)
         return failure
 
 
 def _plan_lost(row: WebhookEvent, error: WorkerLost, now: datetime) -> retry.Plan:
-    """Counts the workers that it killed, not its attempts: an outage before that says nothing against the event."""
+    """By the number of workers that died at this event, not by its attempts, which may have failed for an outage."""
     before = row.failures.filter(exception=class_path(WorkerLost), occurred_at__gte=row.armed_at).count()
     plan = retry.plan(error, attempt=before + 1, now=now, limits=config().retry)
     if plan.will_retry and config().is_inline(row.endpoint):

@@ -1,4 +1,7 @@
-"""Whether "database is locked" was this thread's own doing: SQLite has one writer, and its transaction was that one."""
+"""Whether a handler got SQLite's "database is locked" since its own transaction had the write lock.
+
+That is a bug of the handler, and waiting does not help; every other such error goes away by itself.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +18,10 @@ _LINKS, _FRAMES = 5, 1000
 
 
 def is_own_lock(error: BaseException) -> bool:
-    """For an error that came while this thread's transaction on the events' database was writing.
+    """For an error that came while this thread's transaction on the events' database had written something.
 
-    Another connection to the same file (a second alias, sqlite3 by hand, a thread that the handler waits for) can only
-    have waited for that transaction. That transaction itself, and a connection to another file, waited for others.
+    Another connection to the same file (a second alias, sqlite3 by hand, a thread that the handler waits for) must have
+    waited for that transaction. The transaction's own connection, or one to another file, has waited for others.
     """
     if connection.vendor != "sqlite":
         return False

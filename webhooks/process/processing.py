@@ -1,4 +1,4 @@
-"""What is due, one event after the other. Read from top to bottom.
+"""Processes events that are due, one after the other. Read this first; it goes from top to bottom.
 
 claim -> handlers outside the transaction -> transaction: pre_process, handlers, post_process, processed
       -> or rollback; the failure and the next attempt are committed; then processing_error is sent
@@ -24,13 +24,13 @@ from webhooks.process.leftovers import in_its_own_context, sessions
 
 MOST = 10  # events in one claim
 _DONE = [WebhookEvent.State.PROCESSED, WebhookEvent.State.INCOMPLETE]
-_pace = 1.0  # seconds that this process's last event took
+_pace = 1.0  # seconds that the last event took in this process
 
 
 def process_due(until: float = 0.0) -> bool:
-    """The worker's step: process what is due, the longest due first, until this time (monotonic) but at least one.
+    """Process events that are due, the longest due first: at least one, then more until the time `until`.
 
-    False: nothing was due.
+    `until` is of time.monotonic(). Returns whether any was due.
     """
     found, more = False, True
     while more:
@@ -48,7 +48,7 @@ def process_due(until: float = 0.0) -> bool:
 
 
 def _room(until: float) -> int:
-    """As many as will end by then, as far as one can tell: what is slow must not keep others waiting behind it."""
+    """How many events to claim at once: about as many as end by then, so that none waits behind slow ones."""
     return max(1, min(MOST, int((until - monotonic()) / max(_pace, 1e-4))))
 
 
@@ -67,7 +67,7 @@ def _process_all(attempts: list[Attempt]) -> None:
 
 
 def process_inline(pk: int, now: datetime) -> Result:
-    """Process this event in the request that delivered it."""
+    """Process this event within the request that delivered it."""
     for died in lost.expire_inline(pk, now):
         announcements.worker_lost(*died)
     if attempt := claim.claim_inline(pk):
@@ -77,7 +77,7 @@ def process_inline(pk: int, now: datetime) -> Result:
 
 
 def process(attempt: Attempt) -> Result:
-    """One event, unless it has been handed back since it was claimed."""
+    """Process one event, unless it was handed back since it was claimed."""
     timeouts.watch()
     if not in_progress.begin(attempt):
         return Result.BUSY

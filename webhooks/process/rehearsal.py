@@ -1,7 +1,7 @@
 """What a replay would do: today's handlers run over stored events in transactions that are always rolled back.
 
-Callbacks of on_commit do not run, nobody is told, no attempt is counted. What a handler does outside the databases
-(a request, a mail, a task) is done: handlers with `atomic=False`, which are for that, are left out.
+Callbacks of on_commit do not run, nobody is told, no attempt is counted. What a handler does outside the databases,
+such as a request or a mail, cannot be undone: so handlers with `atomic=False`, which are for that, are not run.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _NOT_RUN: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Failing:
-    """Those that failed in one way: the class, where in the site's own code, how many, and one of them."""
+    """Events that would fail in the same way: the class, the line of the site's code, how many, and one of them."""
 
     exception: str
     where: str
@@ -50,7 +50,11 @@ class Failing:
 
 @dataclass(frozen=True, slots=True)
 class Rehearsal:
-    """What came of it. `left_out`: why, and how many for that; `partly`: passed, but some handlers were left out."""
+    """What came of it, as numbers of events.
+
+    `left_out`: those that were not tried, by the reason. `partly`: those that passed although some of their handlers
+    were not run.
+    """
 
     passed: int = 0
     failures: tuple[Failing, ...] = ()
@@ -79,11 +83,11 @@ class Rehearsal:
 
 
 def rehearse(event_ids: Sequence[str], *, limit: int | None = None, seconds: float = ALL_WITHIN) -> Rehearsal:
-    """Run today's handlers over those of these events that wait or were given up; nothing of it stays.
+    """Run today's handlers over those of these events that wait or were given up, and roll everything back.
 
-    `limit`: at most so many, spread over all of them; left out, all of them on PostgreSQL and 20 on SQLite, whose one
-    write lock a rehearsal holds. After `seconds` no further one is begun. A handler that hangs is cut off after 30
-    seconds, and is the last. Raises django.db.Error when a database cannot be reached.
+    `limit`: how many at most, spread over all of them; None: all on PostgreSQL, and 20 on SQLite, where nobody else can
+    write meanwhile. `seconds`: after them no further event is begun. A handler that hangs is cut off after 30 seconds,
+    and ends the rehearsal. Raises django.db.Error when a database cannot be reached.
     """
     ids = list(dict.fromkeys(event_ids))
     left: Counter[str] = Counter()
@@ -123,7 +127,7 @@ class _Found:
 
 
 def _looked_through(ids: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Each, and why it cannot be tried; empty: it can."""
+    """Each event id, and why it cannot be tried; empty when it can."""
     for start in range(0, len(ids), 500):
         some = ids[start : start + 500]
         rows = WebhookEvent.objects.filter(event_id__in=some).values_list("event_id", "state", "type")

@@ -1,7 +1,7 @@
 """What happens after an attempt failed: (error, attempt, ...) -> Plan. Pure.
 
-Errors that heal by themselves (an outage, a timeout, a rate limit) are waited out for days; a bug gets a few attempts,
-enough for a race or a deploy; an event that kills its worker gets three.
+After an outage, a timeout or a rate limit, attempts go on for days; after a bug there are a few, enough for a race or a
+deploy; an event at which workers die gets three.
 """
 
 from __future__ import annotations
@@ -29,7 +29,11 @@ _MOST_ASKED = timedelta(days=1)  # no Retry-After may ask for more
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`due_at` is when a worker looks again (None: dead); `next_attempt_at` is what people are told, if it is known."""
+    """When an event is tried again. Times are aware.
+
+    `due_at`: when a worker takes it again; None: never, it is given up. `next_attempt_at`: when people are told that it
+    is tried, None where nobody knows (in inline mode Stripe decides). `gives_up_at`: when the last attempt is.
+    """
 
     due_at: datetime | None = None
     next_attempt_at: datetime | None = None
@@ -44,7 +48,10 @@ class Plan:
 def plan(
     error: BaseException, *, attempt: int, now: datetime, limits: Retry, judgement: Judgement | None = None
 ) -> Plan:
-    """After `attempt` attempts: when is the next one, and when is the last. `judgement` is of the error, if known."""
+    """When the next attempt is, after `attempt` of them (from 1), and when the last.
+
+    `judgement`: what is known of the error, where it was judged already.
+    """
     judged = judgement or judge(read(error), limits.transient)
     chosen, attempts = _policy(judged.retry, limits)
     decision = decide(chosen, error=error, attempt=attempt, age=0)
@@ -58,19 +65,19 @@ def plan(
 
 
 def plan_inline(*, last_try_at: datetime, now: datetime) -> Plan:
-    """Stripe itself retries, when it likes; the worker makes one last try."""
+    """For inline mode, where Stripe's retries are the attempts: the worker makes one more after the last of them."""
     return Plan(last_try_at, None, last_try_at) if now < last_try_at else Plan()
 
 
 def is_transient(error: BaseException, more: frozenset[str] = frozenset()) -> bool:
-    """Whether it heals by itself. `more` are paths of further classes that do."""
+    """Whether an error goes away by itself. `more`: dotted paths of further classes that do."""
     return judge(read(error), more).transient
 
 
 def retry_after(error: BaseException) -> float | None:
-    """The seconds that an HTTP error asks for, in the errors of stripe, requests, httpx, urllib, aiohttp and AWS.
+    """The seconds that a service asked to wait (Retry-After): the longest in the error, its parts and its causes.
 
-    The longest that it, a part of it or what led to it asks for.
+    Read from the errors of stripe, requests, httpx, urllib, aiohttp and AWS; None when none asks.
     """
     asked = [seconds for one in foreign.chain_of(error) if (seconds := _asked(one)) is not None]
     return max(asked, default=None)

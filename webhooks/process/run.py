@@ -22,11 +22,14 @@ from webhooks.process.attempt import Attempt
 from webhooks.process.callbacks import Callbacks
 from webhooks.process.leftovers import begun
 
-LONG_LOCK = 1.0  # seconds for which a handler may keep everybody else from SQLite's one writer
+LONG_LOCK = 1.0  # seconds with SQLite's write lock, after which the log says that nobody else could write
 
 
 def outside(attempt: Attempt, event: StripeEvent, handlers: tuple[Handler, ...]) -> None:
-    """At least once: when a later handler fails, the next attempt runs these again. Raises LeaseLost."""
+    """Run the handlers with atomic=False. When a later one fails, the next attempt runs these again.
+
+    Raises LeaseLost.
+    """
     alone = [handler for handler in handlers if not handler.atomic]
     if alone and not claim.are_ours([attempt]):
         raise LeaseLost
@@ -39,7 +42,7 @@ def outside(attempt: Attempt, event: StripeEvent, handlers: tuple[Handler, ...])
 
 
 def inside(attempt: Attempt, event: StripeEvent, handlers: tuple[Handler, ...]) -> None:
-    """Exactly once, as far as it is in this database: it commits together with the event's state. Raises LeaseLost."""
+    """Run the other handlers in the transaction that marks the event processed. Raises LeaseLost."""
     until_serialized(lambda: _inside(attempt, event, handlers), is_final=lambda: attempt.committed)
 
 
@@ -58,7 +61,7 @@ def _inside(attempt: Attempt, event: StripeEvent, handlers: tuple[Handler, ...])
 
 
 def in_transaction(row: WebhookEvent, event: StripeEvent, handlers: tuple[Handler, ...]) -> None:
-    """Receivers and atomic handlers, within the caller's transaction."""
+    """Call the receivers and the atomic handlers, within the caller's transaction."""
     arguments = {"sender": WebhookEvent, "instance": row, "event": event, "api_key": None}
     _require_done(signals.webhook_pre_process.send(**arguments))
     for handler in handlers:
@@ -69,7 +72,7 @@ def in_transaction(row: WebhookEvent, event: StripeEvent, handlers: tuple[Handle
 
 
 def _own(event: StripeEvent, row: WebhookEvent, handlers: tuple[Handler, ...]) -> StripeEvent:
-    """The event with a payload that no other handler changes."""
+    """The event with a payload of its own: what one handler changes in it, no other sees."""
     if len(handlers) == 1:
         return event
     return replace(event, payload=events.parse(row.body, event.endpoint).payload)
@@ -82,7 +85,7 @@ def _require_done(responses: Sequence[tuple[Any, object]]) -> None:
 
 
 def _require_transaction(name: str) -> None:
-    """Whoever ended or broke the transaction is named, before what comes next fails for it."""
+    """Raise when a handler has ended or broken the transaction, naming it: the next statement would fail for it."""
     if connection.needs_rollback:
         raise TransactionManagementError(
             f"{name} broke the transaction and went on: a database error was caught inside it, or set_rollback(True) "

@@ -1,4 +1,4 @@
-"""What became of an attempt: processed, failed, or failed after its commit."""
+"""Writes the outcome of an attempt: processed, failed, or failed after its commit."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ State, How = WebhookEvent.State, WebhookEvent.How
 
 
 def finish(attempt: Attempt, now: datetime) -> bool:
-    """In the handlers' transaction. False: the lease was lost."""
+    """Mark the event processed, within the handlers' transaction. False: another worker has it by now."""
     row = attempt.row
     how = How.FIRST if row.attempt == 1 else How.RETRY
     if row.earlier_attempts:
@@ -29,11 +29,11 @@ def finish(attempt: Attempt, now: datetime) -> bool:
 
 
 def fail(attempt: Attempt, facts: ErrorFacts, plan: retry.Plan, now: datetime) -> Failure | None:
-    """The failure and what happens next, in one transaction; None: the lease was lost, and nothing is written."""
+    """Write the failure and the next attempt in one transaction. None, and nothing written: another worker has it."""
     try:
         return until_serialized(lambda: _fail(attempt, facts, plan, now))
     except IntegrityError:
-        # A traceback that this process knew to be stored has been pruned.
+        # This process had stored that traceback before, and it was deleted since.
         failures.forget_tracebacks()
         return _fail(attempt, facts, plan, now)
 
@@ -42,7 +42,7 @@ def _fail(attempt: Attempt, facts: ErrorFacts, plan: retry.Plan, now: datetime) 
     outcome = {
         "state": State.PENDING if plan.will_retry else State.DEAD,
         "due_at": plan.due_at,
-        "processed_at": None,  # in the value, `finish` has set it when the commit itself failed
+        "processed_at": None,  # `finish` has set it in attempt.row, when the commit itself failed
         "how_processed": "",
         "last_error": f"{facts.exception}: {facts.message}"[:255],
     }
@@ -51,7 +51,7 @@ def _fail(attempt: Attempt, facts: ErrorFacts, plan: retry.Plan, now: datetime) 
 
 
 def note(row: WebhookEvent, facts: ErrorFacts, callbacks: Sequence[str], now: datetime) -> Failure:
-    """A failure after the commit (a callback of transaction.on_commit): what the event did stays, and is incomplete."""
+    """Write a failure after the commit, that of a callback of transaction.on_commit: the event becomes incomplete."""
     try:
         return _note(row, facts, callbacks, now)
     except IntegrityError:
@@ -62,7 +62,7 @@ def note(row: WebhookEvent, facts: ErrorFacts, callbacks: Sequence[str], now: da
 def _note(row: WebhookEvent, facts: ErrorFacts, callbacks: Sequence[str], now: datetime) -> Failure:
     with transaction.atomic():
         last_error = f"{facts.exception}: {facts.message}"[:255]
-        # Unless somebody has armed it again by now.
+        # Somebody may have armed the event again by now: then its state is left alone.
         processed = WebhookEvent.objects.filter(pk=row.pk, state=State.PROCESSED)
         processed.update(state=State.INCOMPLETE, last_error=last_error)
         failure = failures.record(row, facts, retry.Plan(), now, callbacks=callbacks)
@@ -71,7 +71,7 @@ def _note(row: WebhookEvent, facts: ErrorFacts, callbacks: Sequence[str], now: d
 
 
 def _write(attempt: Attempt, outcome: dict[str, Any]) -> bool:
-    """Set the outcome and give the token up, in the row and in the value that receivers see."""
+    """Write the outcome and empty the token, in the row and in attempt.row. False: another worker has the event."""
     values = prepared(WebhookEvent, outcome)
     with connection.cursor() as cursor:
         cursor.execute(statements.settle(*values), {**values, "pk": attempt.row.pk, "token": attempt.token})

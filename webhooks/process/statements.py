@@ -1,4 +1,4 @@
-"""What every event costs, in SQL that is written once: to build it by the ORM took most of the time (measured)."""
+"""The SQL that every event needs, built once: to build it by the ORM took most of an event's time (measured)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from django.db import connection
 from alerts_runtime.database.fast_sql import columns, table
 from webhooks.models import WebhookEvent
 
-_HELD = "id = %(pk)s AND state = 'processing' AND token = %(token)s"
+_STILL_OURS = "id = %(pk)s AND state = 'processing' AND token = %(token)s"
 _DUE = "WHERE state = 'pending' AND due_at <= %(now)s"
 
 
@@ -26,11 +26,11 @@ def next_due() -> str:
 
 @cache
 def claim() -> str:
-    """One statement, so that two can never claim one row; where rows can be locked, none waits for another."""
+    """Claims in one statement, so that no two workers get one row; where rows can be locked, none waits for another."""
     events = table(WebhookEvent)
     chosen = f"SELECT id FROM {events} {_DUE} ORDER BY due_at LIMIT %(most)s"  # noqa: S608 - as above
     if connection.features.has_select_for_update_skip_locked:
-        # ARRAY: so that it is asked once. A join could ask again, and would get others.
+        # ARRAY: the subquery runs once. A join could run it again, and would find other rows.
         these = f"= ANY(ARRAY({chosen} FOR UPDATE SKIP LOCKED))"
     else:
         these = f"IN ({chosen})"
@@ -43,18 +43,18 @@ def claim() -> str:
 @cache
 def confirm() -> str:
     events = table(WebhookEvent)
-    if connection.vendor == "postgresql":  # makes no new row version
-        return f"SELECT {limits()} FROM {events} WHERE {_HELD} FOR UPDATE"  # noqa: S608 - as above
-    return f"UPDATE {events} SET token = token WHERE {_HELD} RETURNING id"  # noqa: S608 - as above
+    if connection.vendor == "postgresql":  # a SELECT writes no new version of the row
+        return f"SELECT {limits()} FROM {events} WHERE {_STILL_OURS} FOR UPDATE"  # noqa: S608 - as above
+    return f"UPDATE {events} SET token = token WHERE {_STILL_OURS} RETURNING id"  # noqa: S608 - as above
 
 
 def limits() -> str:
-    """What PostgreSQL ends a transaction by, to be selected in it; takes `limit` in milliseconds."""
+    """Makes PostgreSQL end the transaction in which this is selected after `limit` milliseconds."""
     return ", ".join(_limit(name) for name in ("idle_in_transaction_session_timeout", "statement_timeout"))
 
 
 def _limit(name: str) -> str:
-    """Until the transaction's end: no more than so many milliseconds. What the site has set lower stays."""
+    """Sets it to `limit` milliseconds until the transaction's end, unless the site has set it lower."""
     now = f"current_setting('{name}')"
     is_lower = f"extract(epoch FROM {now}::interval) * 1000 BETWEEN 1 AND %(limit)s::bigint"
     return f"set_config('{name}', CASE WHEN {is_lower} THEN {now} ELSE %(limit)s::bigint || 'ms' END, true)"
@@ -62,6 +62,6 @@ def _limit(name: str) -> str:
 
 @cache
 def settle(*columns: str) -> str:
-    """Write an outcome into the row of whoever has it."""
+    """Writes an outcome, if the row still has our token."""
     changes = ", ".join(f"{column} = %({column})s" for column in columns)
-    return f"UPDATE {table(WebhookEvent)} SET {changes}, token = '' WHERE {_HELD}"  # noqa: S608 - as above
+    return f"UPDATE {table(WebhookEvent)} SET {changes}, token = '' WHERE {_STILL_OURS}"  # noqa: S608 - as above

@@ -1,8 +1,7 @@
 """Ends attempts whose handlers run for longer than HANDLER_TIMEOUT, in every process that runs handlers.
 
-It uses no database itself, which a handler that hangs may hold.
-
-The failure says where it was, and whoever gave the thread work is told to use another.
+The failure says in which line the handler was, and the worker puts another thread in the place of its one. The watcher
+itself uses no database, which the handler may have locked.
 """
 
 from __future__ import annotations
@@ -25,12 +24,12 @@ from webhooks.process.errors import describe
 
 logger = get_logger(__name__)
 LOOK_EVERY = 1.0  # seconds
-_watchers: set[int] = set()  # the processes that have one: a child has no threads of its parent's
+_watchers: set[int] = set()  # ids of the processes that have a watcher: a child process needs its own
 _starting = threading.Lock()
 
 
 def watch() -> None:
-    """See to it that this process has a watcher."""
+    """Start this process's watcher, unless it has one."""
     if os.getpid() not in _watchers:
         with _starting:
             if os.getpid() not in _watchers:
@@ -39,9 +38,9 @@ def watch() -> None:
 
 
 def look() -> None:
-    """End what has run for too long, each in a thread of its own: its receivers may hang as well.
+    """End attempts that have run for too long, each from a thread of its own, since receivers may hang too.
 
-    What waits behind a slow handler goes to others, and what was announced before it is written down.
+    Events that were claimed together with that of a slow handler, and wait for it, are given back to others.
     """
     for attempt in in_progress.take_hung(config().handler_timeout):
         threads.daemon("handler-timed-out", partial(_end, attempt)).start()
@@ -61,14 +60,14 @@ def _meanwhile(waiting: list[Attempt]) -> None:
 
 
 def where_it_is(thread: threading.Thread) -> HandlerTimeout:
-    """An exception whose traceback is the thread's stack as it is now, from the call of its handlers on."""
+    """An exception whose traceback is the thread's stack at this moment, from the call of the handlers on."""
     frame = sys._current_frames().get(thread.ident or 0)
     step: TracebackType | None = None
     inside: TracebackType | None = None
     while frame is not None:
         step = TracebackType(step, frame, frame.f_lasti, frame.f_lineno or 0)
         if _runs_handlers(frame):
-            inside = step  # the outermost is kept: see below
+            inside = step  # of several such frames the outermost stays
             if frame.f_back is None or not _runs_handlers(frame.f_back):
                 break
         frame = frame.f_back

@@ -1,4 +1,4 @@
-"""One event's handlers, run in a transaction that is always rolled back: the half of a rehearsal that runs code."""
+"""Runs one event's handlers in a transaction that is always rolled back."""
 
 from __future__ import annotations
 
@@ -40,7 +40,8 @@ class TrialRun:
         self._over = False
 
     def run(self) -> ErrorFacts | None:
-        """What it failed with, if it did. `busy`: it was not run, for somebody has it; `hung`: it was cut off.
+        """Run them; returns what they failed with, or None. Afterwards `busy` says that they were not run, since
+        another worker has the event, and `hung` that they were cut off.
 
         Raises what a database raised before the handlers began.
         """
@@ -79,7 +80,7 @@ class TrialRun:
         if connection.vendor == "postgresql":
             with connection.cursor() as cursor:
                 cursor.execute(f"SELECT {statements.limits()}", {"limit": int(within * 1000)})
-        row.state, row.attempts = State.PROCESSING, row.attempts + 1  # in the value alone
+        row.state, row.attempts = State.PROCESSING, row.attempts + 1  # as handlers see it; not written
         handlers = matching(row.type)
         self.partly = not all(handler.atomic for handler in handlers)
         run.in_transaction(row, events.parse(row.body, row.endpoint), handlers)
@@ -98,7 +99,9 @@ class TrialRun:
 
 @contextmanager
 def _rolled_back() -> Iterator[None]:
-    """A transaction on every database, since handlers may write to any; what was put off until the commit is asked."""
+    """Within, a transaction on every database, which is rolled back at the end. Constraints that a commit would check
+    are checked before, on PostgreSQL.
+    """
     with ExitStack() as stack:
         for alias in connections:
             stack.enter_context(transaction.atomic(using=alias))

@@ -1,4 +1,4 @@
-"""The bytes of a request's body: whole, never more than the limit, and whatever way a server or proxy frames them."""
+"""Reads a request's whole body, up to a limit, with or without a Content-Length."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _LONGEST_NUMBER = 15  # digits
 
 
 def read(request: HttpRequest, limit: int) -> bytes:
-    """The body, past Django's own limit on it. Raises TooLarge, Unreadable or EmptyBody.
+    """The body, of at most `limit` bytes; Django's DATA_UPLOAD_MAX_MEMORY_SIZE does not count here.
 
-    A body in chunks has no Content-Length. Django then reads nothing, although the server ends the stream
-    where the body ends, which it says with `wsgi.input_terminated`.
+    Without a Content-Length (a body in chunks) Django reads nothing; a server that ends the stream itself, which it
+    says by `wsgi.input_terminated`, is read to the end. Raises TooLarge, Unreadable or EmptyBody.
     """
     length = _content_length(request)
     if length is not None and length > limit:
@@ -49,7 +49,7 @@ def _reader(request: HttpRequest, length: int | None) -> Callable[[int], bytes]:
 
 
 def _read_all(read_some: Callable[[int], bytes], limit: int) -> bytes:
-    """Up to one byte more than the limit. A server may give less than it is asked for."""
+    """At most one byte more than the limit. Each read may return less than it was asked for."""
     parts: list[bytes] = []
     left = limit + 1
     while left > 0 and (part := read_some(left)):

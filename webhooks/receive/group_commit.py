@@ -1,7 +1,7 @@
-"""One commit for all that threads want to store while the one before is under way. Each waits for its own.
+"""Lets threads that store at the same time share a commit: while one is under way, the next one's items gather.
 
-SQLite has one writer. Threads that all asked it would sleep between two looks at its lock, and each pay for a sync of
-the disk; this way they share it. https://www.sqlite.org/c3ref/busy_timeout.html
+For SQLite, which has one writer: alone, each thread would sleep between two looks at its lock, and wait for a sync of
+the disk of its own. https://www.sqlite.org/c3ref/busy_timeout.html
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Outcome = TypeVar("Outcome")
 
 
 class _Place(Generic[Item, Outcome]):
-    """In the queue."""
+    """An item that waits to be written, and what came of it."""
 
     def __init__(self, item: Item) -> None:
         self.item = item
@@ -26,7 +26,7 @@ class _Place(Generic[Item, Outcome]):
 
 
 class GroupCommit(Generic[Item, Outcome]):
-    """Calls `write` with what has gathered; it commits all of it, or raises and commits nothing."""
+    """Calls `write` with the items that have gathered; it must commit all of them, or raise and commit none."""
 
     def __init__(self, write: Callable[[list[Item]], list[Outcome]]) -> None:
         self._write = write
@@ -34,7 +34,7 @@ class GroupCommit(Generic[Item, Outcome]):
         self._writer = threading.Lock()
 
     def __call__(self, item: Item) -> Outcome:
-        """Returns once it is committed. Raises what `write` raised."""
+        """Store an item: returns once it is committed, and raises what `write` raised."""
         mine: _Place[Item, Outcome] = _Place(item)
         self._queue.append(mine)
         with self._writer:

@@ -1,6 +1,6 @@
-"""What deliveries tell beside their events: which secret signed them, and in which API version they come.
+"""Notes which secret signed each delivery, and its API version: to say which secret can go, and when a version is new.
 
-Noted in memory, and written at most once a minute in each process, off the request's thread.
+Kept in memory, and written at most once a minute in each process, by a thread of its own.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ _timer: threading.Timer | None = None
 
 
 def mark(secret: str) -> str:
-    """Tells secrets apart and shows none."""
+    """A short hash by which secrets can be told apart and not be known."""
     return hashlib.sha256(secret.encode()).hexdigest()[:12]
 
 
 def note(endpoint: Endpoint, secret: str, event: StripeEvent) -> None:
-    """Costs the request next to nothing. An endpoint with one secret has nothing to tell of it."""
+    """Note one delivery, in memory. Of an endpoint with one secret there is nothing to say about secrets."""
     with _lock:
         if len(endpoint.secrets) > 1:
             _uses[endpoint.name, mark(secret)] += 1
@@ -52,7 +52,7 @@ def note(endpoint: Endpoint, secret: str, event: StripeEvent) -> None:
 
 
 def write(now: datetime) -> None:
-    """Write what was noted, and tell of what is new. What cannot be written is noted again."""
+    """Write what was noted, and log what is new. What cannot be written is kept for the next time."""
     with _lock:
         uses, versions = dict(_uses), dict(_new_versions)
         _uses.clear()
@@ -76,9 +76,9 @@ def write(now: datetime) -> None:
 def idle(
     uses: Mapping[tuple[str, str], tuple[datetime, datetime | None]], endpoints: Iterable[Endpoint], now: datetime
 ) -> Iterator[tuple[str, int]]:
-    """(endpoint, position from 1) of each secret that has not been used for a day while another one has been. Pure.
+    """Each secret that was not used for a day, while another of its endpoint was: (endpoint, position from 1). Pure.
 
-    `uses` has since when a secret is known and when it was last used.
+    `uses`: by endpoint and `mark`, since when a secret is known, and when it was last used.
     """
     for endpoint in endpoints:
         known = [uses.get((endpoint.name, mark(secret))) for secret in endpoint.secrets]
@@ -95,7 +95,7 @@ def _last_uses() -> dict[tuple[str, str], tuple[datetime, datetime | None]]:
 
 
 def _add(endpoint: str, secret: str, number: int, now: datetime) -> None:
-    """Its other secrets get a row as well: from now on they are known, and not used."""
+    """Count the uses of one secret; the endpoint's others get a row too, from which their day without use counts."""
     if endpoint not in config().endpoints:
         return  # it was removed from the settings meanwhile, and its secrets with it
     for other in map(mark, config().endpoints[endpoint].secrets):
@@ -119,7 +119,7 @@ def _tell_of_idle_secret(endpoint: str, position: int, now: datetime) -> None:
 
 
 def _tell_of_version(version: str, event_type: str, now: datetime) -> None:
-    """The first version that a site ever sees is no news."""
+    """Tell of a version that is seen for the first time, but for the first version of all."""
     is_first = not watchdog.has_said(_VERSION)
     if not watchdog.may_say(now, f"{_VERSION}{version}"[:50], None) or is_first:
         return

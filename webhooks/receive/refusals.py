@@ -27,6 +27,7 @@ _timer: threading.Timer | None = None
 
 
 def count(endpoint: str, reason: str, now: datetime) -> None:
+    """Count a refused request, in memory; written within FLUSH_AFTER seconds by a thread of its own."""
     global _timer
     key = (endpoint, reason, now.replace(second=0, microsecond=0))
     with _lock:
@@ -39,7 +40,7 @@ def count(endpoint: str, reason: str, now: datetime) -> None:
 
 
 def flush() -> int:
-    """Write what was counted and return how many rows that took; what cannot be written is kept for the next time."""
+    """Write what was counted; returns how many rows that took. What cannot be written is kept for the next time."""
     global _timer
     with _lock:
         counts, last_at = dict(_counts), dict(_last_at)
@@ -62,7 +63,7 @@ def flush() -> int:
 
 
 def prune(before: datetime) -> int:
-    """Delete a batch of the counts from before then; how many."""
+    """Delete a batch of the counts from before then; returns how many."""
     return delete_some(Refusal.objects.filter(minute__lt=before))
 
 

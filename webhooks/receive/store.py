@@ -1,6 +1,6 @@
-"""What a delivery writes: a new event, or one more delivery of an event that is here already.
+"""Stores a delivery: a new event, or one more delivery of an event that is stored already.
 
-Raw SQL in autocommit: the ORM's way takes a savepoint and twice the time (measured).
+In SQL of its own, in autocommit: the ORM would add a savepoint and take twice the time (measured).
 """
 
 from __future__ import annotations
@@ -44,28 +44,28 @@ class Stored:
 
 
 def store(event: StripeEvent, body: str, now: datetime, *, ignored: bool = False) -> Stored:
-    """Keep an event: one statement, two for most duplicates. A duplicate of a dead event arms it again.
+    """Store an event, in one statement, or two for most duplicates. A duplicate of a dead event arms it again.
 
-    One that is ignored is kept and never handled, and gives way to one of the same id that is not: whoever can sign
-    for a test endpoint could take the id from a live event.
+    `ignored`: it is stored and never handled, and is replaced by one of the same id that is to be handled. Otherwise
+    somebody who can sign for a test endpoint could keep a live event out by sending its id first.
     """
     due_at = now + INLINE_PATIENCE if config().is_inline(event.endpoint) else now
     row = _new_row(event, body, now, due_at)
     if ignored:
         row |= {"state": State.IGNORED.value, "due_at": None}
-    # Nobody else's row into a transaction of ours, which may end otherwise.
+    # Within a transaction it is stored alone: that may be rolled back, and other threads' events with it.
     alone = connection.vendor != "sqlite" or connection.in_atomic_block
     pk = _insert([row])[0] if alone else _insert_together(row)
     if ignored:
         return Stored(Arrival.IGNORED, pk or 0)  # it must not arm another's event again
     if pk is not None:
         return Stored(Arrival.CREATED, pk)
-    # None: it was pruned in between, or was ignored and has given way.
+    # None: meanwhile it was pruned, or it was an ignored one and was deleted.
     return _duplicate(event.id, due_at, now) or store(event, body, now)
 
 
 def try_to_store() -> None:
-    """What storing an event asks of the database. For a transaction that is rolled back."""
+    """Store a made-up event in a transaction that the caller rolls back: so /readyz finds out whether that works."""
     now = timezone.now()
     event = StripeEvent(
         id=f"evt_trial_{secrets.token_hex(16)}",
@@ -78,18 +78,18 @@ def try_to_store() -> None:
         endpoint="",
         payload={},
     )
-    # What does not compress needs room of its own.
+    # Random text, which cannot be compressed: it needs room on the disk.
     _insert_once([_new_row(event, secrets.token_hex(_TRIAL_BYTES), now, now)])
 
 
 def _insert(rows: list[dict[str, Any]]) -> list[int | None]:
-    """One statement. Their keys; None for a duplicate. To repeat it is harmless: it finds duplicates."""
+    """Insert them in one statement; returns their keys, None for a duplicate. It may be repeated without harm."""
     return on_a_good_connection(lambda: _insert_once(rows))
 
 
 def _insert_once(rows: list[dict[str, Any]]) -> list[int | None]:
     check_file()
-    # DO UPDATE would wait for a row that its running handlers have locked.
+    # Not DO UPDATE, which would wait for a row that running handlers have locked.
     sql = f"{insert(WebhookEvent, len(rows))} ON CONFLICT (event_id) DO NOTHING RETURNING event_id, id"
     with connection.cursor() as cursor:
         cursor.execute(sql, [value for row in rows for value in row.values()])
@@ -108,7 +108,7 @@ _insert_together = GroupCommit(_insert_in_turn)
 
 
 def _new_row(event: StripeEvent, body: str, now: datetime, due_at: datetime) -> dict[str, Any]:
-    """As the database takes it. What is the same in every new row is prepared once."""
+    """A new row's values as the database takes them. Those that are the same in every row are prepared once."""
     adapt = connection.ops.adapt_datetimefield_value
     moment = adapt(now)
     return {
@@ -136,10 +136,10 @@ def _blank_row() -> dict[str, Any]:
 
 
 def _duplicate(event_id: str, due_at: datetime, now: datetime) -> Stored | None:
-    """Count it, and arm a dead event again: that is what the Resend button at Stripe means.
+    """Count the delivery, and arm a dead event again, which is what Stripe's Resend button is for.
 
-    A row that its running handlers have locked is left alone, and that delivery is not counted: to wait for them would
-    keep one of the web server's threads for as long.
+    A row that running handlers have locked is left alone and its delivery not counted: to wait for them would block a
+    thread of the web server for as long.
     """
     moment = connection.ops.adapt_datetimefield_value(now)
     with connection.cursor() as cursor:

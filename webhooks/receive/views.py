@@ -1,4 +1,7 @@
-"""HTTP <-> outcome. 200: stored. 400, 404, 405, 413: refused for good. 503: try again. Stripe retries all but 2xx."""
+"""The endpoint that Stripe posts to. 200: stored; 400, 404, 405, 413: refused; 503: not stored now, try again.
+
+Stripe delivers again whatever is not answered with 2xx.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +42,10 @@ _INLINE_ANSWERS = {
 @login_not_required
 @transaction.non_atomic_requests
 def receive(request: HttpRequest, endpoint: str) -> HttpResponse:
-    """Store what Stripe delivers: at most two SQL statements, no handler (but in inline mode), no call to anybody."""
+    """Store what Stripe delivers, in two SQL statements at most.
+
+    Runs no handler but in inline mode, and calls nobody.
+    """
     if request.method != "POST":
         return HttpResponseNotAllowed(["POST"])
     now = timezone.now()
@@ -56,7 +62,7 @@ def receive(request: HttpRequest, endpoint: str) -> HttpResponse:
         logger.error("webhook.not_stored", endpoint=endpoint, error=class_path(type(cause)))
         return _answer(503, "It could not be stored. Please deliver it again.")
     finally:
-        watchdog.look()  # in every mode: alerts and refusals need a worker too
+        watchdog.look()  # in inline mode too, where alerts need a worker
 
 
 def _receive(request: HttpRequest, settings: Config, endpoint: Endpoint, now: datetime) -> HttpResponse:
