@@ -226,7 +226,7 @@ def test_a_digest_that_raises_for_three_days_is_given_up_and_that_is_said(
 ) -> None:
     digest = a_due_digest(scene, configure)
     breaks(monkeypatch, compose, "digest_message", lambda *_: True, KeyError("x"))
-    scene.pass_time(timedelta(days=3, hours=2), HOUR)
+    scene.pass_time(timedelta(days=3, hours=6), 3 * HOUR)
     digest.refresh_from_db()
     assert digest.due_at is None
     assert len(said) == 2
@@ -236,8 +236,8 @@ def test_a_digest_that_raises_for_three_days_is_given_up_and_that_is_said(
     ("answers", "passes"),
     [
         (lambda: DeliveryError(Result.REJECTED, "413", "too long"), timedelta(0)),
-        (unsure, timedelta(days=3, hours=2)),
-        (lambda: DeliveryError(Result.RETRY, "503", "later"), timedelta(days=3, hours=2)),
+        (unsure, timedelta(days=3, hours=6)),
+        (lambda: DeliveryError(Result.RETRY, "503", "later"), timedelta(days=3, hours=6)),
     ],
     ids=["refused", "unsure for three days", "busy for three days"],
 )
@@ -247,7 +247,7 @@ def test_a_digest_that_is_given_up_is_said(
     digest = a_due_digest(scene, configure)
     memory.fail_next(*[answers() for _ in range(2000)])
     scene.deliver()
-    scene.pass_time(passes, HOUR)
+    scene.pass_time(passes, 3 * HOUR)
     digest.refresh_from_db()
     assert digest.due_at is None
     assert len([one for one in said if "igest daily" in one]) == 1

@@ -33,6 +33,8 @@ from aiohttp.client_reqrep import ConnectionKey
 from django import db
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from redis.backoff import NoBackoff
+from redis.retry import Retry as RedisRetry
 from twilio.base.exceptions import TwilioRestException
 from yarl import URL
 
@@ -439,7 +441,7 @@ def closed_port() -> int:
         lambda port: http.client.HTTPConnection("127.0.0.1", port, timeout=5).request("GET", "/"),
         lambda port: smtplib.SMTP("127.0.0.1", port, timeout=5),
         lambda port: socket.create_connection(("127.0.0.1", port), timeout=5),
-        lambda port: redis.Redis("127.0.0.1", port, socket_timeout=5).ping(),
+        lambda port: redis.Redis("127.0.0.1", port, retry=RedisRetry(NoBackoff(), 0)).ping(),
     ],
     ids=["requests", "urllib", "urllib3", "http.client", "smtplib", "socket", "redis"],
 )

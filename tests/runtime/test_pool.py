@@ -16,7 +16,7 @@ from alerts_runtime import background
 from alerts_runtime.background import Loop, Pool
 from alerts_runtime.models import WorkerHeartbeat
 from alerts_runtime.wakeups import wake
-from alerts_runtime.worker import turns
+from alerts_runtime.worker import runner, turns
 from alerts_runtime.worker.turns import Turns, together
 from tests.logged import capture_logs
 from tests.runtime.test_worker import Running, Steps
@@ -35,6 +35,13 @@ class Questions:
     def __call__(self) -> Collection[str]:
         self.count += 1
         return self._answer()
+
+
+@pytest.fixture
+def _asked_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who has something due is asked ten times a second."""
+    monkeypatch.setattr(turns, "LONGEST_WAIT", 0.1)
+    monkeypatch.setattr(runner, "LONGEST_WAIT", 0.1)
 
 
 def pool(threads: int = 2, ready: Callable[[], Collection[str]] = lambda: ()) -> Pool:
@@ -56,6 +63,7 @@ def hanging() -> Iterator[Steps]:
 # --- Who has a turn -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("_asked_often")
 def test_many_loops_run_in_few_threads() -> None:
     names = [f"courier {number}" for number in range(60)]
     steps = {name: Steps() for name in names}
@@ -67,6 +75,7 @@ def test_many_loops_run_in_few_threads() -> None:
     assert used <= {"couriers-1", "couriers-2", "couriers-3"}
 
 
+@pytest.mark.usefixtures("_asked_often")
 def test_who_is_not_named_has_no_step() -> None:
     quiet, named = Steps(), Steps()
     of = pool(ready=lambda: ["named", "of another version"])
@@ -91,6 +100,7 @@ def test_a_wake_up_is_a_turn_long_before_the_next_question() -> None:
     assert min(looked) < 0.5
 
 
+@pytest.mark.usefixtures("_asked_often")
 def test_who_is_busy_is_asked_again_without_being_named() -> None:
     step = Steps(wait=0.01)
     slow = Steps(wait=60)
@@ -128,6 +138,7 @@ def test_no_loop_is_in_two_threads_at_once_and_a_wake_up_meanwhile_is_not_lost()
     assert most == 1
 
 
+@pytest.mark.usefixtures("_asked_often")
 def test_one_that_always_has_more_leaves_the_others_their_turns() -> None:
     greedy, modest = Steps(wait=0), Steps()
     of = pool(1, ready=lambda: ["modest"])
@@ -201,6 +212,7 @@ def test_a_database_that_is_away_is_nobodys_own_trouble(monkeypatch: pytest.Monk
     assert len(failed) < 20
 
 
+@pytest.mark.usefixtures("_asked_often")
 def test_a_question_that_fails_is_asked_again() -> None:
     asked = Questions(lambda: ["one"] if asked.count >= 3 else [str(1 / 0)])
     step = Steps()

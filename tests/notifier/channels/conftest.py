@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Any, TypeVar
 
+import botocore.session
 import django
 import pytest
 from pytest_django import Settings
@@ -73,6 +75,14 @@ class Rig:
         with pytest.raises(DeliveryError) as caught:
             self.channel.deliver(self.address, sent)
         return caught.value
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _amazons_services_are_read_once() -> Iterator[None]:
+    """Each of boto3's sessions would read them anew, a hundred of them in these tests."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(botocore.session, "create_loader", cache(botocore.session.create_loader))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from notifier.facts import Result
-from tests.fakes import FLOOD
+from tests import fakes
 from tests.notifier.channels.conftest import HTTP_KINDS, Rig
 
-MUCH = 20_000_000  # bytes
+FLOOD = 60_000_000  # bytes
+MUCH = FLOOD / 3
 
 
 @pytest.fixture
@@ -25,8 +26,14 @@ def peak() -> Iterator[Callable[[], int]]:
 @pytest.mark.parametrize("broken", ["flood", "bomb"])
 @pytest.mark.parametrize("status", [200, 500])
 def test_an_answer_is_read_up_to_a_limit(
-    kind: str, broken: str, status: int, rig: Callable[[str], Rig], peak: Callable[[], int]
+    kind: str,
+    broken: str,
+    status: int,
+    rig: Callable[[str], Rig],
+    peak: Callable[[], int],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(fakes, "FLOOD", FLOOD)
     one = rig(kind)
     one.fake.script({"broken": broken, "status": status})
 
