@@ -13,7 +13,7 @@ from alerts_runtime.isolation import later
 from alerts_runtime.redaction.loggers import get_logger
 from alerts_runtime.redaction.redact import redact
 from notifier.alerts import arguments
-from notifier.alerts.store import Recorded
+from notifier.alerts.counting import Recorded
 from notifier.facts import Failure, Money, Verdict
 from notifier.flow import pipeline
 from notifier.flow.silences import silence

@@ -21,7 +21,7 @@ from django.utils import timezone
 
 from alerts_runtime.monitoring import watchdog
 from notifier.channels import memory
-from notifier.delivery import loops
+from notifier.delivery import loops, tick
 from notifier.delivery.courier import Courier
 from notifier.intake import webhooks as inbound
 from notifier.judge.calendar import Period
@@ -173,7 +173,7 @@ def digest() -> None:
         receive,
         webhooks_tasks.process_due,
         webhooks_tasks.tick,
-        lambda: loops.Tick().step(),
+        lambda: tick.Tick().step(),
         deliver,
         lambda: loops.oldest_due("chat")(timezone.now()),
         digest,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from functools import cache
 from typing import Any
 
@@ -124,6 +125,11 @@ def _converters(model: type[Model], name: str, _vendor: str) -> list[tuple[Any, 
     expression = found.get_col(model._meta.db_table)
     every = (*connection.ops.get_db_converters(expression), *expression.get_db_converters(connection))
     return [(converter, expression) for converter in every]
+
+
+def moment(at: datetime) -> Any:
+    """A time as the database takes it."""
+    return connection.ops.adapt_datetimefield_value(at)
 
 
 def prepared(model: type[Model], values: dict[str, Any]) -> dict[str, Any]:

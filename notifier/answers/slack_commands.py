@@ -17,7 +17,7 @@ from notifier.messages.oncall import taken
 from notifier.messages.wording import counted, shorten
 from notifier.models import Alert
 from notifier.oncall import overrides
-from notifier.outbox import plans
+from notifier.outbox import digests
 
 SHOWN = 20
 LINE = 200
@@ -82,6 +82,6 @@ def _digest(name: str, policy: Policy, now: datetime) -> str:
         return f"Which digest? There is {', '.join(known) or 'none'}."
     for alias in known[name].to:
         for target in policy.channels[alias].targets:
-            plans.digest_now(name, target, now - timedelta(days=1), now)
+            digests.digest_now(name, target, now - timedelta(days=1), now)
         wake(f"deliver-{alias}")
     return f"The digest {name} is on its way to {', '.join(known[name].to)}."

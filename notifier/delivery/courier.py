@@ -26,7 +26,20 @@ from notifier.judge.policy import Channel, Policy
 from notifier.messages import compose
 from notifier.models import Attempt, Digest, Notification, Target
 from notifier.oncall.present import policy_now
-from notifier.outbox import attempts, batches, codes, digest_trouble, plans, recipients, targets
+from notifier.outbox import (
+    batches,
+    codes,
+    digest_trouble,
+    digests,
+    finishing,
+    holding,
+    leases,
+    past_tries,
+    queue,
+    recipients,
+    starting,
+    targets,
+)
 
 log = get_logger(__name__)
 
@@ -80,7 +93,7 @@ class Courier:
         self._finish(policy, now)
         channel = policy.channels.get(self.alias)
         after = channel.failover_after if channel else timedelta.max
-        found = targets.lease(self.alias, now, after) if len(self._calls) < SLOTS else []
+        found = leases.lease(self.alias, now, after) if len(self._calls) < SLOTS else []
         taken = {held.target.pk: held for held in found}
         self._held.update((held.target.pk, held.target.token) for held in found)
         if self._held:
@@ -103,7 +116,7 @@ class Courier:
             self._finish(get_policy(), self._now())
         for target_id, token in list(self._held.items()):
             if not self._under_way(target_id):  # else the try is settled as uncertain when this process is gone
-                targets.release(target_id, token)
+                leases.release(target_id, token)
                 del self._held[target_id]
 
     def _finish(self, policy: Policy, now: datetime) -> None:
@@ -113,14 +126,14 @@ class Courier:
             if outcome is None and time.monotonic() >= call.give_up_at:
                 outcome = DeliveryError(Result.UNCERTAIN, "deadline", "the provider did not answer in time")
             if outcome is not None:
-                ended.append((call, attempts.Ended(call.attempt_id, outcome, call.taken)))
-        attempts.finish([one for _, one in ended], policy, now)
+                ended.append((call, finishing.Ended(call.attempt_id, outcome, call.taken)))
+        finishing.finish([one for _, one in ended], policy, now)
         for call, _ in ended:
             self._calls.remove(call)
 
-    def _feed(self, target_id: int, token: str, taken: targets.Held | None, policy: Policy, now: datetime) -> bool:
+    def _feed(self, target_id: int, token: str, taken: leases.Held | None, policy: Policy, now: datetime) -> bool:
         """Send a target what may go now; True when there is more to look at. `taken`: its lease began right now."""
-        held = taken or targets.held(target_id, token, now)
+        held = taken or leases.held(target_id, token, now)
         if held is None:
             self._held.pop(target_id, None)
             return False
@@ -132,15 +145,15 @@ class Courier:
             more = (held.alerts_due or held.digest_due) and self._send_due(held, token, channel, policy, now)
         elif channel is not None and held.alerts_due:
             # Nothing may go to it now. Others must not hear later for that.
-            rows = attempts.overdue_rows(held.target, now, channel.failover_after, BATCH)
+            rows = queue.overdue_rows(held.target, now, channel.failover_after, BATCH)
             judging.judge(rows, held.target, channel, policy, now)
             more = len(rows) == BATCH
         if not more and not self._under_way(target_id):
-            targets.release(target_id, token)
+            leases.release(target_id, token)
             self._held.pop(target_id, None)
         return more
 
-    def _send_due(self, held: targets.Held, token: str, channel: Channel, policy: Policy, now: datetime) -> bool:
+    def _send_due(self, held: leases.Held, token: str, channel: Channel, policy: Policy, now: datetime) -> bool:
         target = held.target
         failing = targets.is_failing(target)
         if failing and self._under_way(target.pk):
@@ -153,14 +166,14 @@ class Courier:
         # What takes turns or makes one message has to be seen together; of the rest, only what can go now.
         provider = self._connect()
         most = LISTED if provider.can_fold else BATCH if limits.windows else free
-        rows = attempts.due_rows(target, now, most, in_turn=bool(limits.windows)) if held.alerts_due else []
+        rows = queue.due_rows(target, now, most, in_turn=bool(limits.windows)) if held.alerts_due else []
         cleared = judging.judge(rows, target, channel, policy, now)
         while cleared and len(self._calls) < SLOTS:
             history = batches.History.of(target.pk, limits, provider, now) if limits.windows else None
             if history is not None:
-                cleared = attempts.in_turn(target.pk, cleared, throttle.prune_before(limits.windows, now))
+                cleared = queue.in_turn(target.pk, cleared, throttle.prune_before(limits.windows, now))
             together = 1 if one_by_one or limits.windows else min(TOGETHER, SLOTS - len(self._calls))
-            tellings: list[tuple[list[attempts.Part], Attempt | None]] = []
+            tellings: list[tuple[list[starting.Part], Attempt | None]] = []
             while cleared and len(tellings) < together:
                 batch, full = batches.next_batch(cleared, provider, limits, history, now)
                 if full is not None:
@@ -182,7 +195,7 @@ class Courier:
         self,
         target: Target,
         token: str,
-        tellings: list[tuple[list[attempts.Part], Attempt | None]],
+        tellings: list[tuple[list[starting.Part], Attempt | None]],
         policy: Policy,
         now: datetime,
     ) -> None:
@@ -192,7 +205,7 @@ class Courier:
         except Exception as error:
             alone = [([part], before) for parts, before in tellings for part in parts]
             if len(alone) == 1:
-                plans.trouble(alone[0][0][0].row.pk, error, now)
+                holding.trouble(alone[0][0][0].row.pk, error, now)
                 return
             log.exception("delivery.split", target=target.pk)
             for one in alone:
@@ -202,7 +215,7 @@ class Courier:
         self,
         target: Target,
         token: str,
-        tellings: list[tuple[list[attempts.Part], Attempt | None]],
+        tellings: list[tuple[list[starting.Part], Attempt | None]],
         policy: Policy,
         now: datetime,
     ) -> None:
@@ -213,15 +226,15 @@ class Courier:
             tellings, policy, now, html=provider.wants_html, link=provider.answered_by == "link"
         )
         tries = [
-            attempts.Try(message.reason, message.reference, provider.words(message), parts)
+            starting.Try(message.reason, message.reference, provider.words(message), parts)
             for message, (parts, _) in zip(told, tellings, strict=True)
         ]
-        started = attempts.start(target, token, tries, now)
+        started = starting.start(target, token, tries, now)
         for attempt, message, (_, before) in zip(started, told, tellings, strict=False):  # none when the lease is lost
             self._call(attempt, target, message, before)
 
     def _send_digest(self, target: Target, token: str, channel: Channel, policy: Policy, now: datetime) -> None:
-        digest = attempts.due_digest(target.pk, now)
+        digest = digests.due_digest(target.pk, now)
         if digest is None:
             return
         try:
@@ -232,22 +245,22 @@ class Courier:
     def _say_digest(
         self, digest: Digest, target: Target, token: str, channel: Channel, policy: Policy, now: datetime
     ) -> None:
-        before = attempts.last_uncertain(digest)
+        before = past_tries.last_uncertain(digest)
         message = compose.digest_message(digest, policy, now, before=before)
         if message is None:
-            attempts.skip_digest(digest, "nothing happened")
+            digests.skip_digest(digest, "nothing happened")
             return
         if judging.why_undeliverable(None, target, channel):
-            attempts.skip_digest(digest, "target cannot be reached")
+            digests.skip_digest(digest, "target cannot be reached")
             digest_trouble.given_up(digest, "target cannot be reached")
             return
-        one = attempts.Try(Reason.DIGEST, message.reference, self._connect().words(message), digest=digest)
-        for attempt in attempts.start(target, token, [one], now):
+        one = starting.Try(Reason.DIGEST, message.reference, self._connect().words(message), digest=digest)
+        for attempt in starting.start(target, token, [one], now):
             self._call(attempt, target, message, before)
 
     def _call(self, attempt: Attempt, target: Target, message: Message, before: Attempt | None) -> None:
         provider = self._connect()
-        thread = attempts.any_thread(target) if before is not None else ""
+        thread = past_tries.any_thread(target) if before is not None else ""
         call = Call(attempt.pk, target.pk, time.monotonic() + provider.deadline)
         self._calls.append(call)
 
@@ -282,8 +295,8 @@ def _full(target: Target, token: str, allowed: throttle.Allowed) -> bool:
     return False
 
 
-def _part(row: Notification, reason: Reason) -> attempts.Part:
-    return attempts.Part(row, reason, row.alert.count, Severity(row.alert.severity))
+def _part(row: Notification, reason: Reason) -> starting.Part:
+    return starting.Part(row, reason, row.alert.count, Severity(row.alert.severity))
 
 
 def _taken(provider: Provider, address: str, before: Attempt | None, thread: str) -> Receipt | None:

@@ -19,7 +19,7 @@ from notifier.judge.route import Tried, targets_of, try_routes
 from notifier.messages import compose
 from notifier.models import Alert, Notification
 from notifier.models import Target as TargetRow
-from notifier.outbox import attempts, batches, budget, plans, targets
+from notifier.outbox import batches, budget, stand_ins, starting, targets
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ def _stand_ins(alert: Alert, of: Heard, heard: Sequence[Heard], policy: Policy, 
     channel = policy.channels.get(of.diverted_to)
     known = {one.target.key for one in heard}
     row = Notification.objects.select_related("alert", "target").get(alert=alert, target__key=of.target.key)
-    plans.divert(row, of.why_not, channel.targets if channel else (), policy, now)
+    stand_ins.divert(row, of.why_not, channel.targets if channel else (), policy, now)
     return [
         _heard(alert, target, of.route, policy, now)
         for target in (channel.targets if channel else ())
@@ -111,7 +111,7 @@ def _heard(alert: Alert, target: Target, route: str, policy: Policy, now: dateti
     asked = tuple((guard.__name__, _answer(guard(case))) for guard in guards.TABLE[due.reason])
     gate = guards.judge(case)
     goes_at = _goes_at(gate, row, due, channel)
-    part = attempts.Part(row, due.reason, alert.count, Severity(alert.severity))
+    part = starting.Part(row, due.reason, alert.count, Severity(alert.severity))
     # An alert that this opens will never be, and has no page.
     site_url = "" if alert.count == 1 else None
     (message,) = compose.alert_messages([([part], None)], policy, goes_at or due.at, site_url=site_url)

@@ -16,7 +16,7 @@ from notifier.facts import Target
 from notifier.judge.policy import Channel
 from notifier.models import Target as TargetRow
 from notifier.oncall.present import policy_now
-from notifier.outbox import targets
+from notifier.outbox import set_aside
 
 log = get_logger(__name__)
 
@@ -36,9 +36,9 @@ def try_dead(now: datetime, start: Callable[[str, Callable[[], None]], None] | N
         target = next((one for one in channel.targets if one.key == row.key), None) if channel else None
         if channel is None or target is None or row.channel in tried or channel.unconfigured:
             continue
-        if targets.was_reported(row):
+        if set_aside.was_reported(row):
             continue
-        targets.begin_probe(row, now, costs=channel.costs)
+        set_aside.begin_probe(row, now, costs=channel.costs)
         if row.probing:
             tried.add(row.channel)
             (start or _start)(f"probe-{row.channel}", partial(_try, channel, target))

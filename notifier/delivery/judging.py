@@ -16,11 +16,11 @@ from alerts_runtime.redaction.loggers import get_logger
 from alerts_runtime.wakeups.wake import wake
 from notifier.channels import load
 from notifier.facts import AlertState, Due, Reason
-from notifier.flow import escalations, silences, steps
+from notifier.flow import silences, stepping, steps
 from notifier.judge import guards
 from notifier.judge.policy import Channel, Policy
 from notifier.models import Notification, Target
-from notifier.outbox import attempts, budget, last_resort, plans, recipients, targets
+from notifier.outbox import budget, holding, last_resort, past_tries, plans, recipients, set_aside, stand_ins, targets
 
 log = get_logger(__name__)
 
@@ -47,7 +47,7 @@ def judge(
     rows = list(rows)
     if not rows:
         return []
-    targets.begin_probe(target, now, costs=channel.costs)
+    set_aside.begin_probe(target, now, costs=channel.costs)
     look = Look(target, channel, policy, now, silences.in_force(now), budget.spent_until(channel, policy.tz, now))
     cleared = []
     for row in rows:
@@ -55,7 +55,7 @@ def judge(
             found = _answer(row, look)
             one = (row, found) if isinstance(found, Reason) else _once_more(row.pk, look)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is this row's trouble and no other's
-            plans.trouble(row.pk, error, now)
+            holding.trouble(row.pk, error, now)
         else:
             cleared += [one] if one is not None else []
             target.probing &= one is None  # one message shows whether it can be reached again
@@ -95,19 +95,19 @@ def _answer(row: Notification, look: Look) -> Reason | Callable[[], Then | None]
     alert = row.alert.state
     due = plans.next_for(row, alert, look.policy, look.now)
     if due is None and row.told_seq == 0 and alert.resolved_at is not None:
-        if attempts.last_uncertain(row) is None:
-            return lambda: plans.drop(row, "resolved before it was told")
+        if past_tries.last_uncertain(row) is None:
+            return lambda: holding.drop(row, "resolved before it was told")
         due = Due(Reason.RESOLVED, look.now)  # who may have heard of it hears of its end
     if due is None or due.at > look.now:
-        return lambda: plans.postpone(row, due, row.alert)
+        return lambda: holding.postpone(row, due, row.alert)
     reason = due.reason
     if reason is Reason.ESCALATED and recipients.is_off_duty(row, look.policy):
-        return lambda: escalations.pass_on(row, look.policy, look.now)
+        return lambda: stepping.pass_on(row, look.policy, look.now)
     gate = guards.judge(_case(row, alert, reason, look))
     if gate.action is guards.Action.SEND:
         return reason
     if gate.action is guards.Action.HOLD:
-        return lambda: plans.hold(row, gate, look.now, reason)
+        return lambda: holding.hold(row, gate, look.now, reason)
     return lambda: _divert(row, gate, look)
 
 
@@ -121,7 +121,7 @@ def _case(row: Notification, alert: AlertState, reason: Reason, look: Look) -> g
         silences=look.silences,
         dead=why_undeliverable(row, look.target, look.channel),
         trying_since=row.trying_since or (row.due_at if targets.is_failing(look.target) else None),
-        told_elsewhere=row.held_by.startswith(plans.DIVERTED),
+        told_elsewhere=row.held_by.startswith(stand_ins.DIVERTED),
         edits=bool(row.thread) and load(look.channel.backend).can_edit,
         budget_until=look.budget_until,
         asks_each=reason is Reason.ESCALATED and steps.asks_each(row.alert_id),
@@ -130,5 +130,5 @@ def _case(row: Notification, alert: AlertState, reason: Reason, look: Look) -> g
 
 def _divert(row: Notification, gate: guards.Gate, look: Look) -> Then:
     other = look.policy.channels.get(gate.to)
-    told = plans.divert(row, gate.name, other.targets if other else (), look.policy, look.now)
+    told = stand_ins.divert(row, gate.name, other.targets if other else (), look.policy, look.now)
     return (lambda: wake(f"deliver-{gate.to}")) if told else (lambda: last_resort.cry(row.alert, gate.name, of=row))

@@ -14,7 +14,7 @@ from notifier.judge.policy import Channel
 from notifier.messages.compose import new_reference
 from notifier.messages.render import render_test
 from notifier.models import Target as TargetRow
-from notifier.outbox import plans, targets
+from notifier.outbox import stand_ins, targets
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ def send_test(channel: Channel, target: Target, tz: str, site: str = "", *, answ
     except DeliveryError as error:
         return Outcome(False, str(error))
     if row is not None and (row.dead_since is not None or targets.is_failing(row)):
-        plans.revive(row, timezone.now())
+        stand_ins.revive(row, timezone.now())
         api.resolve(f"delivery.{row.pk}", "a test message arrived", timezone.now())
         wake(f"deliver-{channel.alias}")
         return Outcome(True, f"delivered ({receipt.provider_id}); alerts go there again")

@@ -22,7 +22,7 @@ from notifier.judge.policy import HANDOVER_TEST, Policy, Route
 from notifier.models import Alert, Handover, Notification
 from notifier.oncall import handovers
 from notifier.oncall.present import person_on, reach
-from notifier.outbox import last_resort, plans
+from notifier.outbox import last_resort, stand_ins
 
 TO_ANSWER = timedelta(minutes=15)
 ENDS = timedelta(days=1)  # by itself, when there is no handover before
@@ -100,7 +100,7 @@ def _pass_on(pk: int, policy: Policy, now: datetime) -> None:
 def _is_late(alert: Alert, now: datetime) -> bool:
     """It was told so long ago, or could not be told for so long. What is held, e.g. over night, nobody can answer."""
     rows = list(Notification.objects.filter(alert=alert))
-    if any(row.due_at and row.held_by and not row.held_by.startswith(plans.DIVERTED) for row in rows):
+    if any(row.due_at and row.held_by and not row.held_by.startswith(stand_ins.DIVERTED) for row in rows):
         return False
     asked = min((row.told_at for row in rows if row.told_at), default=alert.opened_at)
     return now - asked >= TO_ANSWER

@@ -13,12 +13,12 @@ from django.db import IntegrityError, transaction
 from alerts_runtime.redaction.loggers import get_logger
 from alerts_runtime.redaction.redact import redact
 from notifier.alerts import store
-from notifier.alerts.store import Recorded
+from notifier.alerts.counting import Recorded
 from notifier.config.conf import get_policy
 from notifier.facts import Failure
 from notifier.flow.own_code import code_of
 from notifier.models import Alert, Ignored
-from notifier.outbox import plans
+from notifier.outbox import holding
 
 log = get_logger(__name__)
 
@@ -64,7 +64,7 @@ def end(row: Ignored, how: str, now: datetime) -> int:
             return 0
         store.no_longer_ignored(row.pk)
         log.info("ignore.ended", ignore=row.pk, how=how)
-        return plans.release_held(f"ignored {row.pk}", now)
+        return holding.release_held(f"ignored {row.pk}", now)
 
 
 def in_force(fingerprint: str) -> Ignored | None:

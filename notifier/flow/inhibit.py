@@ -13,7 +13,7 @@ from notifier.judge.match import Matcher, matches
 from notifier.judge.policy import Policy
 from notifier.models import Alert
 from notifier.models.alerts import SUBJECT_COLUMNS
-from notifier.outbox import plans
+from notifier.outbox import holding
 
 _GLOB = re.compile(r"[*?\[]")
 
@@ -75,4 +75,4 @@ def release_orphans(now: datetime) -> int:
 
 def ended(parent: Alert, now: datetime) -> int:
     """A parent is over: what it held is judged again at once."""
-    return plans.release_held(f"inhibited by alert {parent.pk}", now)
+    return holding.release_held(f"inhibited by alert {parent.pk}", now)

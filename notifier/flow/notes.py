@@ -13,7 +13,7 @@ from alerts_runtime.wakeups.wake import wake
 from notifier.facts import Note
 from notifier.judge.policy import Policy
 from notifier.oncall.present import reach
-from notifier.outbox import plans
+from notifier.outbox import digests
 
 log = get_logger(__name__)
 
@@ -26,5 +26,5 @@ def plan(
         target = reach(person, rotation, policy)
         if target is None:
             log.warning("oncall.note_not_planned", rotation=rotation, person=person, note=kind)
-        elif plans.note(kind, rotation, target, moment, now, about):
+        elif digests.note(kind, rotation, target, moment, now, about):
             transaction.on_commit(partial(wake, f"deliver-{target.channel}"))

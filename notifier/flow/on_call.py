@@ -18,7 +18,7 @@ from notifier.judge.oncall.rotation import Rotation
 from notifier.judge.policy import Channel, Policy
 from notifier.models import Alert, Handover, Notification, Override
 from notifier.oncall import handovers, overrides
-from notifier.outbox import plans
+from notifier.outbox import pages
 
 log = get_logger(__name__)
 
@@ -53,7 +53,7 @@ def _join(pk: int, channel: Channel, target: Target, policy: Policy, now: dateti
         last = told.order_by("-told_at").first()
         if alert is None or last is None:
             return
-        plans.join(alert, target, last.route, policy, now)
+        pages.join(alert, target, last.route, policy, now)
     log.info("oncall.joined", alert=pk, channel=target.channel, person=target.person)
 
 

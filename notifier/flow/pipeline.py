@@ -12,11 +12,11 @@ from django.db.models import Q
 
 from alerts_runtime.redaction.loggers import get_logger
 from alerts_runtime.wakeups.wake import wake
-from notifier.alerts import store
-from notifier.alerts.store import Recorded
+from notifier.alerts import counting, store
+from notifier.alerts.counting import Recorded
 from notifier.config.conf import get_policy
 from notifier.facts import Failure, Severity, Verdict
-from notifier.flow import escalations, ignores, inhibit, steps
+from notifier.flow import escalations, ignores, inhibit, stepping, steps
 from notifier.judge import guards
 from notifier.judge.classify import classify, subject_of
 from notifier.judge.escalation import Level
@@ -24,7 +24,7 @@ from notifier.judge.policy import Policy
 from notifier.judge.route import Routed, Tried, targets_of, try_routes
 from notifier.models import Alert
 from notifier.oncall.present import policy_now
-from notifier.outbox import plans
+from notifier.outbox import holding, pages, plans
 
 log = get_logger(__name__)
 
@@ -53,7 +53,7 @@ def raised(
         routed = targets_of(tried, policy.channels)
         try:
             with transaction.atomic():
-                recorded = store.record(
+                recorded = counting.record(
                     failure,
                     verdict,
                     quiet_period=policy.quiet_period,
@@ -68,7 +68,7 @@ def raised(
             break
         except IntegrityError:
             # Counted before, or another worker opened the same alert at the same moment.
-            if store.is_known(failure):
+            if counting.is_known(failure):
                 return None
     else:
         raise RuntimeError(f"failure {failure.key} could not be recorded: its alert keeps changing")
@@ -140,7 +140,7 @@ def acknowledge(alert: Alert, by: str, now: datetime, until: datetime | None = N
             escalations.pause_ends(known, policy_now(now), now)
         done = store.acknowledge(alert, by, now, until or now + get_policy().acknowledge_for)
         if done:
-            plans.release_held(guards.ACKNOWLEDGED, now, alert)  # until another moment than the one before
+            holding.release_held(guards.ACKNOWLEDGED, now, alert)  # until another moment than the one before
             escalations.changed(Alert.objects.get(pk=alert.pk), policy_now(now), now)
     return done
 
@@ -151,7 +151,7 @@ def take_back(alert: Alert, now: datetime) -> None:
         escalations.pause_ends(alert, policy_now(now), now)
         store.take_back(alert)
         escalations.changed(Alert.objects.get(pk=alert.pk), policy_now(now), now)
-        plans.release_held(guards.ACKNOWLEDGED, now, alert)
+        holding.release_held(guards.ACKNOWLEDGED, now, alert)
 
 
 def escalate(alert: Alert, now: datetime) -> Level | None:
@@ -162,7 +162,7 @@ def escalate(alert: Alert, now: datetime) -> Level | None:
             return None
         take_back(alert, now)
         alert.refresh_from_db()
-        return escalations.take_next(alert, policy, now)
+        return stepping.take_next(alert, policy, now)
 
 
 def asks(alert: Alert, person: str, address: str, now: datetime) -> bool:
@@ -180,7 +180,7 @@ def answered(alert: Alert, entry: int, address: str, now: datetime) -> None:
     policy = get_policy()
     with transaction.atomic():
         store.answered(alert, entry)
-        plans.knows(alert, address)
+        pages.knows(alert, address)
         if plans.replan_all(alert, policy, now):
             transaction.on_commit(lambda: _wake(policy.channels))
 

@@ -16,7 +16,7 @@ from notifier.config.conf import parse_match
 from notifier.judge.guards import Silenced
 from notifier.judge.match import Matcher
 from notifier.models import Notification, Silence
-from notifier.outbox import plans
+from notifier.outbox import holding
 
 LONGEST = timedelta(days=36_525)  # later times overflow where they are shown
 _HELD = "silence "  # how `held_by` of what a silence holds begins; its number follows
@@ -123,7 +123,7 @@ def release_outdated(now: datetime) -> int:
     latest = dict(held.values_list("held_by").annotate(latest=Max("due_at")))
     ends = {f"{_HELD}{pk}": at for pk, at in Silence.objects.filter(ends_at__gt=now).values_list("pk", "ends_at")}
     outdated = [name for name, due_at in latest.items() if name not in ends or due_at > ends[name]]
-    return sum(plans.release_held(name, now) for name in outdated)
+    return sum(holding.release_held(name, now) for name in outdated)
 
 
 def in_force(now: datetime, *, lock: bool = False) -> tuple[Silenced, ...]:
@@ -162,7 +162,7 @@ def _matcher(row: Silence) -> Matcher | None:
 
 
 def _release(number: int, now: datetime) -> int:
-    return plans.release_held(f"{_HELD}{number}", now)
+    return holding.release_held(f"{_HELD}{number}", now)
 
 
 @cache

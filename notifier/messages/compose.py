@@ -18,13 +18,13 @@ from notifier.facts import Message, Reason
 from notifier.intake import source
 from notifier.judge.builtin import while_it_holds
 from notifier.judge.policy import Policy
-from notifier.messages import answer_link, digest, notes, render, story
+from notifier.messages import adding_up, answer_link, digest, notes, render, story
 from notifier.messages.sms_text import Rest
 from notifier.messages.telling import Story
 from notifier.messages.wording import listed
 from notifier.models import Alert, Attempt, Digest, Notification
 from notifier.outbox import budget
-from notifier.outbox.attempts import Part
+from notifier.outbox.starting import Part
 
 log = get_logger(__name__)
 
@@ -92,7 +92,7 @@ def _alert_message(
         if len(parts) == 1:
             return render.render(stories[0], note=note, html=html)
         rest = _rest([part.row for part in parts], stories)
-        at_risk = story.at_risk_together(part.row.alert_id for part in parts)
+        at_risk = adding_up.at_risk_together(part.row.alert_id for part in parts)
         return render.fold(stories, rest=rest, at_risk=at_risk, note=note, html=html)
     except DatabaseError:
         raise
@@ -113,7 +113,7 @@ def _list_that_stands(row: Notification, changed: list[Story], tell: Callable[..
     return render.fold(
         stories,
         rest=_rest(listed, stories),
-        at_risk=story.at_risk_together(one.alert_id for one in listed),
+        at_risk=adding_up.at_risk_together(one.alert_id for one in listed),
         note=note,
         changed=changed,
         thread=row.thread,

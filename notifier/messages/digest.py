@@ -15,7 +15,7 @@ from notifier.messages import digest_delivery, digest_money
 from notifier.messages.digest_data import DigestData, Line, Section
 from notifier.messages.digest_money import Events
 from notifier.messages.digest_page import render_digest
-from notifier.messages.story import alert_url, alerts_url
+from notifier.messages.links import alert_url, alerts_url
 from notifier.messages.trend import trend
 from notifier.models import Alert, Digest, Notification, Occurrence
 

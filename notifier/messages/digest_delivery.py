@@ -11,7 +11,7 @@ from django.db.models import Count, F, Q, QuerySet
 from notifier.facts import Result
 from notifier.messages.digest_data import Held, Undelivered
 from notifier.models import Alert, Attempt, Ignored, Notification, Silence, Target
-from notifier.outbox.plans import DIVERTED
+from notifier.outbox.stand_ins import DIVERTED
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,9 +17,9 @@ from notifier.facts import Link, Message, Note, Reason, Severity
 from notifier.judge.oncall.rotation import Rotation
 from notifier.judge.policy import Policy
 from notifier.messages.digest_page import Block, Row
+from notifier.messages.links import alert_url, alerts_url
 from notifier.messages.oncall import name_of, taken, undone
 from notifier.messages.render import COLOURS
-from notifier.messages.story import alert_url, alerts_url
 from notifier.messages.wording import clock, counted, shorten
 from notifier.models import Alert, Digest, Handover, Notification, Override
 from notifier.oncall.duty import duty_at

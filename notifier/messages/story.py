@@ -1,37 +1,29 @@
-"""Gathers what is known of one alert at the moment one target is told of it. Reads the tables, writes none.
-
-The database adds everything up, so that an alert of 100,000 failures is told as quickly as one of a single failure.
-"""
+"""Gathers what is known of one alert at the moment one target is told of it. Reads the tables, writes none."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
-from urllib.parse import quote
 
-from django.db.models import Count, Max, Min, Q, QuerySet, Sum, Window
-from django.urls import NoReverseMatch, reverse
+from django.db.models import Count, Min, Sum, Window
 
 from alerts_runtime.database.fast_sql import columns, select
-from notifier.facts import Category, Frame, Link, Money, Reason, Severity, Timing, Told
+from notifier.facts import Category, Frame, Reason, Severity, Timing, Told
 from notifier.flow import silences, steps
 from notifier.judge import escalation
 from notifier.judge.match import matches
 from notifier.judge.policy import Policy
 from notifier.judge.timing import window_after
-from notifier.messages import answer_link, answered, each_event
+from notifier.messages import answered
+from notifier.messages.adding_up import new_since, totals_of, totals_of_one
+from notifier.messages.links import answer_url, links_of
 from notifier.messages.telling import Children, Since, Story, Totals, Turn
 from notifier.models import Alert, LogEntry, Notification, Occurrence
 
-NAMED_TYPES = 3
-NAMED_EVENTS = 3
 NAMED_CHILDREN = 3
 NAMED_CHANNELS = 5
-DASHBOARD = "https://dashboard.stripe.com/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +73,7 @@ def tell(
     known = known or look_up([alert])
     so_far = Occurrence.objects.filter(alert=alert, seq__lte=alert.count)
     only = known.only.get(alert.pk)
-    totals = _totals_of_one(only) if only else _totals(so_far)
+    totals = totals_of_one(only) if only else totals_of(so_far)
     told = notification.told
     return replace(
         of_alert(alert, totals, now, reason=reason, tz=policy.tz),
@@ -89,7 +81,7 @@ def tell(
         silenced_until=_silenced_until(alert, now) if alert.last_answer else None,
         children=_children(alert) if alert.pk in known.parents else Children(),
         route=notification.route,
-        since=_since(so_far, alert.count, told.seq) if told.seq else Since(),
+        since=new_since(so_far, alert.count, told.seq) if told.seq else Since(),
         told_at=told.at,
         told_severity=told.severity,
         answers=_answers(alert, told, now, policy.tz) if alert.last_answer > told.answer else (),
@@ -100,8 +92,8 @@ def tell(
         next_update_at=_next_update_at(reason, told, alert, policy.timing(notification.route), now),
         thread=notification.thread,
         code=notification.code,
-        answer_url=_answer_url(notification, site_url) if link and alert.resolved_at is None else "",
-        links=tuple(_links(alert, totals, site_url)),
+        answer_url=answer_url(notification, site_url) if link and alert.resolved_at is None else "",
+        links=tuple(links_of(alert, totals, site_url)),
         reference=reference,
         possible_repeat=possible_repeat,
     )
@@ -142,52 +134,10 @@ def of_alert(alert: Alert, totals: Totals, now: datetime, *, reason: Reason, tz:
     )
 
 
-def at_risk_together(alerts: Iterable[int]) -> tuple[Money, ...]:
-    """The money at risk in several alerts: an event that failed in two ways, and so is in two of them, counts once.
-
-    Test mode's is at no risk.
-    """
-    waiting = Occurrence.objects.filter(
-        alert__in=Alert.objects.filter(pk__in=list(alerts), livemode=True), recovered_at__isnull=True
-    )
-    return each_event.money(each_event.groups(waiting))
-
-
 def listed_with(row: Notification) -> list[Notification]:
     """What the message that told a row lists, that row among it; without the alerts' long texts."""
     rows = Notification.objects.filter(target=row.target_id, thread=row.thread, listed=True).select_related("alert")
     return list(rows.defer("alert__traceback", "alert__message", "alert__context", "alert__frame"))
-
-
-def alert_url(alert_id: int, site_url: str) -> str:
-    """The alert's page: the operator's, or the admin's where those are not mounted.
-
-    "" when the site's own address is not set, or it has neither.
-    """
-    return _page_url(site_url, ("notifier_pages:alert", "admin:swa_notifier_alert_change"), alert_id)
-
-
-def alerts_url(site_url: str) -> str:
-    """The page of all alerts, likewise."""
-    return _page_url(site_url, ("notifier_pages:now", "admin:swa_notifier_alert_changelist"))
-
-
-def _answer_url(notification: Notification, site_url: str) -> str:
-    """Where its recipient can answer; "" when the site's address is not set, or the pages are not mounted."""
-    return _page_url(site_url, ("notifier_pages:answer",), answer_link.token(notification.pk)) if site_url else ""
-
-
-def _page_url(site_url: str, names: Iterable[str], *args: int | str) -> str:
-    for name in names if site_url else ():
-        with suppress(NoReverseMatch):
-            return site_url.rstrip("/") + reverse(name, args=args)
-    return ""
-
-
-def event_url(event_id: str, *, livemode: bool, account: str = "") -> str:
-    """The event in Stripe's dashboard; `account` is the Connect account that it belongs to."""
-    place = [quote(account, safe="")] if account else []
-    return DASHBOARD + "/".join([*place, *([] if livemode else ["test"]), "events", quote(event_id, safe="")])
 
 
 def _answers(alert: Alert, told: Told, now: datetime, tz: str) -> tuple[str, ...]:
@@ -200,73 +150,6 @@ def _silenced_until(alert: Alert, now: datetime) -> datetime | None:
     subject = alert.subject
     ends = [one.ends_at for one in silences.in_force(now) if matches(one.matcher, subject)]
     return max(ends, default=None)
-
-
-def _totals(so_far: QuerySet[Occurrence]) -> Totals:
-    facts = so_far.aggregate(
-        first_at=Min("occurred_at"),
-        types=Count("event_type", distinct=True, filter=~Q(event_type="")),
-        customers=Count("customer", distinct=True, filter=~Q(customer="")),
-        customer=Max("customer"),
-        objects=Count("object_id", distinct=True, filter=~Q(object_id="")),
-        object_id=Max("object_id"),
-    )
-    found = each_event.groups(so_far)
-    waiting = [group for group in found if group.waiting]
-    done = [group for group in found if not group.waiting]
-    ways = Counter[str]()
-    for group in done:
-        ways[group.recovered_how] += group.events
-    dead = sum(group.events for group in waiting if group.dead)
-    newest = so_far.exclude(event_id="").order_by("-seq").values_list("event_id", flat=True)
-    return Totals(
-        first_at=facts["first_at"],
-        events=sum(group.events for group in found),
-        types=facts["types"],
-        newest_event=newest.first() or "",
-        customers=facts["customers"],
-        customer=facts["customer"] if facts["customers"] == 1 else "",
-        object_id=facts["object_id"] if facts["objects"] == 1 else "",
-        at_risk=each_event.money(waiting),
-        unknown=sum(group.unknown for group in waiting),
-        recovered=each_event.money(done),
-        recovered_by=tuple(sorted((+ways).items(), key=lambda way: (-way[1], way[0]))),
-        dead=dead,
-        dead_events=each_event.newest_dead(so_far, NAMED_EVENTS) if dead else (),
-    )
-
-
-def _totals_of_one(only: Occurrence) -> Totals:
-    """The same of a single failure, which needs no sums."""
-    events, waiting = int(bool(only.event_id)), only.recovered_at is None
-    group = each_event.of_one(only)
-    money = each_event.money([group])
-    dead = events if waiting and only.dead else 0
-    return Totals(
-        first_at=only.occurred_at,
-        events=events,
-        types=int(bool(only.event_type)),
-        newest_event=only.event_id,
-        customers=int(bool(only.customer)),
-        customer=only.customer,
-        object_id=only.object_id,
-        at_risk=money if waiting else (),
-        unknown=group.unknown if waiting else 0,
-        recovered=() if waiting else money,
-        recovered_by=((only.recovered_how, events),) if events and not waiting else (),
-        dead=dead,
-        dead_events=(only.event_id,) if dead else (),
-    )
-
-
-def _since(so_far: QuerySet[Occurrence], count: int, told_seq: int) -> Since:
-    if count <= told_seq:
-        return Since()
-    new = so_far.filter(seq__gt=told_seq)
-    by_type = new.exclude(event_type="").values("event_type").annotate(number=Count("pk"))
-    types = by_type.order_by("-number", "event_type").values_list("event_type", "number")[:NAMED_TYPES]
-    money = each_event.money(each_event.groups(new))
-    return Since(number=count - told_seq, types=tuple(types), money=money)
 
 
 def _children(alert: Alert) -> Children:
@@ -305,12 +188,3 @@ def _next_update_at(reason: Reason, told: Told, alert: Alert, timing: Timing, no
         return None
     step = window_after(reason, told, alert.state)
     return now + timing.windows[min(step, len(timing.windows) - 1)]
-
-
-def _links(alert: Alert, totals: Totals, site_url: str) -> Iterable[Link]:
-    page = alert_url(alert.pk, site_url)
-    if page:
-        yield Link(f"Open alert {alert.pk}", page)
-    if alert.source == "webhook" and totals.newest_event:
-        text = "Open in Stripe" if totals.events == 1 else "Open the newest event in Stripe"
-        yield Link(text, event_url(totals.newest_event, livemode=alert.livemode, account=alert.account))

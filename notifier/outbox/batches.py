@@ -12,7 +12,7 @@ from notifier.judge import throttle
 from notifier.judge.policy import Limits
 from notifier.judge.throttle import Allowed
 from notifier.models import Attempt, Notification
-from notifier.outbox import attempts
+from notifier.outbox import past_tries
 
 Cleared = tuple[Notification, Reason]
 # How soon a full rate is looked at again for what is new and critical.
@@ -33,7 +33,7 @@ class History:
     def of(cls, target_id: int, limits: Limits, provider: type[Provider] | Provider, now: datetime) -> History:
         handful = (provider.HANDFUL,) if provider.HANDFUL else ()
         since = throttle.prune_before((*limits.windows, *limits.critical, *handful), now)
-        found = attempts.sent_since(target_id, since)
+        found = past_tries.sent_since(target_id, since)
         posts = [at for at, reason in found if reason in _BEGINS or not provider.can_edit]
         return cls([at for at, _ in found], posts)
 
@@ -95,8 +95,8 @@ def _in_lists(
 def as_before(batch: Sequence[Cleared]) -> tuple[list[Cleared], Attempt | None]:
     """Of a try of which nobody knows only that goes again which was in it, and that try."""
     for row, _ in batch:
-        before = attempts.last_uncertain(row)
+        before = past_tries.last_uncertain(row)
         if before is not None:
-            told = attempts.rows_told(before)
+            told = past_tries.rows_told(before)
             return [one for one in batch if one[0].pk in told], before
     return list(batch), None

@@ -10,7 +10,7 @@ from django.db.models import Count, Sum
 
 from notifier.judge.policy import Channel
 from notifier.models import Heard
-from notifier.outbox import attempts
+from notifier.outbox import past_tries
 
 
 def spent_until(channel: Channel, tz: str, now: datetime) -> datetime | None:
@@ -38,7 +38,7 @@ def messages_left(channel: Channel, tz: str, now: datetime) -> int | None:
 
 def _spent(channel: str, since: datetime) -> Iterator[tuple[int, int]]:
     """Messages and parts: of what was sent, and of the answers to what people wrote."""
-    yield attempts.spent(channel, since)
+    yield past_tries.spent(channel, since)
     answers = Heard.objects.filter(channel=channel, at__gte=since).aggregate(messages=Count("pk"), parts=Sum("parts"))
     yield answers["messages"], answers["parts"] or 0
 

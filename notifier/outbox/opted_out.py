@@ -6,7 +6,7 @@ from datetime import datetime
 
 from notifier.facts import DeliveryError, Result
 from notifier.models import Target
-from notifier.outbox import plans, targets
+from notifier.outbox import set_aside, stand_ins
 
 STOPPED = "21610"  # Twilio's own code for it
 
@@ -18,9 +18,9 @@ def note(address: str, now: datetime, *, stopped: bool) -> int:
         error = DeliveryError(Result.REJECTED, STOPPED, "the recipient has answered STOP", target_dead=True)
         rows = list(found.filter(dead_since__isnull=True))
         for row in rows:
-            targets.set_aside(row.pk, error, now)
+            set_aside.set_aside(row.pk, error, now)
     else:
         rows = list(found.filter(dead_detail__startswith=f"{STOPPED}:"))
         for row in rows:
-            plans.revive(row, now)
+            stand_ins.revive(row, now)
     return len(rows)

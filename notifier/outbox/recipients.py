@@ -17,7 +17,7 @@ from notifier.facts import Target as To
 from notifier.judge.policy import Policy
 from notifier.judge.route import targets_of, try_routes
 from notifier.models import Digest, Notification, Target
-from notifier.outbox import attempts, last_resort, plans, targets
+from notifier.outbox import digests, holding, last_resort, plans, stand_ins, targets
 
 log = get_logger(__name__)
 
@@ -39,9 +39,9 @@ def hand_over(policy: Policy, now: datetime) -> int:
         try:
             hand_over_row(pk, policy, now)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is this row's trouble and no other's
-            plans.trouble(pk, error, now)
+            holding.trouble(pk, error, now)
     for digest in Digest.objects.filter(due_at__isnull=False).exclude(target__key__in=[*present, *people])[:AT_ONCE]:
-        attempts.skip_digest(digest, LEFT)
+        digests.skip_digest(digest, LEFT)
     if pks:
         log.warning("notification.readdressed", count=len(pks))
     return len(pks)
@@ -68,8 +68,8 @@ def is_moved(target: Target, policy: Policy, now: datetime) -> bool:
     if known is None or known.address == target.address:
         return False
     targets.move(target, known.address)
-    plans.revive(target, now)  # what could not be delivered to the old one can be to the new one
-    plans.begin_anew(target)
+    stand_ins.revive(target, now)  # what could not be delivered to the old one can be to the new one
+    stand_ins.begin_anew(target)
     return True
 
 
@@ -81,7 +81,7 @@ def hand_over_row(pk: int, policy: Policy, now: datetime) -> None:
             return
         channel = policy.channels.get(row.target.channel)
         why = NOT_ON_CALL if channel is not None and row.target.key in channel.people else LEFT
-        told = plans.leave(row, why, _successors(row, policy), policy, now)
+        told = stand_ins.leave(row, why, _successors(row, policy), policy, now)
         untold = row.alert.resolved_at is not None and row.told_seq == 0
     if not told and not untold:
         last_resort.cry(row.alert, f"{row.target.channel}: {why}")

@@ -20,8 +20,9 @@ from notifier.facts import PROVIDER_ID, REFERENCE, DeliveryError, Reason, Result
 from notifier.judge import timing
 from notifier.judge.receipts import NOT_SENT, Report, forward, report_of
 from notifier.models import Alert, Attempt, AttemptPart, Digest, Notification
-from notifier.outbox import digest_trouble, targets
-from notifier.outbox.plans import DIVERTED, revive, urgency
+from notifier.outbox import digest_trouble, set_aside
+from notifier.outbox.plans import urgency
+from notifier.outbox.stand_ins import DIVERTED, revive
 
 log = get_logger(__name__)
 
@@ -48,7 +49,7 @@ def record(provider_id: object, report: Report, now: datetime, *, reference: str
         if attempt.result == Result.DELIVERED.value and was_sent:
             _apply(attempt, report, now)
         elif report.error is not None and report.error.target_dead and attempt.result != Result.SENDING.value:
-            targets.set_aside(attempt.target_id, report.error, now)
+            set_aside.set_aside(attempt.target_id, report.error, now)
     log.info("delivery.reported", reference=attempt.reference, status=report.status, code=report.code)
     return True
 
@@ -102,7 +103,7 @@ def _apply(attempt: Attempt, report: Report, now: datetime) -> None:
             digest_trouble.given_up(attempt.digest_of, outcome)
         log.warning("delivery.not_arrived", reference=attempt.reference, code=error.code)
     if error.target_dead:
-        targets.set_aside(attempt.target_id, error, now)
+        set_aside.set_aside(attempt.target_id, error, now)
     if report.not_sent:
         wake(f"deliver-{attempt.target.channel}")
 

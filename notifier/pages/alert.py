@@ -16,7 +16,7 @@ from notifier.facts import Money
 from notifier.flow import steps as steps_ahead
 from notifier.judge.money import format_money
 from notifier.messages import phrases
-from notifier.messages.story import event_url
+from notifier.messages.links import event_url
 from notifier.messages.telling import Story
 from notifier.models import Alert, Notification, Occurrence
 from notifier.oncall.present import policy_now

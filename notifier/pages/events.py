@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from notifier.messages.story import event_url
+from notifier.messages.links import event_url
 from notifier.pages import inbox
 from notifier.pages.access import Viewer, page, say, show
 from notifier.pages.groups import ACT

@@ -23,7 +23,7 @@ from pytest_django.live_server_helper import LiveServer
 
 from notifier.answers import slack_work
 from notifier.config.conf import get_policy
-from notifier.delivery import loops
+from notifier.delivery import tick
 from notifier.delivery.courier import Courier
 from notifier.models import Alert, LogEntry
 from tests.acceptance import night as signed
@@ -72,7 +72,7 @@ class Night:
             while processing.process_due():
                 pass
             webhooks_loops.tick()
-            loops.Tick().step()  # anew: it paces itself by a clock that nobody turns
+            tick.Tick().step()  # anew: it paces itself by a clock that nobody turns
             while slack_work.step() == 0.0:
                 pass
             for courier in self.couriers:

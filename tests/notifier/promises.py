@@ -45,12 +45,12 @@ from hypothesis.stateful import (
 
 from notifier.channels import memory
 from notifier.config.conf import get_policy
-from notifier.delivery import loops
+from notifier.delivery import tick
 from notifier.delivery.courier import Courier
 from notifier.facts import DeliveryError, Message, Receipt, Result, Severity
 from notifier.flow import pipeline, silences
 from notifier.models import Alert, AttemptPart, Digest, Notification, Silence, Target
-from notifier.outbox import last_resort, plans, settle, targets
+from notifier.outbox import last_resort, settle, stand_ins, targets
 from tests.holding import die, let_pass
 from tests.notifier.scene import BUG, HOUR, MINUTE, NOON, SECOND, Scene, drain
 
@@ -240,7 +240,7 @@ class Promises(RuleBasedStateMachine):
         """The providers are well again, and somebody has sent a test to whoever was set aside."""
         MOODS.clear()
         for target in Target.objects.filter(dead_since__isnull=False):
-            plans.revive(target, self.scene.now)
+            stand_ins.revive(target, self.scene.now)
 
     @precondition(lambda self: "restarts" in self.world)
     @rule()
@@ -280,8 +280,8 @@ class Promises(RuleBasedStateMachine):
     def _work(self) -> None:
         self._troubled()
         settle.settle_lost(self.scene.now)
-        loops.hand_over(self.scene.now)
-        loops.release_outdated(self.scene.now)
+        tick.hand_over(self.scene.now)
+        tick.release_outdated(self.scene.now)
         busy = True
         while busy:  # what one channel cannot deliver another may have to
             for alias in get_policy().channels:

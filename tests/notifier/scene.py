@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
-from notifier.alerts.store import Recorded
+from notifier.alerts.counting import Recorded
 from notifier.channels import memory
 from notifier.config.conf import get_policy
 from notifier.delivery.courier import Courier
@@ -16,7 +16,7 @@ from notifier.facts import DeliveryError, Failure, Frame, Money, Result, Target
 from notifier.flow import pipeline
 from notifier.models import Alert, Notification
 from notifier.models import Target as TargetRow
-from notifier.outbox import plans
+from notifier.outbox import digests
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)  # a Monday
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
@@ -151,4 +151,4 @@ def unsure() -> DeliveryError:
 
 
 def send_digest(name: str, starts_at: datetime, ends_at: datetime, now: datetime, alias: str = "chat") -> bool:
-    return plans.ensure_digest(name, Target(alias, "memory", alias), starts_at, ends_at, now)
+    return digests.ensure_digest(name, Target(alias, "memory", alias), starts_at, ends_at, now)

@@ -33,7 +33,7 @@ from rich.console import Console
 from rich.table import Table
 
 from notifier.channels import memory
-from notifier.delivery import loops
+from notifier.delivery import tick
 from notifier.facts import Severity
 from notifier.models import Alert, Digest, Notification, Occurrence
 from tests.notifier.scene import OUTAGE, Clock, Scene
@@ -114,7 +114,7 @@ def _what(at: datetime, event: int) -> dict[str, Any]:
 def _work(scene: Scene, at: datetime, outcome: Outcome) -> None:
     scene.clock.at = at
     if at.minute == 0:
-        loops.start_digests(at)
+        tick.start_digests(at)
     quiet = at.hour >= NIGHT_FROM or at.hour < NIGHT_TO
     due = Notification.objects.filter(due_at__lte=at).exclude(target__next_at__gt=at)
     busy = set(due.values_list("target__channel", flat=True))

@@ -18,14 +18,14 @@ from hypothesis import strategies as st
 
 from notifier.channels import memory
 from notifier.config.conf import get_policy
-from notifier.delivery import loops
+from notifier.delivery import tick
 from notifier.delivery.courier import Courier
 from notifier.facts import Message, Receipt
 from notifier.flow import pipeline, silences
 from notifier.judge.calendar import Period
 from notifier.messages import digest
 from notifier.models import Alert, AttemptPart, Notification, Silence, Target
-from notifier.outbox import last_resort, plans, settle
+from notifier.outbox import forgotten, last_resort, settle, stand_ins
 from tests.holding import die, let_pass
 from tests.notifier.scene import (
     BUG,
@@ -181,15 +181,15 @@ class World(Scene):
 
     def do_tick(self) -> None:
         settle.settle_lost(self.now)
-        loops.resolve_overdue(self.now)
-        assert plans.forgotten(get_policy(), self.now) == 0, "a row had news and no plan"
+        tick.resolve_overdue(self.now)
+        assert forgotten.plan(get_policy(), self.now) == 0, "a row had news and no plan"
 
     def come_to_rest(self) -> None:
         """Everything is mended, nobody hushes anything, and time passes."""
         ANSWERS.clear()
         self.do_unsilence()
         for target in Target.objects.all():
-            plans.revive(target, self.now)
+            stand_ins.revive(target, self.now)
         for _ in range(9):
             self.clock.step(HOUR)
             self.do_tick()
@@ -209,9 +209,9 @@ def nothing_is_lost(world: World) -> None:
             left_out = not row.route  # it opened again, and no route takes it there
             assert planned or left_out or row.told_seq == alert.count, f"{row} has news and no plan"
         elif row.told_seq and not row.told_resolved:
-            elsewhere = row.last_error.startswith(plans.DIVERTED)
+            elsewhere = row.last_error.startswith(stand_ins.DIVERTED)
             assert planned or elsewhere, f"{row} will never hear that it is over"
-        if row.held_by.startswith(plans.DIVERTED):
+        if row.held_by.startswith(stand_ins.DIVERTED):
             stands_in = Notification.objects.filter(alert=alert).exclude(pk=row.pk).exists()
             assert stands_in or alert.pk in world.cried, f"nobody stands in for {row} and nobody was cried to"
 

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from alerts_runtime.isolation import last_resort, later
 from notifier import api
 from notifier.alerts import arguments
-from notifier.delivery import loops
+from notifier.delivery import tick
 from notifier.facts import Money
 from notifier.flow import pipeline
 from notifier.models import Alert, Occurrence
@@ -186,7 +186,7 @@ def test_one_row_of_an_impossible_time_does_not_keep_the_others_open(scene: Scen
     beyond = timedelta(days=100_000_000) if connection.vendor == "postgresql" else timedelta(microseconds=2**62)
     Alert.objects.filter(source="bad").update(resolve_after=beyond)
 
-    loops.resolve_overdue(scene.clock.step(2 * MINUTE))
+    tick.resolve_overdue(scene.clock.step(2 * MINUTE))
     assert Alert.objects.get(source="good").resolved_at
     assert not Alert.objects.get(source="bad").resolved_at
 

@@ -21,7 +21,7 @@ from notifier.facts import DeliveryError, Result
 from notifier.flow import silences
 from notifier.judge import throttle
 from notifier.models import Alert, Attempt, Digest, LogEntry, Notification, Occurrence, Silence, Target
-from notifier.outbox import targets
+from notifier.outbox import set_aside, targets
 from tests.notifier.conftest import Configure
 from tests.notifier.rows import a_target
 from tests.notifier.scene import HOUR, MINUTE, NOON, SECOND, Scene, reasons, refused, row_of, target_row
@@ -240,7 +240,7 @@ def test_expect_sees_a_silence_a_dead_target_and_a_twin_that_prints(site: Scene,
     with pytest.raises(CommandError, match=rf"chat: held by silence {silence.pk} until 2026-11-23 13:00 UTC"):
         route("--expect", "chat", "--at", "2026-11-23T12:00+00:00")
     silences.end(silence, NOON)
-    targets.set_aside(a_target("chat:chat").pk, DeliveryError(Result.REJECTED, "is_archived", target_dead=True), NOON)
+    set_aside.set_aside(a_target("chat:chat").pk, DeliveryError(Result.REJECTED, "is_archived", target_dead=True), NOON)
     with pytest.raises(CommandError, match="chat: set aside: is_archived"):
         route("--expect", "chat", "--at", "2026-11-23T12:00+00:00")
     settings.DEBUG = True

@@ -16,7 +16,7 @@ from notifier.channels import memory
 from notifier.delivery import loops
 from notifier.facts import Message, Receipt
 from notifier.models import Attempt, Digest, Notification, Target
-from notifier.outbox import targets
+from notifier.outbox import leases
 from tests.notifier.conftest import Configure
 from tests.notifier.rows import NOON, a_notification, a_target, an_alert
 from tests.runtime.waiting import until
@@ -50,9 +50,9 @@ def test_it_names_all_that_a_courier_would_find(
     a_notification(an_alert(), "slack:#a", due_at=due_at, trying_since=trying_since)
     Digest.objects.create(name="daily", target=row, starts_at=EARLIER, ends_at=NOON, due_at=digest_due_at)
     for after in (AFTER, 4 * HOUR):  # its own, or a longer one than another channel's
-        named = targets.ready_channels(NOON, AFTER)
+        named = leases.ready_channels(NOON, AFTER)
         with transaction.atomic():
-            found = targets.lease("slack", NOON, after)
+            found = leases.lease("slack", NOON, after)
             transaction.set_rollback(True)
         assert named == {"slack"} if found else named <= {"slack"}
         if after == AFTER:
@@ -81,7 +81,7 @@ def test_what_is_being_sent_is_not_due() -> None:
     Notification.objects.update(
         sending=Attempt.objects.create(target=row.target, token="t", reference="r", started_at=NOON)
     )
-    assert targets.ready_channels(NOON, AFTER) == set()
+    assert leases.ready_channels(NOON, AFTER) == set()
 
 
 @pytest.mark.django_db(transaction=True)

@@ -19,14 +19,14 @@ from pytest_django import Settings
 
 from notifier.channels import memory
 from notifier.config.conf import get_policy
-from notifier.delivery import loops
+from notifier.delivery import tick
 from notifier.delivery.courier import Courier
 from notifier.facts import Message, Reason, Receipt, Target
 from notifier.flow import pipeline, silences
 from notifier.judge.calendar import period_before
 from notifier.messages import digest
 from notifier.models import Alert, Attempt, AttemptPart, Digest, Notification
-from notifier.outbox import attempts, plans, settle, targets
+from notifier.outbox import digests, leases, settle, starting
 from tests.holding import die, let_pass
 from tests.notifier.conftest import Configure
 from tests.notifier.scene import (
@@ -507,13 +507,13 @@ def test_an_answer_that_comes_after_the_try_was_settled_writes_nothing(scene: Sc
 def test_a_lease_in_another_hand_sends_nothing(scene: Scene) -> None:
     alert = scene.alert()
     row = row_of(alert)
-    (held,) = targets.lease(row.target.channel, scene.now)
+    (held,) = leases.lease(row.target.channel, scene.now)
     token = held.target.token
-    assert targets.lease(row.target.channel, scene.now) == []
-    targets.release(row.target.pk, token)
-    assert len(targets.lease(row.target.channel, scene.now)) == 1
+    assert leases.lease(row.target.channel, scene.now) == []
+    leases.release(row.target.pk, token)
+    assert len(leases.lease(row.target.channel, scene.now)) == 1
 
-    assert attempts.start(row.target, token, [attempts.Try(Reason.FIRST, "r", "text")], scene.now) == []
+    assert starting.start(row.target, token, [starting.Try(Reason.FIRST, "r", "text")], scene.now) == []
     assert not Attempt.objects.exists()
 
 
@@ -555,8 +555,8 @@ BERLIN: dict[str, dict[str, Any]] = {"daily": {"AT": "08:00", "TO": ["chat"], "T
 
 def test_the_first_period_is_only_a_mark(scene: Scene, configure: Configure) -> None:
     configure(digests=BERLIN)
-    loops.start_digests(scene.now)
-    loops.start_digests(scene.now)
+    tick.start_digests(scene.now)
+    tick.start_digests(scene.now)
 
     row = Digest.objects.get()
     assert (row.due_at, row.outcome) == (None, "set up")
@@ -578,7 +578,7 @@ def test_one_digest_for_each_local_day_whatever_the_clocks_do(
     scene.clock.at = begins
     for _ in range(2 * 24 * 2 + 2):
         for _ in range(2):  # two ticks ask
-            loops.start_digests(scene.now)
+            tick.start_digests(scene.now)
         scene.deliver()
         scene.clock.step(HOUR / 2)
 
@@ -591,9 +591,9 @@ def test_one_digest_for_each_local_day_whatever_the_clocks_do(
 
 def test_a_quiet_day_is_one_line(scene: Scene, configure: Configure) -> None:
     configure(digests=BERLIN)
-    loops.start_digests(scene.now)
+    tick.start_digests(scene.now)
     scene.clock.step(timedelta(days=1))
-    loops.start_digests(scene.now)
+    tick.start_digests(scene.now)
 
     [sent] = scene.deliver()
     assert "all quiet" in sent.message.subject
@@ -601,9 +601,9 @@ def test_a_quiet_day_is_one_line(scene: Scene, configure: Configure) -> None:
 
 def test_a_quiet_day_is_no_message_when_nobody_wants_one(scene: Scene, configure: Configure) -> None:
     configure(digests={"daily": BERLIN["daily"] | {"WHEN_QUIET": False}})
-    loops.start_digests(scene.now)
+    tick.start_digests(scene.now)
     scene.clock.step(timedelta(days=1))
-    loops.start_digests(scene.now)
+    tick.start_digests(scene.now)
 
     assert scene.deliver() == []
     assert list(Digest.objects.order_by("ends_at").values_list("outcome", flat=True)) == ["set up", "nothing happened"]
@@ -611,12 +611,12 @@ def test_a_quiet_day_is_no_message_when_nobody_wants_one(scene: Scene, configure
 
 def test_after_days_without_a_worker_one_digest_covers_them(scene: Scene, configure: Configure) -> None:
     configure(digests=BERLIN)
-    loops.start_digests(scene.now)
+    tick.start_digests(scene.now)
     scene.clock.step(timedelta(days=1))
     scene.fail()
     scene.deliver()
     scene.clock.step(timedelta(days=4))
-    loops.start_digests(scene.now)
+    tick.start_digests(scene.now)
 
     [sent] = [one for one in scene.deliver() if one.message.reason == "digest"]
     row = Digest.objects.get(sent_at__isnull=False)
@@ -628,7 +628,7 @@ def test_after_days_without_a_worker_one_digest_covers_them(scene: Scene, config
 @pytest.mark.django_db(transaction=True)
 def test_ticks_that_race_start_one_digest(scene: Scene, configure: Configure) -> None:
     configure(digests=BERLIN)
-    loops.start_digests(scene.now)
+    tick.start_digests(scene.now)
     now = scene.clock.step(timedelta(days=1))
     begin = threading.Barrier(4)
     errors: list[BaseException] = []
@@ -636,7 +636,7 @@ def test_ticks_that_race_start_one_digest(scene: Scene, configure: Configure) ->
     def work() -> None:
         try:
             begin.wait()
-            loops.start_digests(now)
+            tick.start_digests(now)
         except BaseException as error:  # noqa: BLE001 - the test's own thread reports it
             errors.append(error)
         finally:
@@ -655,9 +655,9 @@ def test_ticks_that_race_start_one_digest(scene: Scene, configure: Configure) ->
 
 def test_a_digest_that_may_have_arrived_is_repeated_under_its_reference(scene: Scene, configure: Configure) -> None:
     configure(digests=BERLIN)
-    loops.start_digests(scene.now)
+    tick.start_digests(scene.now)
     scene.clock.step(timedelta(days=1))
-    loops.start_digests(scene.now)
+    tick.start_digests(scene.now)
     memory.fail_next(unsure())
     scene.deliver()
     reference = Attempt.objects.get().reference
@@ -668,7 +668,7 @@ def test_a_digest_that_may_have_arrived_is_repeated_under_its_reference(scene: S
 
 def test_a_digest_asked_for_by_hand_covers_the_time_since_the_last(scene: Scene, configure: Configure) -> None:
     configure(digests=BERLIN)
-    row = plans.digest_now("daily", Target("chat", "memory", "chat"), NOON - HOUR, scene.now)
+    row = digests.digest_now("daily", Target("chat", "memory", "chat"), NOON - HOUR, scene.now)
 
     assert (row.starts_at, row.due_at) == (NOON - HOUR, NOON)
     assert reasons(scene.deliver()) == ["digest"]

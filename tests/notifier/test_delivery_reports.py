@@ -23,7 +23,7 @@ from notifier.delivery.courier import Courier
 from notifier.facts import Receipt, Result
 from notifier.judge.receipts import Report, report_of
 from notifier.models import Alert, Attempt, Digest, Notification, Target
-from notifier.outbox import attempts, plans, reports
+from notifier.outbox import finishing, holding, reports
 from tests.fakes.twilio import FakeTwilio
 from tests.notifier.rows import a_target
 
@@ -284,7 +284,7 @@ def test_a_report_that_overtakes_the_answer_is_not_lost() -> None:
     assert twilio_says("SM" + "a" * 32, "undelivered", "30007", reference=attempt.reference) == 200
     assert Attempt.objects.get().result == Result.SENDING
     policy = get_policy()
-    attempts.finish([attempts.Ended(attempt.pk, Receipt(provider_id="SM" + "a" * 32))], policy, timezone.now())
+    finishing.finish([finishing.Ended(attempt.pk, Receipt(provider_id="SM" + "a" * 32))], policy, timezone.now())
     assert reports.catch_up(timezone.now()) == 1
     assert reports.catch_up(timezone.now()) == 0
 
@@ -306,7 +306,7 @@ def test_a_recipient_that_never_gets_its_sms_is_tried_less_and_less(twilio: Fake
             run("oncall")
         run("chat")
 
-    assert waits == [plans.LOOK_AGAIN * times for times in (1, 1, 2, 4, 8)]
+    assert waits == [holding.LOOK_AGAIN * times for times in (1, 1, 2, 4, 8)]
     assert len(memory.outbox) == 1
 
 

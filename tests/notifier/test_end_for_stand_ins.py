@@ -10,7 +10,7 @@ import pytest
 from notifier.channels import memory
 from notifier.facts import DeliveryError, Message, Reason, Receipt
 from notifier.flow import pipeline
-from notifier.outbox import targets
+from notifier.outbox import set_aside
 from tests.notifier.conftest import Configure
 from tests.notifier.scene import HOUR, MINUTE, Scene, busy, refused, row_of, target_row
 
@@ -54,11 +54,11 @@ def gone(monkeypatch: pytest.MonkeyPatch) -> set[str]:
 
 @pytest.fixture
 def dies(scene: Scene, gone: set[str]) -> Callable[[str], None]:
-    def set_aside(address: str) -> None:
+    def die(address: str) -> None:
         gone.add(address)
-        targets.set_aside(target_row(f"{address}:{address}").pk, refused(dead=True), scene.now)
+        set_aside.set_aside(target_row(f"{address}:{address}").pk, refused(dead=True), scene.now)
 
-    return set_aside
+    return die
 
 
 def test_the_stand_in_of_a_channel_that_died_hears_that_it_is_over(

@@ -22,12 +22,12 @@ from notifier.answers.commands import Asker, Command, Verb
 from notifier.answers.door import answer
 from notifier.channels import memory
 from notifier.config.conf import get_policy, parse
-from notifier.delivery import loops
+from notifier.delivery import tick
 from notifier.facts import Severity
 from notifier.flow import escalations, pipeline, silences
 from notifier.models import Alert, Escalation, Notification
 from notifier.models import Target as TargetRow
-from notifier.outbox import attempts, targets
+from notifier.outbox import set_aside, starting, targets
 from tests.notifier.conftest import Configure
 from tests.notifier.scene import MINUTE, NOON, SECOND, Scene, a_failure, refused, row_of
 from tests.notifier.test_conf import CREDENTIALS
@@ -77,7 +77,7 @@ def _until_something_is_due(scene: Scene) -> timedelta:
 
 
 def _heard(scene: Scene) -> Iterator[tuple[float, str, str]]:
-    loops.escalate(scene.now)
+    tick.escalate(scene.now)
     for one in scene.deliver():
         yield (scene.now - NOON) / MINUTE, one.address, str(one.message.reason)
 
@@ -129,7 +129,7 @@ def test_a_page_that_is_due_when_somebody_acknowledges_waits_for_the_end(site: S
     alert = site.alert()
     live(site, 9)
     site.clock.step(MINUTE)
-    loops.escalate(site.now)  # the page is planned, and not yet sent
+    tick.escalate(site.now)  # the page is planned, and not yet sent
     pipeline.acknowledge(alert, "ada", site.now, site.now + 30 * MINUTE)
     assert live(site, 29) == []
     assert row_of(alert, "second:second").held_by == "acknowledged"
@@ -150,7 +150,7 @@ def test_who_is_to_be_paged_again_sees_at_once_that_somebody_has_it(site: Scene,
     alert = site.alert()
     live(site, 9)
     site.clock.step(MINUTE)
-    loops.escalate(site.now)  # both pages are planned, and not yet sent
+    tick.escalate(site.now)  # both pages are planned, and not yet sent
     say(site, alert, Verb.ACKNOWLEDGE)
     assert live(site, 1) == [(10, "first", "answered")]
     say(site, alert, Verb.TAKE_BACK)
@@ -163,15 +163,15 @@ def test_the_claim_of_a_send_asks_for_an_acknowledgement(site: Scene, monkeypatc
     alert = site.alert()
     live(site, 9)
     site.clock.step(MINUTE)
-    loops.escalate(site.now)
-    start = attempts.start
+    tick.escalate(site.now)
+    start = starting.start
 
     def acknowledged_just_before(*args: Any) -> Any:
         monkeypatch.undo()
         pipeline.acknowledge(alert, "ada", site.now, site.now + 30 * MINUTE)
         return start(*args)
 
-    monkeypatch.setattr(attempts, "start", acknowledged_just_before)
+    monkeypatch.setattr(starting, "start", acknowledged_just_before)
     assert [one.address for one in site.deliver()] == []
     assert row_of(alert, "second:second").told_at is None
     assert live(site, 30) == [(40, "second", "escalated")]
@@ -239,20 +239,20 @@ def test_the_last_resort_has_a_time_and_channels_of_its_own(site: Scene, configu
 def test_a_step_without_anybody_goes_on_at_once(site: Scene, configure: Configure) -> None:
     """Rule 10."""
     configure(channels=CHANNELS | {"second": {"BACKEND": "memory"}}, routes=route())
-    targets.set_aside(targets.row_of(get_policy().channels["second"].targets[0]).pk, refused(dead=True), site.now)
+    set_aside.set_aside(targets.row_of(get_policy().channels["second"].targets[0]).pk, refused(dead=True), site.now)
     site.alert()
     assert live(site, 12) == [PAGES[0], (10, "third", "escalated"), (10, "boss", "escalated")]
 
 
 def test_a_first_page_without_anybody_is_not_waited_for(site: Scene) -> None:
-    targets.set_aside(targets.row_of(get_policy().channels["first"].targets[0]).pk, refused(dead=True), site.now)
+    set_aside.set_aside(targets.row_of(get_policy().channels["first"].targets[0]).pk, refused(dead=True), site.now)
     site.alert()
     assert (0, "second", "escalated") in live(site, 0)
 
 
 def test_nobody_at_all_is_the_last_resort_s_at_once(site: Scene) -> None:
     for channel in get_policy().channels.values():
-        targets.set_aside(targets.row_of(channel.targets[0]).pk, refused(dead=True), site.now)
+        set_aside.set_aside(targets.row_of(channel.targets[0]).pk, refused(dead=True), site.now)
     site.alert()
     live(site, 0)
     assert any("Nobody has acknowledged it" in one for one in letters())
@@ -261,7 +261,7 @@ def test_nobody_at_all_is_the_last_resort_s_at_once(site: Scene) -> None:
 def test_who_stands_in_is_paged_for_the_step(site: Scene, configure: Configure) -> None:
     channels = CHANNELS | {"second": {"BACKEND": "memory", "TO": ["second"], "FAILOVER": "boss"}}
     configure(channels=channels, routes=route())
-    targets.set_aside(targets.row_of(get_policy().channels["second"].targets[0]).pk, refused(dead=True), site.now)
+    set_aside.set_aside(targets.row_of(get_policy().channels["second"].targets[0]).pk, refused(dead=True), site.now)
     site.alert()
     live(site, 9)
     memory.fail_next(refused())  # a message tries from time to time whether it can be reached again
@@ -364,7 +364,7 @@ def test_many_workers_take_a_step_once(site: Scene) -> None:
     live(site, 9)
     site.clock.step(MINUTE)
     for _ in range(5):
-        loops.escalate(site.now)
+        tick.escalate(site.now)
     assert [one.address for one in site.deliver()] == ["second"]
     assert Escalation.objects.get().level == 1
 
@@ -438,7 +438,7 @@ def test_the_log_shows_each_step(site: Scene) -> None:
 
 
 def test_the_log_shows_the_steps_that_did_not_happen_and_why(site: Scene) -> None:
-    targets.set_aside(targets.row_of(get_policy().channels["second"].targets[0]).pk, refused(dead=True), site.now)
+    set_aside.set_aside(targets.row_of(get_policy().channels["second"].targets[0]).pk, refused(dead=True), site.now)
     failure = a_failure(site.now)
     recorded = pipeline.failed(failure, site.now)
     assert recorded is not None
@@ -530,7 +530,7 @@ def run_route(*arguments: str) -> str:
 
 
 def test_the_dry_run_shows_each_step_and_writes_nothing(site: Scene) -> None:
-    targets.set_aside(targets.row_of(get_policy().channels["second"].targets[0]).pk, refused(dead=True), site.now)
+    set_aside.set_aside(targets.row_of(get_policy().channels["second"].targets[0]).pk, refused(dead=True), site.now)
     said = run_route().split("While nobody acknowledges it\n")[1].splitlines()
     assert said == [
         "    2026-11-23 12:10:00 UTC: second (reaches nobody, so the next one comes at once: "

@@ -14,7 +14,7 @@ from pytest_django import Settings
 from notifier.answers.commands import Asker, Command, Verb
 from notifier.answers.door import answer
 from notifier.channels import memory
-from notifier.delivery import loops
+from notifier.delivery import tick
 from notifier.flow import pipeline, silences
 from notifier.models import Alert, LogEntry
 from tests.notifier.scene import MINUTE, NOON, Scene, a_failure
@@ -101,7 +101,7 @@ class Judge:
             self._work(judge=self.scene.now < max(self.has_it_until, self.silent_until) or self.over)
 
     def _work(self, *, judge: bool = False) -> None:
-        loops.escalate(self.scene.now)
+        tick.escalate(self.scene.now)
         arrived = self.scene.deliver()
         if judge:
             pages = [one.address for one in arrived if str(one.message.reason) in ("first", "escalated")]

@@ -8,10 +8,10 @@ from itertools import pairwise
 import pytest
 
 from notifier.channels import memory
-from notifier.delivery import loops
+from notifier.delivery import own_alerts
 from notifier.delivery.idle_probe import try_dead
 from notifier.models import Alert
-from notifier.outbox import targets
+from notifier.outbox import set_aside
 from tests.notifier.conftest import Configure
 from tests.notifier.scene import MINUTE, Scene, at_once, refused, target_row
 
@@ -30,8 +30,8 @@ def dead(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> Scene:
     scene.deliver()
     alert.refresh_from_db()
     assert alert.resolved_at
-    targets.set_aside(target_row().pk, refused(dead=True), scene.now)
-    loops.tell_of_dead_targets(scene.now)
+    set_aside.set_aside(target_row().pk, refused(dead=True), scene.now)
+    own_alerts.tell_of_dead_targets(scene.now)
     memory.outbox.clear()
     return scene
 
@@ -63,7 +63,7 @@ def test_while_it_is_away_the_pauses_grow_and_never_end(dead: Scene) -> None:
     pauses = [after - before for before, after in pairwise(found)]
     assert found[0] == timedelta(minutes=10)
     assert pauses == sorted(pauses)
-    assert max(pauses) <= targets.LONGEST_PROBE + timedelta(minutes=20)
+    assert max(pauses) <= set_aside.LONGEST_PROBE + timedelta(minutes=20)
     assert 8 <= len(found) <= 20
     assert its_alert().resolved_at is None
 
@@ -72,7 +72,7 @@ def test_one_of_each_channel_shows_whether_the_channel_works(dead: Scene, config
     configure(channels={"chat": {"BACKEND": "memory", "TO": ["chat", "other"]}}, routes={"*": "chat"})
     dead.alert(event_id="evt_2")
     assert not target_row("chat:other").dead_since
-    targets.set_aside(target_row("chat:other").pk, refused(dead=True), dead.now)
+    set_aside.set_aside(target_row("chat:other").pk, refused(dead=True), dead.now)
     assert tries_within(dead, timedelta(minutes=6)) == [timedelta(minutes=6)]
 
 

@@ -11,7 +11,7 @@ from textwrap import dedent
 
 import pytest
 
-from notifier.delivery import loops
+from notifier.delivery import tick
 from notifier.facts import Frame, Severity
 from notifier.flow import ignores, pipeline
 from notifier.flow.own_code import code_of
@@ -198,7 +198,7 @@ def test_an_alert_that_opened_at_that_very_moment_is_found(scene: Scene) -> None
     alert = scene.alert()
     row = ignore(scene, alert)
     Alert.objects.update(ignored=None)
-    loops.release_outdated(scene.now)
+    tick.release_outdated(scene.now)
     alert.refresh_from_db()
     assert alert.ignored_id == row.pk
 

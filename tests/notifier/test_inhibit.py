@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from notifier.alerts import store
 from notifier.config.conf import get_policy
-from notifier.delivery import loops
+from notifier.delivery import own_alerts
 from notifier.facts import Category, Severity
 from notifier.flow import inhibit
 from notifier.judge.match import Matcher, matches
@@ -138,7 +138,7 @@ def test_what_the_database_is_asked_leaves_out_nothing_that_matches() -> None:
     ("ask", "indexes"),
     [
         (lambda: store.overdue_to_resolve(NOON, DAY), ["swa_alerts_that_end_quiet", "swa_open_alerts_by_time"]),
-        (lambda: loops.tell_of_dead_targets(NOON), ["swa_open_alerts_by_kind"]),
+        (lambda: own_alerts.tell_of_dead_targets(NOON), ["swa_open_alerts_by_kind"]),
         (
             lambda: inhibit.look(an_alert(category=Category.DATABASE, event_type=""), get_policy()),
             ["swa_open_alerts_by_kind"],

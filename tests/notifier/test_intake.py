@@ -27,7 +27,7 @@ call_command("migrate", verbosity=0)
 call_command("check")
 from notifier import api
 from notifier.delivery.courier import Courier
-from notifier.delivery.loops import Tick
+from notifier.delivery.tick import Tick
 from notifier.channels import memory
 api.alert("Payout is late", key="payouts")
 Tick().step()

@@ -22,7 +22,7 @@ from notifier.facts import Reason, Severity
 from notifier.flow import pipeline, silences
 from notifier.judge.route import targets_of, try_routes
 from notifier.models import Alert, Notification, Silence
-from notifier.outbox import attempts, plans
+from notifier.outbox import plans, starting
 from tests.notifier.conftest import Configure
 from tests.notifier.scene import HOUR, MINUTE, OUTAGE, Scene, busy, drain, row_of
 
@@ -247,8 +247,8 @@ def test_a_parent_that_ends_while_its_child_is_held_lets_it_go(configure: Config
 def test_a_message_is_not_begun_for_a_row_that_has_changed_since_it_was_judged(scene: Scene) -> None:
     scene.fail()
     row = Notification.objects.select_related("alert", "target").get()
-    part = attempts.Part(row, Reason.FIRST, 1, Severity.ERROR)
+    part = starting.Part(row, Reason.FIRST, 1, Severity.ERROR)
     Notification.objects.update(due_at=row.due_at + MINUTE)  # type: ignore[operator]  # it is due
-    one = attempts.Try(Reason.FIRST, "ref", "text", [part])
-    assert attempts.start(row.target, row.target.token, [one], scene.now) == []
+    one = starting.Try(Reason.FIRST, "ref", "text", [part])
+    assert starting.start(row.target, row.target.token, [one], scene.now) == []
     assert Notification.objects.get().sending_id is None

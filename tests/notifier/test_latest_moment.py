@@ -13,11 +13,11 @@ from django.db import DataError
 from notifier import metrics
 from notifier.channels import memory
 from notifier.config.conf import get_policy
-from notifier.delivery import loops
+from notifier.delivery import loops, tick
 from notifier.facts import DeliveryError, Message, Reason, Receipt, Result
 from notifier.flow import pipeline, silences
 from notifier.models import Alert, Notification, Target
-from notifier.outbox import plans, targets
+from notifier.outbox import forgotten, set_aside
 from tests.notifier.conftest import Configure
 from tests.notifier.scene import HOUR, MINUTE, NOON, SECOND, Scene, busy, reasons, refused, row_of, target_row, unsure
 
@@ -107,7 +107,7 @@ def test_whatever_becomes_of_a_reminder_news_is_told(scene: Scene, configure: Co
 def test_what_has_no_plan_gets_one_whatever_happened_before(scene: Scene, state: dict[str, str]) -> None:
     alert = scene.alert()
     Notification.objects.update(due_at=None, **state)
-    assert plans.forgotten(get_policy(), scene.now) == 1
+    assert forgotten.plan(get_policy(), scene.now) == 1
     assert row_of(alert).due_at == scene.now
 
 
@@ -117,9 +117,9 @@ def test_an_end_that_was_never_planned_is_told(scene: Scene) -> None:
     scene.recover("evt_a")
     Notification.objects.update(due_at=None)
     scene.clock.step(MINUTE)
-    assert plans.forgotten(get_policy(), scene.now) == 1
+    assert forgotten.plan(get_policy(), scene.now) == 1
     assert reasons(scene.deliver()) == ["resolved"]
-    assert plans.forgotten(get_policy(), scene.now) == 0
+    assert forgotten.plan(get_policy(), scene.now) == 0
     assert row_of(alert).told_resolved
 
 
@@ -243,7 +243,7 @@ def test_a_dead_target_is_not_waited_for(scene: Scene, configure: Configure, ans
     answers["chat"] = busy(retry_after=3600)
     scene.fail()
     scene.deliver()
-    targets.set_aside(target_row().pk, refused(dead=True), scene.now)
+    set_aside.set_aside(target_row().pk, refused(dead=True), scene.now)
     assert [sent.address for sent in scene.pass_time(MINUTE, 10 * SECOND)] == ["page"]
 
 
@@ -309,7 +309,7 @@ def test_what_opens_again_milder_does_not_page_who_hears_only_of_the_worst(scene
     assert [(sent.address, sent.message.reason) for sent in scene.deliver()] == [("chat", Reason.REOPENED)]
     told = scene.pass_time(3 * HOUR, MINUTE)
     assert [(sent.address, sent.message.reason) for sent in told] == [("chat", Reason.REPEAT)] * 3
-    assert plans.forgotten(get_policy(), scene.now) == 0
+    assert forgotten.plan(get_policy(), scene.now) == 0
 
     scene.fail(event_id="evt_c", will_retry=False)
     assert {(sent.address, sent.message.reason) for sent in scene.deliver()} == {
@@ -381,5 +381,5 @@ def test_each_part_of_tick_is_on_its_own(scene: Scene, monkeypatch: pytest.Monke
     monkeypatch.setattr("notifier.outbox.settle.settle_lost", broken)
     alert = scene.alert()
     Notification.objects.update(due_at=None)
-    loops.Tick(scene.clock).step()
+    tick.Tick(scene.clock).step()
     assert row_of(alert).due_at == scene.now

@@ -11,8 +11,8 @@ import alerts_runtime.leasing.clock
 from alerts_runtime.leasing import holders
 from alerts_runtime.leasing.holders import BEATS, Beat
 from notifier.channels import memory
-from notifier.delivery import loops
 from notifier.delivery.courier import Courier
+from notifier.delivery.tick import Tick
 from notifier.models import Attempt
 from notifier.outbox import settle, targets
 from tests.notifier.scene import HOUR, MINUTE, SECOND, Clock, Scene, reasons, row_of
@@ -97,7 +97,7 @@ def test_what_was_planned_before_the_clock_stepped_back_is_not_late_by_as_much(
 ) -> None:
     seconds = SimpleNamespace(now=1000.0)
     monkeypatch.setattr(alerts_runtime.leasing.clock, "monotonic", lambda: seconds.now)
-    tick = loops.Tick(now=scene.clock)
+    tick = Tick(now=scene.clock)
     scene.clock.step(HOUR)
     tick._mind_the_clock(scene.now)
     alert = scene.alert()

@@ -11,7 +11,7 @@ from notifier.channels import memory
 from notifier.facts import Message, Receipt, Result
 from notifier.judge import timing
 from notifier.models import Attempt, Notification
-from notifier.outbox import attempts, unwritten
+from notifier.outbox import after_try, finishing, unwritten
 from tests.notifier.conftest import Configure
 from tests.notifier.scene import HOUR, MINUTE, Scene, busy, row_of
 
@@ -24,7 +24,7 @@ class BrokenError(Exception):
 
 def _breaks_for(monkeypatch: pytest.MonkeyPatch, bad: int, error: BaseException) -> None:
     """What is written of one alert raises, whatever it is."""
-    set_told, set_failed = attempts._set_told, attempts._set_failed
+    set_told, set_failed = after_try.set_told, after_try.set_failed
 
     def told(row: Notification, *rest: Any) -> None:
         if row.alert_id == bad:
@@ -36,8 +36,8 @@ def _breaks_for(monkeypatch: pytest.MonkeyPatch, bad: int, error: BaseException)
             raise error
         set_failed(rows, *rest)
 
-    monkeypatch.setattr(attempts, "_set_told", told)
-    monkeypatch.setattr(attempts, "_set_failed", failed)
+    monkeypatch.setattr(after_try, "set_told", told)
+    monkeypatch.setattr(after_try, "set_failed", failed)
 
 
 @pytest.mark.parametrize("error", [DataError("out of range"), BrokenError(), OverflowError(), KeyError(1)], ids=repr)
@@ -96,7 +96,7 @@ def test_what_goes_on_failing_is_tried_with_a_growing_pause(scene: Scene, monkey
 
 def test_a_database_that_was_locked_for_a_moment_changes_nothing(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     alert = scene.alert()
-    written = attempts._finish_rows
+    written = finishing._finish_rows
     errors = [OperationalError("deadlock detected")] * 2
 
     def finish_rows(*given: Any) -> None:
@@ -104,7 +104,7 @@ def test_a_database_that_was_locked_for_a_moment_changes_nothing(scene: Scene, m
             raise errors.pop()
         written(*given)
 
-    monkeypatch.setattr(attempts, "_finish_rows", finish_rows)
+    monkeypatch.setattr(finishing, "_finish_rows", finish_rows)
     scene.deliver()
 
     assert row_of(alert).told_seq == 1
@@ -138,7 +138,7 @@ def test_a_plan_that_overflows_is_one_rows_trouble(
     next_due = timing.next_due
 
     def overflow(told: Any, alert: Any, *rest: Any) -> Any:
-        if alert.id == bad.pk and told.seq:
+        if alert.subject.event_type == bad.event_type and told.seq:
             raise OverflowError("date value out of range")
         return next_due(told, alert, *rest)
 

@@ -15,13 +15,13 @@ from notifier import api
 from notifier.alerts import store
 from notifier.channels import memory
 from notifier.config.conf import get_policy
-from notifier.delivery import loops
+from notifier.delivery import own_alerts, tick
 from notifier.facts import DeliveryError, Result
 from notifier.flow import pipeline
 from notifier.intake import webhooks as inbound
 from notifier.messages import compose
 from notifier.models import Alert, Attempt, Digest, Notification, Target
-from notifier.outbox import attempts, plans, reports, settle, targets
+from notifier.outbox import digests, finishing, plans, reports, set_aside, settle
 from tests.notifier.conftest import Configure
 from tests.notifier.scene import HOUR, MINUTE, NOON, SECOND, Scene, refused, row_of, send_digest, target_row, unsure
 from webhooks.models import WebhookEvent
@@ -73,7 +73,7 @@ def test_an_alert_that_cannot_be_ended_keeps_no_other_open(
     for key in ("a", "b", "c"):
         api.alert(key, key=key, resolve_after=HOUR, now=scene.now)
     breaks(monkeypatch, store, "resolve", lambda alert, *_: alert.source == "b", error)
-    loops.resolve_overdue(scene.clock.step(2 * HOUR))
+    tick.resolve_overdue(scene.clock.step(2 * HOUR))
     assert list(Alert.objects.filter(resolved_at__isnull=True).values_list("source", flat=True)) == ["b"]
 
 
@@ -87,7 +87,7 @@ def test_a_row_that_goes_on_raising_is_said_and_tried_again_with_a_growing_pause
         tried_at = []
         for _ in range(600):
             number = len(calls)
-            loops.resolve_overdue(scene.now)
+            tick.resolve_overdue(scene.now)
             tried_at += [seconds[0]] * (len(calls) - number)
             seconds[0] += 1
     pauses = [later - earlier for earlier, later in pairwise(tried_at)]
@@ -96,7 +96,7 @@ def test_a_row_that_goes_on_raising_is_said_and_tried_again_with_a_growing_pause
     assert pauses[-1] <= parts.LONGEST_PAUSE
     assert len(said) == 1
     seconds[0] += parts.LONGEST_PAUSE
-    loops.resolve_overdue(scene.now)
+    tick.resolve_overdue(scene.now)
     assert not Alert.objects.filter(resolved_at__isnull=True).exists()
 
 
@@ -105,8 +105,8 @@ def test_a_digest_that_cannot_be_begun_keeps_no_other_from_its_recipient(
     scene: Scene, configure: Configure, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     configure(**DAILY, digests={"daily": {"AT": "09:00", "TO": ["chat"]}})
-    breaks(monkeypatch, plans, "ensure_digest", lambda name, target, *_: target.address == "b", error)
-    loops.start_digests(scene.now)
+    breaks(monkeypatch, digests, "ensure_digest", lambda name, target, *_: target.address == "b", error)
+    tick.start_digests(scene.now)
     assert sorted(Digest.objects.values_list("target__address", flat=True)) == ["a", "c"]
 
 
@@ -118,7 +118,7 @@ def test_a_lost_try_that_cannot_be_settled_keeps_no_other_open(
     rows = [row_of(alert) for alert in alerts_]
     gone = {"token": "gone", "started_at": NOON}
     tries = [Attempt.objects.create(target=row.target, reference=str(row.pk), **gone) for row in rows]
-    breaks(monkeypatch, attempts, "finish", lambda ended, *_: ended[0].attempt_id == tries[1].pk, error)
+    breaks(monkeypatch, finishing, "finish", lambda ended, *_: ended[0].attempt_id == tries[1].pk, error)
     assert settle.settle_lost(scene.now) == 2
     assert list(Attempt.objects.filter(result=Result.SENDING).values_list("pk", flat=True)) == [tries[1].pk]
 
@@ -130,7 +130,7 @@ def test_a_row_that_cannot_be_planned_keeps_no_other_unplanned(
     alerts_ = [scene.alert(event_type=f"type.{number}") for number in range(3)]
     Notification.objects.update(due_at=None)
     breaks(monkeypatch, plans, "replan", lambda row, *_: row.alert_id == alerts_[0].pk, error)
-    loops.plan_forgotten(scene.now)
+    tick.plan_forgotten(scene.now)
     assert [row_of(alert).due_at for alert in alerts_[1:]] == [NOON, NOON]
     bad = row_of(alerts_[0])
     assert bad.due_at is not None
@@ -145,10 +145,10 @@ def test_a_dead_target_that_cannot_be_told_of_hides_no_other(
     configure(**DAILY)
     scene.fail()
     for number, target in enumerate(Target.objects.order_by("pk")):
-        targets.set_aside(target.pk, refused(dead=True), NOON + number * SECOND)
+        set_aside.set_aside(target.pk, refused(dead=True), NOON + number * SECOND)
     bad = target_row("chat:a")
-    breaks(monkeypatch, targets, "told_of_death", lambda target: target.pk == bad.pk, error)
-    loops.tell_of_dead_targets(scene.now)
+    breaks(monkeypatch, set_aside, "told_of_death", lambda target: target.pk == bad.pk, error)
+    own_alerts.tell_of_dead_targets(scene.now)
     assert sorted(Target.objects.filter(dead_told=True).values_list("address", flat=True)) == ["b", "c"]
 
 
@@ -257,7 +257,7 @@ def test_a_digest_for_a_recipient_that_is_set_aside_is_said(
     scene: Scene, configure: Configure, said: list[str]
 ) -> None:
     digest = a_due_digest(scene, configure)
-    targets.set_aside(digest.target_id, refused(dead=True), scene.now)
+    set_aside.set_aside(digest.target_id, refused(dead=True), scene.now)
     scene.deliver()
     assert len([one for one in said if "igest daily" in one]) == 1
 
@@ -279,5 +279,5 @@ def test_a_quiet_digest_is_not_said(scene: Scene, configure: Configure, said: li
 
 
 def test_nothing_waits_in_a_policy_without_digests(scene: Scene) -> None:
-    loops.start_digests(scene.now)
+    tick.start_digests(scene.now)
     assert not get_policy().digests

@@ -14,7 +14,7 @@ from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from notifier import api
 from notifier.channels import memory
-from notifier.delivery import loops
+from notifier.delivery import tick
 from notifier.facts import Severity
 from notifier.flow import pipeline, silences
 from notifier.intake import webhooks as inbound
@@ -463,7 +463,7 @@ def test_what_an_ended_alert_still_holds_is_released(scene: Scene, configure: Co
     # As if it had begun to hold at the moment at which it ended.
     Alert.objects.filter(pk=child.pk).update(inhibited_by=parent)
     scene.fail()
-    loops.release_outdated(scene.now)
+    tick.release_outdated(scene.now)
     child.refresh_from_db()
     assert child.inhibited_by_id is None
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from notifier.channels import memory
-from notifier.delivery import loops
+from notifier.delivery import own_alerts, tick
 from notifier.facts import DeliveryError, Result, Severity
 from notifier.models import Alert, Target
 from tests.notifier.conftest import Configure
@@ -36,7 +36,7 @@ def test_what_waits_for_a_number_that_was_replaced_goes_to_the_new_one(
     alert = scene.alert()
     configure(channels=page(NEW), routes={"*": ["page"]})
     if not by_the_courier:
-        loops.hand_over(scene.now)
+        tick.hand_over(scene.now)
     sent = scene.deliver() + scene.deliver()
 
     assert addresses(sent) == [NEW]
@@ -51,7 +51,7 @@ def test_the_new_number_hears_of_what_is_open_and_the_old_one_never_that_it_is_o
     alert = scene.alert(event_id="evt_open")
     scene.deliver()
     configure(channels=page(NEW), routes={"*": ["page"]})
-    loops.hand_over(scene.now)
+    tick.hand_over(scene.now)
     [heard] = scene.deliver()
     scene.clock.step(MINUTE)
     scene.recover("evt_open")
@@ -68,7 +68,7 @@ def test_a_channel_that_was_removed_is_followed_by_whom_its_alerts_go_to_now(
     configure(channels=page(OLD), routes={"*": ["page"]})
     scene.alert()
     configure()
-    loops.hand_over(scene.now)
+    tick.hand_over(scene.now)
 
     assert addresses(scene.deliver()) == ["chat"]
 
@@ -81,8 +81,8 @@ def test_where_nobody_is_left_the_last_resort_hears(
     configure(channels=page(OLD), routes={"*": ["page"]})
     scene.alert()
     configure(routes={"*": []})
-    loops.hand_over(scene.now)
-    loops.hand_over(scene.now)
+    tick.hand_over(scene.now)
+    tick.hand_over(scene.now)
 
     assert cried == ["page: no longer a recipient"]
 
@@ -92,7 +92,7 @@ def test_who_is_named_again_hears_of_the_next(scene: Scene, configure: Configure
     scene.alert()
     scene.deliver()
     configure(channels=page(NEW), routes={"*": ["page"]})
-    loops.hand_over(scene.now)
+    tick.hand_over(scene.now)
     scene.deliver()
     configure(channels=page(OLD, NEW), routes={"*": ["page"]})
     scene.clock.step(HOUR)
@@ -115,12 +115,12 @@ def test_a_channel_stays_reported_until_something_arrives_there(scene: Scene, co
     memory.fail_next(refused(dead=True))
     scene.fail()
     scene.deliver("chat", "other")
-    loops.tell_of_dead_targets(scene.now)
+    own_alerts.tell_of_dead_targets(scene.now)
     [alert] = dead_alerts()
     for _ in range(8):
         scene.clock.step(6 * HOUR)
-        loops.resolve_overdue(scene.now)
-        loops.tell_of_dead_targets(scene.now)
+        tick.resolve_overdue(scene.now)
+        own_alerts.tell_of_dead_targets(scene.now)
 
     assert dead_alerts() == [alert]
     assert alert.count == 1
@@ -131,13 +131,13 @@ def test_one_message_in_a_growing_while_tries_a_target_that_was_set_aside(scene:
     memory.fail_next(refused(dead=True))
     scene.fail()
     scene.deliver()
-    loops.tell_of_dead_targets(scene.now)
+    own_alerts.tell_of_dead_targets(scene.now)
     died = target_row().dead_since
     memory.fail_next(*[refused(dead=True)] * 3)
     for _ in range(60):
         scene.fail()
         scene.pass_time(2 * MINUTE)
-    loops.tell_of_dead_targets(scene.now)
+    own_alerts.tell_of_dead_targets(scene.now)
 
     assert died is not None
     assert target_row().dead_since is None, "the fourth try arrived"
@@ -151,7 +151,7 @@ def test_what_is_the_channels_trouble_sets_all_of_it_aside_and_is_one_alert(scen
     memory.fail_next(*[DeliveryError(Result.REJECTED, "http_402", "no credit is left", channel_dead=True)] * 3)
     scene.fail()
     sent = scene.deliver()
-    loops.tell_of_dead_targets(scene.now)
+    own_alerts.tell_of_dead_targets(scene.now)
 
     assert addresses(sent) == ["other"]
     assert Target.objects.filter(channel="team", dead_since__isnull=False).count() == 3
@@ -167,7 +167,7 @@ def test_one_refused_address_of_three_is_told_as_that(
     memory.fail_next(refused(dead=True))
     scene.alert(will_retry=False)
     sent = scene.deliver()
-    loops.tell_of_dead_targets(scene.now)
+    own_alerts.tell_of_dead_targets(scene.now)
 
     assert len(sent) == 2
     [alert] = dead_alerts()

@@ -11,11 +11,12 @@ from django.apps import apps
 from alerts_runtime.database import retention
 from notifier.answers import door
 from notifier.answers.commands import Asker, Command, Verb
-from notifier.delivery import loops
+from notifier.delivery import tick
+from notifier.delivery.tick import Tick
 from notifier.facts import Reason, Result
 from notifier.flow import silences
 from notifier.models import Alert, Attempt, AttemptPart, Digest, Notification, Occurrence, Silence, Target
-from notifier.outbox import attempts
+from notifier.outbox import pruning
 from tests.notifier.conftest import Configure
 from tests.notifier.rows import a_notification, a_target, an_alert, failures_in_bulk
 from tests.notifier.scene import HOUR, NOON, SECOND, Folding, Scene, send_digest
@@ -32,7 +33,7 @@ def _short(scene: Scene, configure: Configure) -> None:
 
 def prune(scene: Scene) -> None:
     """As the worker does, batch after batch."""
-    while loops.prune(scene.now):
+    while tick.prune(scene.now):
         pass
 
 
@@ -173,7 +174,7 @@ def test_no_batch_is_larger_than_it_may_be(scene: Scene, monkeypatch: pytest.Mon
     failures_in_bulk(alert, [{}] * 35)
     left = []
 
-    while loops.prune(scene.now):
+    while tick.prune(scene.now):
         left.append((Occurrence.objects.count(), Alert.objects.count()))
 
     assert left == [(25, 1), (15, 1), (5, 1), (0, 1), (0, 0)]
@@ -185,7 +186,7 @@ def test_a_failure_that_comes_while_its_alert_is_deleted_is_an_alert(scene: Scen
     scene.recover("evt_1")
     scene.deliver()
     scene.clock.step(KEPT + SECOND)
-    attempts.prune(scene.now - KEPT)  # one writer has deleted its share
+    pruning.prune(scene.now - KEPT)  # one writer has deleted its share
     alert = scene.alert()
     scene.deliver()
 
@@ -200,9 +201,9 @@ def test_a_round_of_tick_prunes(scene: Scene, monkeypatch: pytest.MonkeyPatch) -
     scene.clock.step(KEPT + SECOND)
     seconds = count(1000.0, 2.0)
     monkeypatch.setattr("alerts_runtime.isolation.parts.monotonic", lambda: next(seconds))
-    tick = loops.Tick(scene.clock)
+    clockwork = Tick(scene.clock)
 
     for _ in range(5):
-        tick.step()
+        clockwork.step()
 
     assert not Alert.objects.exists()

@@ -11,9 +11,9 @@ import pytest
 from notifier.answers.commands import Asker, Command, Verb
 from notifier.answers.door import answer
 from notifier.config.conf import get_policy
-from notifier.delivery import loops
+from notifier.delivery import tick
 from notifier.models import Alert
-from notifier.outbox import targets
+from notifier.outbox import set_aside, targets
 from tests.notifier.conftest import Configure
 from tests.notifier.scene import MINUTE, Scene, refused
 from tests.notifier.test_escalation import CHANNELS, live, said
@@ -38,7 +38,7 @@ def pages(scene: Scene, minutes: float) -> Pages:
 
 def nobody_is_there(scene: Scene, alert: Alert) -> Pages:
     """10: a step with nobody still waited out its delay."""
-    targets.set_aside(targets.row_of(get_policy().channels["second"].targets[0]).pk, refused(dead=True), scene.now)
+    set_aside.set_aside(targets.row_of(get_policy().channels["second"].targets[0]).pk, refused(dead=True), scene.now)
     found = pages(scene, 24)
     assert "reaches nobody, so the next one comes at once" in said(alert)[0][1]
     return found
@@ -56,7 +56,7 @@ def acknowledged_as_it_is_sent(scene: Scene, alert: Alert) -> Pages:
     """14: pages went on after the acknowledgement."""
     found = pages(scene, 9)
     scene.clock.step(MINUTE)
-    loops.escalate(scene.now)
+    tick.escalate(scene.now)
     acknowledge(scene, alert, "Ana")
     return found + pages(scene, 60)
 

@@ -11,11 +11,11 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 
-from notifier.delivery import loops
+from notifier.delivery import tick
 from notifier.flow import silences
 from notifier.judge.guards import Action, Gate
 from notifier.models import Silence
-from notifier.outbox import plans
+from notifier.outbox import holding
 from tests.notifier.scene import HOUR, MINUTE, Scene, reasons, row_of
 
 pytestmark = pytest.mark.django_db
@@ -111,12 +111,12 @@ def test_a_message_that_is_held_while_its_silence_changes_is_judged_again_soon(s
     until = row.ends_at
     row.ends_at = scene.now + 10 * MINUTE
     assert silences.write(row, scene.now) == 0
-    plans.hold(row_of(alert), Gate(Action.HOLD, f"silence {row.pk}", until), scene.now)
+    holding.hold(row_of(alert), Gate(Action.HOLD, f"silence {row.pk}", until), scene.now)
 
-    loops.release_outdated(scene.now)
+    tick.release_outdated(scene.now)
     assert scene.deliver() == []
     assert row_of(alert).due_at == scene.now + 10 * MINUTE
-    loops.release_outdated(scene.now)
+    tick.release_outdated(scene.now)
     assert row_of(alert).due_at == scene.now + 10 * MINUTE
 
 
@@ -130,7 +130,7 @@ def test_a_change_past_the_module_is_noticed_too(scene: Scene, change: str) -> N
         rows.delete()
     else:
         rows.update(ends_at=scene.now + (timedelta(0) if change == "ended" else 10 * MINUTE))
-    loops.release_outdated(scene.now)
+    tick.release_outdated(scene.now)
     assert reasons(scene.pass_time(10 * MINUTE)) == ["first"]
 
 

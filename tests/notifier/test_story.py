@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from notifier.facts import Category, Frame, Link, Money, Reason, Severity, Timing
 from notifier.judge.match import Matcher
 from notifier.judge.policy import Policy, Route
-from notifier.messages import story
+from notifier.messages import adding_up, story
 from notifier.messages.telling import Children, Since, Story
 from notifier.models import Alert, Notification, Occurrence
 from tests.notifier.rows import MINUTE, NOON, a_notification, an_alert, failures, failures_in_bulk, scanned
@@ -210,7 +210,7 @@ def test_an_event_in_two_alerts_is_at_risk_once() -> None:
     for alert in (an_alert(), an_alert()):
         failures(alert, paid("evt_1"), paid(f"evt_of_{alert.pk}", amount=1))
         stories.append(told(a_notification(alert)))
-    assert story.at_risk_together(one.id for one in stories) == (Money(1002, "eur"),)
+    assert adding_up.at_risk_together(one.id for one in stories) == (Money(1002, "eur"),)
 
 
 @pytest.mark.parametrize(("told_seq", "dead", "queries"), [(0, False, 4), (1, False, 6), (1, True, 7)])
@@ -236,7 +236,7 @@ def test_a_single_failure_is_told_as_the_sums_would_tell_it(
 ) -> None:
     alert = an_alert()
     (only,) = failures(alert, subject | {"dead": dead} | recovered)
-    assert told(a_notification(alert)).totals == story._totals(Occurrence.objects.filter(pk=only.pk))
+    assert told(a_notification(alert)).totals == adding_up.totals_of(Occurrence.objects.filter(pk=only.pk))
 
 
 LARGEST = 2**63 - 1

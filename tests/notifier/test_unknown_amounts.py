@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from notifier.facts import Message, Money, Reason
 from notifier.facts import Target as To
 from notifier.intake import webhooks as receivers
-from notifier.outbox import plans
+from notifier.outbox import digests
 from tests.notifier.conftest import Configure
 from tests.notifier.scene import MINUTE, NOON, Scene
 from webhooks import events, samples
@@ -146,8 +146,8 @@ def test_the_digest_says_it_for_each_alert_and_for_all(scene: Scene, configure: 
     scene.fail(event_type="a", money=None, amount_unknown=True)
     scene.fail(event_type="b", money=None, amount_unknown=True)
     target = To("chat", "memory", "chat")
-    plans.ensure_digest("daily", target, NOON - timedelta(days=1), NOON - MINUTE, NOON)
-    assert plans.ensure_digest("daily", target, NOON - MINUTE, NOON + MINUTE, NOON)
+    digests.ensure_digest("daily", target, NOON - timedelta(days=1), NOON - MINUTE, NOON)
+    assert digests.ensure_digest("daily", target, NOON - MINUTE, NOON + MINUTE, NOON)
     scene.clock.step(2 * MINUTE)
     texts = [repr(one.message) for one in scene.deliver() if one.message.reason is Reason.DIGEST]
     assert len(texts) == 1

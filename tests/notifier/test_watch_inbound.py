@@ -9,7 +9,7 @@ import pytest
 from django.db import connection
 
 from notifier.channels import memory
-from notifier.delivery import loops
+from notifier.delivery import own_alerts, tick
 from notifier.facts import Severity
 from notifier.flow import silences
 from notifier.models import Alert, Silence, Target
@@ -46,7 +46,7 @@ def test_a_healthy_site_raises_nothing(scene: Scene) -> None:
     receive(scene, 100)
     refuse(scene, 10)  # a stranger: fewer than one in five
 
-    loops.watch_inbound(scene.now)
+    own_alerts.watch_inbound(scene.now)
     assert not Alert.objects.exists()
 
 
@@ -55,19 +55,19 @@ def test_a_rotated_secret_is_one_critical_alert_that_ends_by_itself(scene: Scene
     scene.clock.step(20 * MINUTE)
     refuse(scene, 20)
     for _ in range(3):  # three workers in the same minute
-        loops.watch_inbound(scene.now)
+        own_alerts.watch_inbound(scene.now)
     alert = Alert.objects.get()
     assert (alert.severity, alert.count, alert.source) == (Severity.CRITICAL, 1, "watch.refused.default.no_match")
     assert reasons(scene.deliver()) == ["first"]
 
     scene.clock.step(5 * MINUTE)
-    loops.watch_inbound(scene.now)
+    own_alerts.watch_inbound(scene.now)
     alert.refresh_from_db()
     assert alert.count == 2
 
     scene.clock.step(16 * MINUTE)  # the refusals are out of the window
-    loops.watch_inbound(scene.now)
-    loops.resolve_overdue(scene.now)
+    own_alerts.watch_inbound(scene.now)
+    tick.resolve_overdue(scene.now)
     alert.refresh_from_db()
     assert alert.resolved_how == "by itself: quiet"
     assert reasons(scene.deliver()) == ["resolved"]
@@ -77,7 +77,7 @@ def test_each_reason_and_endpoint_is_an_alert_of_its_own(scene: Scene) -> None:
     refuse(scene, 20)
     refuse(scene, 20, reason="too_old")
     refuse(scene, 20, endpoint="connect")
-    loops.watch_inbound(scene.now)
+    own_alerts.watch_inbound(scene.now)
 
     assert set(Alert.objects.values_list("source", flat=True)) == {
         "watch.refused.default.no_match",
@@ -90,17 +90,17 @@ def test_a_type_that_stays_away_is_noticed_and_its_return_too(scene: Scene, conf
     configure(expect={"invoice.paid": "6h"})
     receive(scene)
     scene.clock.step(6 * HOUR)
-    loops.watch_inbound(scene.now)
+    own_alerts.watch_inbound(scene.now)
     assert not Alert.objects.exists()
 
     scene.clock.step(MINUTE)
-    loops.watch_inbound(scene.now)
+    own_alerts.watch_inbound(scene.now)
     alert = Alert.objects.get()
     assert alert.title.startswith("No invoice.paid for 6 h")
     receive(scene)
     scene.clock.step(16 * MINUTE)
-    loops.watch_inbound(scene.now)
-    loops.resolve_overdue(scene.now)
+    own_alerts.watch_inbound(scene.now)
+    tick.resolve_overdue(scene.now)
     alert.refresh_from_db()
     assert alert.resolved_at is not None
 
@@ -108,7 +108,7 @@ def test_a_type_that_stays_away_is_noticed_and_its_return_too(scene: Scene, conf
 def test_a_backlog_is_noticed(scene: Scene) -> None:
     receive(scene, 3, state=WebhookEvent.State.PENDING, due_at=scene.now)
     scene.clock.step(11 * MINUTE)
-    loops.watch_inbound(scene.now)
+    own_alerts.watch_inbound(scene.now)
 
     alert = Alert.objects.get()
     assert (alert.source, alert.category, alert.severity) == ("watch.backlog", "worker", Severity.CRITICAL)
@@ -125,7 +125,7 @@ def test_a_target_that_was_set_aside_is_one_alert_of_its_own(scene: Scene, confi
     scene.deliver()
     target = Target.objects.get(channel="chat")
     for _ in range(2):
-        loops.tell_of_dead_targets(scene.now)
+        own_alerts.tell_of_dead_targets(scene.now)
 
     alert = Alert.objects.get(source=f"delivery.{target.pk}")
     assert (alert.count, alert.category) == (1, "delivery")
@@ -139,10 +139,10 @@ def test_a_target_that_is_set_aside_a_second_time_is_told_again(scene: Scene) ->
     target = Target.objects.create(
         key="chat:chat", channel="chat", address="chat", dead_since=scene.now, dead_detail="gone"
     )
-    loops.tell_of_dead_targets(scene.now)
+    own_alerts.tell_of_dead_targets(scene.now)
     target.dead_since, target.dead_told = scene.now + timedelta(days=2), False
     target.save()
-    loops.tell_of_dead_targets(scene.now + timedelta(days=2))
+    own_alerts.tell_of_dead_targets(scene.now + timedelta(days=2))
 
     assert Alert.objects.get().count == 2
 
@@ -156,7 +156,7 @@ def test_forged_posts_to_a_site_without_traffic_page_nobody(scene: Scene, config
     receive(scene, received_at=scene.now - 20 * HOUR)  # one event a day
     receive(scene, received_at=scene.now - 44 * HOUR)
     refuse(scene, 12, reason=reason)
-    loops.watch_inbound(scene.now)
+    own_alerts.watch_inbound(scene.now)
 
     assert Alert.objects.get().severity == Severity.WARNING
     assert [sent.address for sent in scene.deliver()] == ["chat"]
@@ -172,7 +172,7 @@ def test_a_quiet_night_is_no_stop_and_the_same_silence_by_day_is(scene: Scene) -
 
     def severity_at(at: datetime) -> int:
         refuse(scene, 12, minute=at)
-        loops.watch_inbound(at)
+        own_alerts.watch_inbound(at)
         return int(Alert.objects.latest("pk").severity)
 
     assert severity_at(night) == Severity.WARNING
@@ -188,7 +188,7 @@ def test_a_silence_that_cannot_be_read_is_told_and_stops_no_channel(scene: Scene
     scene.fail()
     assert reasons(scene.deliver()) == ["first"]
 
-    loops.tell_of_unreadable_silences(scene.now)
+    own_alerts.tell_of_unreadable_silences(scene.now)
     assert Alert.objects.filter(source__startswith="silence.").count() == 5
     assert "so it silences nothing" in scene.deliver()[0].message.title
 

@@ -13,7 +13,7 @@ from django.urls import reverse
 from alerts_runtime.redaction.masking import masked, named
 from notifier import api
 from notifier.channels import memory
-from notifier.delivery.loops import resolve_overdue
+from notifier.delivery.tick import resolve_overdue
 from notifier.facts import Money, Reason
 from notifier.judge.calendar import Period
 from notifier.judge.match import Matcher, matches, mismatch

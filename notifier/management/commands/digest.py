@@ -12,7 +12,7 @@ from django.utils import timezone
 from alerts_runtime.management.database import DatabaseCommand
 from alerts_runtime.wakeups.wake import wake
 from notifier.oncall.present import policy_now
-from notifier.outbox import plans as outbox
+from notifier.outbox import digests
 
 
 class Command(DatabaseCommand):
@@ -30,6 +30,6 @@ class Command(DatabaseCommand):
             raise CommandError(f"name one of NOTIFIER['DIGESTS']: {', '.join(plans) or 'there is none'}")
         for alias in plans[name].to:
             for target in policy.channels[alias].targets:
-                outbox.digest_now(name, target, now - timedelta(days=1), now)
+                digests.digest_now(name, target, now - timedelta(days=1), now)
                 self.stdout.write(f"{name}: due now for {alias}")
             wake(f"deliver-{alias}")

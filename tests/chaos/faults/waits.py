@@ -23,7 +23,7 @@ def _retries() -> Any:
 
 
 WAITS = (
-    Wait("notifier.outbox.attempts.RETRIES", _retries, "a message is tried again after 0.5 s (2 to 7 s)"),
+    Wait("notifier.outbox.after_try.RETRIES", _retries, "a message is tried again after 0.5 s (2 to 7 s)"),
     Wait(
         "webhooks.process.failures._PATIENCE", timedelta(seconds=1), "a lost announcement is made again after 1 s (5 s)"
     ),

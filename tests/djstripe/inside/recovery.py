@@ -18,7 +18,7 @@ from djstripe.models import Event, WebhookEventTrigger
 from pytest_django import Settings
 
 from notifier.channels import memory
-from notifier.delivery import loops
+from notifier.delivery import tick
 from notifier.delivery.courier import Courier
 from notifier.flow import pipeline, replays
 from notifier.flow.replays import Replayed
@@ -130,7 +130,7 @@ def test_djstripe_process_events_ends_it_although_it_sends_no_signal(
     assert Event.objects.filter(id=event["id"]).exists()
     assert Alert.objects.filter(resolved_at=None).exists()
 
-    loops.Tick().step()
+    tick.Tick().step()
     assert Alert.objects.get().resolved_how == "by replay"
 
 

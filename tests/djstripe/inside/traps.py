@@ -14,7 +14,7 @@ from django.db import OperationalError
 from django.utils import timezone
 from djstripe.models import WebhookEndpoint, WebhookEventTrigger
 
-from notifier.delivery import loops
+from notifier.delivery import own_alerts
 from notifier.facts import Severity
 from notifier.flow import pipeline
 from notifier.intake import djstripe, djstripe_rows
@@ -112,7 +112,7 @@ def test_refused_deliveries_send_no_signal_and_are_found_in_the_rows(stripe: Str
         assert stripe.post(stripe.event(), secret="whsec_of_another_endpoint") == 400
     assert not Alert.objects.exists()
 
-    loops.watch_inbound(timezone.now() + timedelta(minutes=3))
+    own_alerts.watch_inbound(timezone.now() + timedelta(minutes=3))
 
     alert = Alert.objects.get()
     assert alert.source == "watch.refused.we_bridge.no_match"
@@ -128,7 +128,7 @@ def test_an_endpoint_whose_secret_was_rolled_is_critical(stripe: Stripe) -> None
     for _ in range(6):
         assert stripe.post(stripe.event()) == 400
 
-    loops.watch_inbound(timezone.now() + timedelta(minutes=3))
+    own_alerts.watch_inbound(timezone.now() + timedelta(minutes=3))
     assert Alert.objects.get().severity == Severity.CRITICAL
 
 
@@ -156,7 +156,7 @@ def test_deliveries_that_leave_no_trace_are_a_finding(stripe: Stripe, handlers_r
     for _ in range(6):
         stripe.post(stripe.event())
 
-    loops.watch_inbound(timezone.now() + timedelta(minutes=3))
+    own_alerts.watch_inbound(timezone.now() + timedelta(minutes=3))
     found = Alert.objects.exclude(source="webhook").get()
     assert found.source == "watch.refused.we_bridge.unrecorded"
 

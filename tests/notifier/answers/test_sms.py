@@ -18,7 +18,7 @@ from notifier import api
 from notifier.answers.sms_words import STOP
 from notifier.channels import memory
 from notifier.config.conf import get_policy
-from notifier.delivery import loops
+from notifier.delivery import own_alerts
 from notifier.delivery.courier import Courier
 from notifier.models import Alert, Heard, LogEntry, Notification, Silence, Target
 from notifier.outbox import budget
@@ -180,7 +180,7 @@ def test_a_word_of_the_carriers_sets_the_number_aside_with_an_alert(twilio: Fake
     assert target.dead_since == NOON
     assert target.dead_detail == "21610: the recipient has answered STOP"
     assert Target.objects.get(address=BEN).dead_since is None
-    loops.tell_of_dead_targets(NOON)
+    own_alerts.tell_of_dead_targets(NOON)
     assert Alert.objects.filter(title__contains="the recipient has answered STOP").exists()
     assert send("START") == ""
     target.refresh_from_db()

@@ -16,7 +16,7 @@ from notifier.delivery import holes
 from notifier.metrics import collect
 from notifier.models import Alert, Target
 from notifier.oncall import overrides
-from notifier.outbox import targets
+from notifier.outbox import set_aside, targets
 from tests.notifier.conftest import Configure
 from tests.notifier.oncall.test_on_call_hears import DAILY, PEOPLE, site
 from tests.notifier.scene import HOUR, MINUTE, NOON, SECOND, Scene, refused
@@ -172,7 +172,7 @@ def test_a_number_that_nothing_reaches_is_told_before_its_next_shift(scene: Scen
     holes.tell_of_holes(scene.now)
     assert open_alert() is None
     bob = targets.row_of(get_policy().channels["page"].people["page:person bob"])
-    targets.set_aside(bob.pk, refused(dead=True), scene.now)
+    set_aside.set_aside(bob.pk, refused(dead=True), scene.now)
     holes.tell_of_holes(scene.now + MINUTE)
     alert = open_alert()
     assert alert is not None

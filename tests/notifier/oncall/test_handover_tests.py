@@ -10,7 +10,7 @@ import pytest
 from notifier.answers.commands import Answer, Asker, Command, Verb
 from notifier.answers.door import answer
 from notifier.channels import memory
-from notifier.delivery import loops
+from notifier.delivery import tick
 from notifier.models import Alert, Handover, LogEntry, Notification
 from tests.notifier.conftest import Configure
 from tests.notifier.oncall.test_notes import TUESDAY, at_the_handover, look, said
@@ -85,7 +85,7 @@ def test_an_answer_that_comes_late_is_told_to_who_was_told_of_the_silence(scene:
 def test_an_answer_before_the_note_is_sent_takes_it_back(scene: Scene) -> None:
     alert = paged(scene)
     scene.clock.step(15 * MINUTE)
-    loops.record_handovers(scene.now)
+    tick.record_handovers(scene.now)
     acknowledge(scene, alert)
     assert pass_time(scene, HOUR) == []
 
@@ -153,7 +153,7 @@ def test_it_ends_by_itself_without_a_word(scene: Scene, configure: Configure) ->
     alert = paged(scene)
     Notification.objects.update(due_at=None)
     scene.clock.step(timedelta(days=1, minutes=1))
-    loops.resolve_overdue(scene.now)
+    tick.resolve_overdue(scene.now)
     assert scene.deliver() == []
     alert.refresh_from_db()
     assert alert.resolved_at is not None

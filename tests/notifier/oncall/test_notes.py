@@ -9,7 +9,7 @@ import pytest
 
 from notifier.channels import memory
 from notifier.config.conf import get_policy
-from notifier.delivery import loops
+from notifier.delivery import tick
 from notifier.flow import pipeline
 from notifier.models import Digest, Override
 from notifier.oncall import overrides
@@ -32,7 +32,7 @@ def _site(configure: Configure, scene: Scene) -> None:
 
 def look(scene: Scene) -> list[memory.Sent]:
     """What the tick does about the rotation, and then the couriers."""
-    loops.record_handovers(scene.now)
+    tick.record_handovers(scene.now)
     return scene.deliver()
 
 
@@ -146,7 +146,7 @@ def test_a_note_that_is_late_for_its_moment_is_not_sent(scene: Scene) -> None:
     at_the_handover(scene)
     scene.clock.at = TUESDAY + timedelta(days=1, minutes=1)
     memory.clear()
-    loops.record_handovers(scene.now)
+    tick.record_handovers(scene.now)
     assert [said(one) for one in scene.deliver()] == [
         (ALICE, "You are on call for payments until Thu 26 Nov 12:00 UTC")
     ]

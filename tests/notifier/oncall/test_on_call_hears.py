@@ -9,7 +9,7 @@ import pytest
 
 from notifier.channels import memory
 from notifier.config.conf import get_policy, parse
-from notifier.delivery import loops
+from notifier.delivery import tick
 from notifier.facts import Target
 from notifier.models import Attempt, Notification
 from notifier.models import Target as TargetRow
@@ -71,7 +71,7 @@ def test_who_it_is_is_decided_when_it_is_sent(scene: Scene, *, by_the_courier: b
     alert = scene.alert()
     to_bob(scene)
     if not by_the_courier:
-        loops.hand_over(scene.now)
+        tick.hand_over(scene.now)
     assert addresses(scene.deliver() + scene.deliver()) == [BOB]
     assert row_of(alert, "page:person alice").held_by == "no longer on call"
     assert scene.pass_time(10 * MINUTE) == []
@@ -104,7 +104,7 @@ def test_who_was_told_hears_the_end_wherever_they_are_in_the_rotation(scene: Sce
     scene.fail(event_id="evt_1")
     scene.deliver()
     to_bob(scene)
-    loops.hand_over(scene.now)
+    tick.hand_over(scene.now)
     scene.recover("evt_1")
     assert [(one.address, str(one.message.reason)) for one in scene.deliver()] == [(ALICE, "resolved")]
 
@@ -191,7 +191,7 @@ def test_who_left_the_people_is_followed_by_who_is_on_call(scene: Scene, configu
     scene.deliver()
     people = {name: one for name, one in PEOPLE.items() if name != "alice"}
     configure(**site(people=people, oncall={"payments": DAILY | {"MEMBERS": ["bob"]}}))
-    loops.hand_over(scene.now)
+    tick.hand_over(scene.now)
     assert addresses(scene.deliver()) == [BOB]
     scene.recover("evt_1")
     assert addresses(scene.deliver()) == [BOB]

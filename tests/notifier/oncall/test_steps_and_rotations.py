@@ -11,7 +11,7 @@ import pytest
 from notifier.answers.commands import Asker, Command, Verb
 from notifier.answers.door import answer
 from notifier.config.conf import get_policy
-from notifier.delivery import loops
+from notifier.delivery import tick
 from notifier.models import Alert
 from notifier.oncall import overrides
 from tests.notifier.conftest import Configure
@@ -90,7 +90,7 @@ def test_a_page_held_over_a_handover_is_not_the_one_s_before(site: Scene) -> Non
     alert = site.alert()
     live(site, 19.5)
     site.clock.at = utc("2026-11-24 11:50")
-    loops.escalate(site.now)  # alice's page is planned, and not yet sent
+    tick.escalate(site.now)  # alice's page is planned, and not yet sent
     by(site, alert, "Carol", HOUR)
     heard = pages(site, 61)
     assert (ALICE, "escalated") not in heard

@@ -14,7 +14,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from notifier import api
-from notifier.delivery import loops
+from notifier.delivery import tick
 from notifier.delivery.courier import Courier
 from notifier.messages import answer_link
 from notifier.models import Attempt, Digest, Target
@@ -42,7 +42,7 @@ def site(settings: Settings) -> None:
 @pytest.fixture(autouse=True)
 def clock(site: None) -> Iterator[time_machine.Traveller]:
     with time_machine.travel(NOON, tick=False) as travelled:
-        loops.start_digests(NOON)  # the first is a mark
+        tick.start_digests(NOON)  # the first is a mark
         yield travelled
 
 
@@ -54,7 +54,7 @@ def digests_of_a_day(clock: time_machine.Traveller) -> list[mail.EmailMessage]:
 def sent(clock: time_machine.Traveller) -> list[mail.EmailMessage]:
     before = len(mail.outbox)
 
-    loops.start_digests(timezone.now())
+    tick.start_digests(timezone.now())
     courier = Courier("team", start=lambda _name, call: call())
     for _ in range(6):
         courier.step()

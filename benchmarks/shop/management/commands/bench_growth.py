@@ -21,15 +21,15 @@ from benchmarks.shop.bodies import a_body
 from benchmarks.shop.failures import a_failure
 from benchmarks.worker_site import CHEAP
 from notifier.config.conf import get_policy
-from notifier.delivery.loops import Tick
+from notifier.delivery.tick import Tick
 from notifier.flow import pipeline
 from notifier.intake import webhooks as inbound
 from notifier.judge.calendar import Period
 from notifier.judge.policy import DigestPlan
 from notifier.messages import digest
 from notifier.models import Alert, Notification, Occurrence
-from notifier.outbox import plans
-from notifier.outbox.targets import lease
+from notifier.outbox import digests
+from notifier.outbox.leases import lease
 from webhooks import events, loops
 from webhooks.models import WebhookEvent
 from webhooks.process import claim
@@ -99,7 +99,7 @@ def _tick() -> float:
 def _digest() -> float:
     plan = DigestPlan("daily", ("slack",), at=timezone.now().time(), every="day", tz="UTC")
     target = next(channel.targets[0] for channel in get_policy().channels.values())
-    row = plans.digest_now("daily", target, timezone.now() - timedelta(days=1), timezone.now())
+    row = digests.digest_now("daily", target, timezone.now() - timedelta(days=1), timezone.now())
     period = Period(row.starts_at, row.ends_at, "")
     now = timezone.now()
     taken = _timed(

@@ -1,0 +1,71 @@
+"""What a try leaves in the rows that it told of: what was told, or when to try again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from alerts_runtime.isolation import backoff
+from alerts_runtime.redaction.redact import redact
+from notifier.facts import DeliveryError, Reason, Receipt, Result
+from notifier.judge import timing
+from notifier.judge.policy import Policy
+from notifier.models import AttemptPart, Notification, Target
+from notifier.outbox import targets
+from notifier.outbox.plans import next_for, urgency
+from notifier.outbox.stand_ins import DIVERTED
+
+# By age alone: as many tries as fit into three days, five minutes apart. So late is a message at most when its provider
+# is back. How often one that is away is tried, its target's pause decides.
+RETRIES = backoff.policy(attempts=1000, max_age=timedelta(days=3).total_seconds(), longest=300)
+
+
+def set_told(row: Notification, part: AttemptPart, receipt: Receipt, policy: Policy, now: datetime) -> None:
+    state, reason = row.alert.state, Reason(part.reason)
+    row.sending = None
+    row.window = timing.window_after(reason, row.told, state)
+    row.told_seq, row.told_severity, row.told_at = part.to_seq, part.severity, now
+    row.told_resolved = reason is Reason.RESOLVED
+    row.told_answer = max(row.told_answer, part.answer)
+    row.told_level = min(part.level, row.level)  # less when its steps have begun anew meanwhile
+    row.sent += 1
+    row.thread = receipt.thread or row.thread  # a new one: the first message could not be edited any more
+    row.tries, row.trying_since, row.last_error, row.held_by, row.held_since = 0, None, "", "", None
+    due = next_for(row, state, policy, now)
+    row.due_at = due.at if due else None
+    if due is not None:
+        row.reason, row.urgency = due.reason.value, urgency(due.reason, state.subject.severity, row.sent)
+
+
+def set_failed(
+    rows: Sequence[Notification], error: DeliveryError, target: Target, policy: Policy, now: datetime
+) -> None:
+    """What was one message is tried again as one, at the latest when others are to stand in."""
+    failing = targets.is_failing(target)
+    for row in rows:
+        row.sending = None
+        row.tries += 1
+        # Behind others that fail it has waited since it was due.
+        row.trying_since = row.trying_since or (min(row.due_at, now) if failing and row.due_at else now)
+        row.last_error = f"{error.code}: {redact(error.detail, limit=300)}"[:500]
+    tries = max((row.tries for row in rows), default=1)
+    since = min((row.trying_since for row in rows if row.trying_since), default=now)
+    again = next_try(error, tries, since, now)
+    for row in rows:
+        # Rejected stays due: the guards send it another way, also when this worker dies right here.
+        row.due_at, row.rejected = again or now, again is None
+    channel = policy.channels.get(target.channel)
+    if again and channel is not None and not any(row.held_by.startswith(DIVERTED) for row in rows):
+        for row in rows:
+            row.due_at = max(now, since + min(again - since, channel.failover_after))
+
+
+def next_try(error: DeliveryError, tries: int, since: datetime, now: datetime) -> datetime | None:
+    """When to send again; None: never, another way must be found.
+
+    For how long the provider asks to wait concerns all that goes to its target, which waits (see targets.failed).
+    """
+    if error.result is Result.REJECTED:
+        return None
+    decision = backoff.decide(RETRIES, error=error, attempt=tries, age=(now - since).total_seconds())
+    return None if decision.delay is None else now + timedelta(seconds=decision.delay)

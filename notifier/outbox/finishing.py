@@ -1,0 +1,191 @@
+"""Write down what became of tries, and when their targets hear next, in one commit."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import takewhile
+
+from django.db import transaction
+from django.db.models import F
+
+from alerts_runtime.database import fast_sql
+from alerts_runtime.redaction.loggers import get_logger
+from alerts_runtime.redaction.redact import redact
+from notifier.facts import DeliveryError, Receipt, Result
+from notifier.judge.policy import Policy
+from notifier.models import Attempt, AttemptPart, Notification
+from notifier.outbox import after_try, set_aside, targets, unwritten
+from notifier.outbox.digests import finish_digest
+from notifier.outbox.plans import has_plan_for_news, unplanned
+from notifier.outbox.stand_ins import revive
+
+log = get_logger(__name__)
+
+_ENOUGH = 8  # failures in a row, after which the pause grows no more
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What became of a try.
+
+    `taken` is the try before it when the provider says that it took that: nothing was sent now, and the target has
+    heard what was said then.
+    """
+
+    attempt_id: int
+    outcome: Receipt | DeliveryError
+    taken: Attempt | None = None
+
+
+def finish(ended: Sequence[Ended], policy: Policy, now: datetime) -> int:
+    """Write down what became of tries and when their targets hear next, in one commit; how many were still open.
+
+    A try that was settled by another worker meanwhile stays as it is, and our word of it is only logged. When the
+    commit fails each is written by itself, and the one that cannot be is settled by what must not be lost of it: what
+    was sent is not sent again, and what was not is tried again. Raises when not even that can be written, after the
+    others have been: the database is away.
+    """
+    try:
+        return _finish(ended, policy, now)
+    except Exception:
+        log.exception("delivery.outcomes_not_written", count=len(ended))
+    if len(ended) == 1:
+        try:
+            return _finish(ended, policy, now)  # a deadlock, or a lock that was waited for too long, is over
+        except Exception as error:  # noqa: BLE001 - whatever it is, it must not keep this try from its end
+            return unwritten.settle(ended[0].attempt_id, ended[0].outcome, error, now)
+    still, trouble = 0, None
+    for one in ended:
+        try:
+            still += finish([one], policy, now)
+        except Exception as error:  # noqa: BLE001 - raised below, when the others have been written
+            trouble = error
+    if trouble is not None:
+        raise trouble
+    return still
+
+
+def _finish(ended: Sequence[Ended], policy: Policy, now: datetime) -> int:
+    if not ended:
+        return 0
+    with transaction.atomic():
+        locked = Attempt.objects.select_for_update(of=("self",)).select_related("target")
+        locked = locked.filter(pk__in=[one.attempt_id for one in ended]).order_by("pk")
+        attempts = {attempt.pk: attempt for attempt in locked}
+        still = [(attempts[one.attempt_id], one) for one in ended if _is_open(attempts.get(one.attempt_id))]
+        for attempt, one in still:
+            if one.taken is not None:
+                _tell_as(attempt, one.taken)
+            _set_outcome(attempt, one.outcome, now)
+        fast_sql.update([attempt for attempt, _ in still], *_OUTCOME)
+        _finish_rows(still, policy, now)
+        for attempt, one in still:
+            if attempt.digest_of is not None:
+                finish_digest(attempt.digest_of, one.outcome, now)
+            if isinstance(one.outcome, DeliveryError):
+                targets.failed(attempt.target_id, one.outcome, _failed_in_a_row(attempt.target_id), now)
+        if reached := [attempt.target_id for attempt, one in still if isinstance(one.outcome, Receipt)]:
+            targets.arrived(reached, now)
+            for attempt in attempts.values():
+                _revive(attempt, reached, now)
+    for attempt, one in still:
+        _log_outcome(attempt, one.outcome)
+    return len(still)
+
+
+def _log_outcome(attempt: Attempt, outcome: Receipt | DeliveryError) -> None:
+    channel = attempt.target.channel
+    if isinstance(outcome, Receipt):
+        log.info("delivery.sent", reference=attempt.reference, channel=channel)
+    else:
+        log.warning(
+            "delivery.not_sent", reference=attempt.reference, channel=channel, result=attempt.result, code=attempt.code
+        )
+
+
+def _revive(attempt: Attempt, reached: Sequence[int], now: datetime) -> None:
+    """A message that was begun after its target was set aside, and arrived, as far as an answer can say."""
+    dead_since = attempt.target.dead_since
+    if attempt.target_id not in reached or dead_since is None or attempt.started_at < dead_since:
+        return
+    if not set_aside.was_reported(attempt.target):
+        revive(attempt.target, now)
+
+
+def _is_open(attempt: Attempt | None) -> bool:
+    if attempt is None:
+        return False  # pruned
+    if attempt.result != Result.SENDING.value:
+        log.warning("delivery.finished_late", reference=attempt.reference, result=attempt.result)
+        return False
+    return True
+
+
+def _finish_rows(still: Sequence[tuple[Attempt, Ended]], policy: Policy, now: datetime) -> None:
+    attempts = [attempt for attempt, _ in still]
+    rows: dict[int, list[Notification]] = defaultdict(list)
+    # The locks, first of the alert, order this against a failure that is being counted and against a report that takes
+    # back what was told: one of the two sees the other.
+    locked = Notification.objects.select_for_update(of=("alert", "self")).select_related("alert")
+    for row in locked.filter(sending__in=attempts).order_by("alert_id"):
+        rows[row.sending_id or 0].append(row)
+    parts = {(part.attempt_id, part.notification_id): part for part in AttemptPart.objects.filter(attempt__in=attempts)}
+    for attempt, one in still:
+        if isinstance(one.outcome, Receipt):
+            for row in rows[attempt.pk]:
+                after_try.set_told(row, parts[attempt.pk, row.pk], one.outcome, policy, now)
+                row.listed |= len(rows[attempt.pk]) > 1
+        else:
+            after_try.set_failed(rows[attempt.pk], one.outcome, attempt.target, policy, now)
+    finished = [row for some in rows.values() for row in some]
+    unplanned(row.alert_id for row in finished if not has_plan_for_news(row))
+    fast_sql.update(finished, *_AFTER)
+
+
+def lost() -> list[Attempt]:
+    """Tries whose worker no longer holds the lease."""
+    under_way = Attempt.objects.filter(result=Result.SENDING.value).select_related("target")
+    return list(under_way.exclude(target__token=F("token")))
+
+
+_OUTCOME = ("finished_at", "result", "code", "detail", "provider_id", "parts", "text")
+
+
+def _set_outcome(attempt: Attempt, outcome: Receipt | DeliveryError, now: datetime) -> None:
+    attempt.finished_at = now
+    if isinstance(outcome, Receipt):
+        attempt.result = Result.DELIVERED.value
+        attempt.provider_id, attempt.parts = outcome.provider_id, outcome.parts
+        attempt.detail = redact(outcome.note, limit=400)
+    else:
+        attempt.result, attempt.code = outcome.result.value, outcome.code
+        attempt.detail = redact(outcome.detail, limit=400)
+
+
+def _failed_in_a_row(target_id: int) -> int:
+    """How many of a target's latest tries the provider did not answer, or put off."""
+    latest = Attempt.objects.filter(target=target_id).exclude(result=Result.SENDING.value).order_by("-pk")
+    results = latest.values_list("result", flat=True)[:_ENOUGH]
+    return len(list(takewhile(lambda result: result in (Result.RETRY.value, Result.UNCERTAIN.value), results)))
+
+
+def _tell_as(attempt: Attempt, taken: Attempt) -> None:
+    attempt.text = taken.text
+    for part in taken.parts_told.all():
+        attempt.parts_told.filter(notification=part.notification_id).update(
+            to_seq=part.to_seq,
+            reason=part.reason,
+            severity=part.severity,
+            answer=part.answer,
+            level=part.level,
+        )
+
+
+_AFTER = (
+    "sending", "window", "told_seq", "told_severity", "told_at", "told_resolved", "told_answer", "told_level", "sent",
+    "thread", "listed", "tries", "trying_since", "last_error", "held_by", "held_since", "due_at", "reason", "urgency",
+    "rejected",
+)  # fmt: skip

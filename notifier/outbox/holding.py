@@ -1,0 +1,98 @@
+"""What is due and may not go, or cannot: it is held, dropped, put off or marked, and judged again."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from django.db import transaction
+
+from alerts_runtime.leasing.clock import brought_forward
+from alerts_runtime.redaction.loggers import get_logger
+from alerts_runtime.redaction.redact import redact
+from notifier.facts import Due, Reason
+from notifier.judge.guards import Gate
+from notifier.models import Alert, Digest, Notification
+from notifier.outbox import last_resort, targets
+from notifier.outbox.plans import change, locked, set_due
+
+log = get_logger(__name__)
+
+# Between two looks whether a target can be told itself again; grows with the time that it could not.
+LOOK_AGAIN = timedelta(minutes=30)
+FIRST_PAUSE = timedelta(seconds=10)  # after a row raised; doubles
+LONGEST_HOLD = timedelta(days=1)  # whatever holds it is asked once more by then: settings and clocks change
+
+
+def release_held(held_by: str, now: datetime, alert: Alert | None = None) -> int:
+    """What a guard held is judged again at once, since the guard has ended early."""
+    held = Notification.objects.filter(held_by=held_by, due_at__isnull=False)
+    return (held.filter(alert=alert) if alert else held).update(due_at=now)
+
+
+def bring_forward(by: timedelta, now: datetime) -> None:
+    """The clock was stepped back by so much: what is planned is judged as much earlier."""
+    for model in (Notification, Digest):
+        planned = model._default_manager.filter(due_at__gt=now, sending__isnull=True)
+        planned.update(due_at=brought_forward("due_at", by, now))
+    targets.bring_forward(by, now)
+
+
+def hold(row: Notification, gate: Gate, now: datetime, reason: Reason | None = None) -> None:
+    """Judge it again at `gate.until`, or within a day. Why it is held is stored and shown."""
+    since = row.held_since if row.held_by == gate.name else now
+    until = min(gate.until or now + LOOK_AGAIN, now + LONGEST_HOLD)
+    # While it is held nobody tries: others are not to stand in at once when that ends.
+    change(
+        row,
+        due_at=until,
+        reason=reason.value if reason else row.reason,
+        held_by=gate.name[:100],
+        held_since=since,
+        trying_since=None,
+    )
+    log.info("notification.held", notification=row.pk, alert=row.alert_id, by=gate.name, until=str(until))
+
+
+def drop(row: Notification, why: str) -> None:
+    """Nothing left to tell. `held_by` stays: the digest lists what was resolved while held."""
+    change(row, due_at=None, held_by=row.held_by or why[:100])
+    log.info("notification.dropped", notification=row.pk, alert=row.alert_id, reason=why)
+
+
+def postpone(row: Notification, due: Due | None, alert: Alert) -> None:
+    """It was due, and judged again it is not, or not yet."""
+    if due is None:
+        change(row, due_at=None, held_by="", held_since=None, rejected=False, tries=0, trying_since=None)
+        return
+    set_due(row, due, alert)
+    change(row, due_at=row.due_at, reason=row.reason, urgency=row.urgency, held_by="", held_since=None)
+
+
+def trouble(pk: int, error: BaseException, now: datetime) -> None:
+    """A row that raised: it is marked, told of, and tried again with a growing pause. The others go on.
+
+    Raises only what says that the database is away, which is no row's trouble.
+    """
+    log.exception("notification.failed", notification=pk, exc_info=error)
+    what = f"{type(error).__name__}: {redact(_words(error), limit=300)}"
+    with transaction.atomic():
+        row = locked(pk)
+        if row is None:
+            return
+        pause = min(FIRST_PAUSE * 2 ** min(row.tries, 20), LOOK_AGAIN)
+        change(
+            row,
+            due_at=now + pause,
+            tries=row.tries + 1,
+            trying_since=row.trying_since or now,
+            last_error=f"internal error: {what}"[:500],
+        )
+    if row.tries == 1 or pause == LOOK_AGAIN:
+        last_resort.cry(row.alert, f"internal error: {what}")
+
+
+def _words(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001 - an exception whose text raises is somebody's mistake, not ours to pass on
+        return "its text cannot be read"

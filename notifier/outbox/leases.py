@@ -1,0 +1,148 @@
+"""Who sends to a recipient: by compare-and-set the process whose name the token begins with, for as long as that lives.
+
+Order, throttle and folding concern a recipient, so it is the recipient that is leased.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cache, partial
+from typing import Any
+
+from django.db import connection
+
+from alerts_runtime.database.fast_sql import columns, moment, select
+from alerts_runtime.isolation import later
+from alerts_runtime.leasing import holders
+from notifier.models import Target
+from notifier.outbox.targets import FAILING
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A target that is ours, and what is due for it."""
+
+    target: Target
+    alerts_due: bool
+    digest_due: bool
+
+
+# Asked by every channel at least once a second: building this by the ORM took most of an idle worker's time.
+_ALERTS_DUE = """
+    EXISTS (SELECT 1 FROM swa_notifier_notification n
+            WHERE n.target_id = swa_notifier_target.id AND n.due_at <= %(now)s AND n.sending_id IS NULL)
+"""
+_DIGEST_DUE = """
+    EXISTS (SELECT 1 FROM swa_notifier_digest d
+            WHERE d.target_id = swa_notifier_target.id AND d.due_at <= %(now)s AND d.sending_id IS NULL)
+"""
+
+
+# What could not be told for so long that others have to hear of it, although nothing may be sent to the target now.
+OVERDUE = f"""
+    n.due_at <= %(now)s AND n.sending_id IS NULL AND n.held_by NOT LIKE 'diverted%%' AND (
+        n.trying_since <= %(overdue)s OR (swa_notifier_target.held_by LIKE '{FAILING}%%' AND n.due_at <= %(overdue)s)
+    )
+"""
+_ANY_OVERDUE = (
+    f"EXISTS (SELECT 1 FROM swa_notifier_notification n WHERE n.target_id = swa_notifier_target.id AND {OVERDUE})"  # noqa: S608 - the text above
+)
+# Something is due, nobody holds it and nothing holds it back, or not any longer.
+_READY = f"""
+    channel = %(channel)s AND token = ''
+    AND (next_at IS NULL OR next_at <= %(now)s OR {_ANY_OVERDUE}) AND ({_ALERTS_DUE} OR {_DIGEST_DUE})
+"""
+_IS_ANY_READY = f"SELECT 1 FROM swa_notifier_target WHERE {_READY} LIMIT 1"  # noqa: S608 - the texts above
+
+
+_READY_CHANNELS = f"""
+    SELECT DISTINCT channel FROM swa_notifier_target
+    WHERE token = '' AND (next_at IS NULL OR next_at <= %(now)s OR {_ANY_OVERDUE})
+        AND ({_ALERTS_DUE} OR {_DIGEST_DUE})
+"""  # noqa: S608 - the texts above
+
+
+@cache
+def _lease() -> str:
+    return f"""
+        UPDATE swa_notifier_target SET token = %(token)s WHERE {_READY}
+        RETURNING {columns(Target)}, {_ALERTS_DUE}, {_DIGEST_DUE}
+    """  # noqa: S608 - the texts above
+
+
+@cache
+def _held() -> str:
+    return f"""
+        SELECT {columns(Target)}, {_ALERTS_DUE}, {_DIGEST_DUE} FROM swa_notifier_target
+        WHERE id = %(id)s AND token = %(token)s
+    """  # noqa: S608 - the texts above
+
+
+def lease(channel: str, now: datetime, failover_after: timedelta = timedelta.max) -> list[Held]:
+    """Claim what is ready on a channel. One statement, so that two can never claim one target; tokens are in them.
+
+    A target that waits is claimed as well when something could not be told for `failover_after`.
+    """
+    asked = {"channel": channel, "now": moment(now), "overdue": moment(before(now, failover_after))}
+    if connection.vendor == "sqlite" and not select([], _IS_ANY_READY, asked):
+        return []  # to claim nothing would still take SQLite's one write lock
+    token = holders.token()
+    connection.ensure_connection()
+    try:
+        return _all_held(_lease(), token=token, **asked)
+    except Exception:  # it may have been committed before the connection broke
+        later.write(token, "recipients that were claimed could not be given back", partial(_free, [token]))
+        raise
+
+
+def ready_channels(now: datetime, failover_after: timedelta) -> set[str]:
+    """The channels on which `lease` finds something, by one statement; with the shortest `failover_after` of all."""
+    asked = {"now": moment(now), "overdue": moment(before(now, failover_after))}
+    return {channel for (channel,) in select([], _READY_CHANNELS, asked)}
+
+
+def end_leases() -> int:
+    """Free the targets whose holder is gone; how many. Nobody else takes a lease away."""
+    tokens = set(Target.objects.exclude(token="").values_list("token", flat=True))
+    return _free(holders.abandoned(tokens))
+
+
+def _free(tokens: list[str]) -> int:
+    return Target.objects.filter(token__in=tokens).update(token="") if tokens else 0
+
+
+def confirm(target_id: int, token: str) -> bool:
+    """Whether it is still ours; until the end of the transaction nobody else takes it."""
+    return _did(_CONFIRM, id=target_id, token=token)
+
+
+def release(target_id: int, token: str) -> None:
+    """Give a target back: what is still due for it is anybody's."""
+    _did(_RELEASE, id=target_id, token=token)
+
+
+# By hand for the same reason: they are the frame of every message.
+_CONFIRM = "UPDATE swa_notifier_target SET token = token WHERE id = %(id)s AND token = %(token)s"
+_RELEASE = "UPDATE swa_notifier_target SET token = '' WHERE id = %(id)s AND token = %(token)s"
+
+
+def _all_held(sql: str, **values: object) -> list[Held]:
+    return [Held(target, bool(alerts), bool(digest)) for target, alerts, digest in select([Target], sql, values)]
+
+
+def _did(statement: str, **values: Any) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values)
+        return bool(cursor.rowcount)
+
+
+def before(now: datetime, span: timedelta) -> datetime:
+    """So long before now, or as long as there is."""
+    beginning = datetime.min.replace(tzinfo=now.tzinfo)
+    return now - span if span < now - beginning else beginning
+
+
+def held(target_id: int, token: str, now: datetime) -> Held | None:
+    """The target as it is now, while we still hold it."""
+    return next(iter(_all_held(_held(), id=target_id, token=token, now=moment(now))), None)

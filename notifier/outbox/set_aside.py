@@ -1,0 +1,90 @@
+"""Targets that nothing reaches any more: set aside, tried from time to time, and taken back when something arrives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from django.db.models import Q
+
+from alerts_runtime.redaction.redact import redact
+from notifier.facts import DeliveryError
+from notifier.judge.receipts import NOT_SENT, UNWANTED
+from notifier.models import Attempt, Target
+
+FIRST_PROBE, LONGEST_PROBE = timedelta(minutes=5), timedelta(hours=6)
+FIRST_PAID_PROBE, LONGEST_PAID_PROBE = timedelta(hours=1), timedelta(days=1)
+
+
+def set_aside(target_id: int, error: DeliveryError, now: datetime) -> None:
+    """Nothing reaches it any more: its messages go to the failover until something arrives there.
+
+    What is the channel's trouble, such as a revoked token, sets all of its targets aside.
+    """
+    detail = f"{error.code}: {redact(error.detail, limit=300)}"[:500]
+    which = Q(pk=target_id)
+    if error.channel_dead:
+        which |= Q(channel__in=Target.objects.filter(pk=target_id).values("channel"))
+    # It is waited for no longer: others hear what would have gone to it.
+    alive = Target.objects.filter(which, dead_since__isnull=True)
+    alive.update(
+        dead_since=now, dead_detail=detail, dead_told=False, probe_at=now + FIRST_PROBE, next_at=None, held_by=""
+    )
+
+
+def was_reported(target: Target) -> bool:
+    """Whether a later report set it aside, and not an answer: then only a report can say that it is reached again.
+
+    A provider takes messages for a mailbox or a telephone that does not exist.
+    """
+    if target.dead_since is None:
+        return False
+    just_before = (target.dead_since - timedelta(minutes=1), target.dead_since)
+    return Attempt.objects.filter(
+        target=target, receipt__in=NOT_SENT | UNWANTED, receipt_at__range=just_before
+    ).exists()
+
+
+def begin_probe(target: Target, now: datetime, *, costs: bool = False) -> None:
+    """Let one message through to a target that was set aside, when its time has come; the next waits for longer.
+
+    What `costs` money is tried less often.
+    """
+    if target.dead_since is None or target.probe_at is None or target.probe_at > now:
+        return
+    first, longest = (FIRST_PAID_PROBE, LONGEST_PAID_PROBE) if costs else (FIRST_PROBE, LONGEST_PROBE)
+    if now - target.dead_since < first:
+        return
+    pause = min(max(first, now - target.dead_since), longest)
+    mine = Target.objects.filter(pk=target.pk, dead_since=target.dead_since, probe_at=target.probe_at)
+    target.probing = bool(mine.update(probe_at=now + pause))
+
+
+def mended(target_ids: Iterable[int]) -> list[Target]:
+    """Something reached them: they are no longer set aside, nor are others of their channels for the same reason."""
+    found = list(Target.objects.filter(pk__in=list(target_ids)))
+    same = Q(pk__in=[target.pk for target in found])
+    for target in found:
+        if target.dead_since is not None:
+            same |= Q(channel=target.channel, dead_since=target.dead_since, dead_detail=target.dead_detail)
+    revived = list(Target.objects.filter(same))
+    Target.objects.filter(same).update(dead_since=None, dead_detail="", probe_at=None, next_at=None, held_by="")
+    return revived
+
+
+def set_aside_together(dead: Iterable[Target]) -> list[list[Target]]:
+    """Those of one channel that were set aside at once for one reason are one thing to tell."""
+    groups: dict[tuple[str, datetime | None, str], list[Target]] = {}
+    for target in dead:
+        groups.setdefault((target.channel, target.dead_since, target.dead_detail), []).append(target)
+    return list(groups.values())
+
+
+def number_on(channel: str) -> int:
+    """How many recipients a channel has had messages for."""
+    return Target.objects.filter(channel=channel).count()
+
+
+def told_of_death(target: Target) -> None:
+    """The alert about a target that was set aside has been raised."""
+    Target.objects.filter(pk=target.pk, dead_since=target.dead_since).update(dead_told=True)
