@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from importlib.util import find_spec
 from pathlib import Path
 
-from notifier.config.problems import UNCOVERED, UNREACHED, UNUSED, VALUE, Problem, path, shown
+from notifier.config.problems import NOT_FOLLOWED, UNCOVERED, UNREACHED, UNUSED, VALUE, Problem, path, shown
 from notifier.config.unheard import hear_critical
 from notifier.judge.calendar import zone
 from notifier.judge.oncall import coverage
@@ -21,6 +21,7 @@ def problems(policy: Policy, raw: object, now: datetime) -> Iterator[Problem]:
     """The same as the alert about it, without what overrides fill and who is set aside: a check asks no database."""
     for rotation in policy.rotations.values():
         where = path(("ONCALL", rotation.name), raw)
+        yield from _user_group(policy, rotation, raw)
         if not coverage.channels_of(policy, rotation.name):
             text = "nothing uses this rotation: no channel has it in its TO"
             hint = f'Write {{"oncall": {shown(rotation.name)}}} there, or remove it.'
@@ -45,6 +46,22 @@ def _calendar(rotation: Rotation, where: str) -> Iterator[Problem]:
         yield Problem(where, "a calendar is read by recurring-ical-events, which is not installed", hint, id=VALUE)
     elif "://" not in rotation.ics and not Path(rotation.ics).is_file():
         yield Problem(where, "there is no such file here", "Write its whole path.", level="warning", id=UNCOVERED)
+
+
+def _user_group(policy: Policy, rotation: Rotation, raw: object) -> Iterator[Problem]:
+    """Why the rotation's user group in Slack cannot follow it; whether the scope is there only Slack can say."""
+    if not rotation.slack_group:
+        return
+    where = path(("ONCALL", rotation.name, "SLACK_GROUP"), raw)
+    if not any(one.kind == "slack" and one.options.get("token") for one in policy.channels.values()):
+        text = "no channel has a Slack bot's token to set it by"
+        hint = "Set SLACK_BOT_TOKEN, with a channel of the kind slack."
+        yield Problem(where, text, hint, level="warning", id=NOT_FOLLOWED)
+    unknown = [name for name in rotation.people if name in policy.people and not policy.people[name].slack_id]
+    if unknown:
+        text = f"cannot name {', '.join(map(shown, unknown))}: their SLACK_ID is not set"
+        hint = 'Add "SLACK_ID": "U0123ABCD", the member ID in their profile.'
+        yield Problem(where, text, hint, level="warning", id=NOT_FOLLOWED)
 
 
 def _times(number: int) -> str:

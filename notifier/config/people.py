@@ -45,6 +45,7 @@ def rotations_of(written: Written, tz: str) -> dict[str, Rotation]:
             layers=tuple(_layer(one, index, zone) for index, one in enumerate(_layers(entry))),
             handover_message=entry.handover_message,
             handover_test=entry.handover_test,
+            slack_group=entry.slack_group,
             day_before=entry.day_before,
             ics=entry.ics if isinstance(entry, CalendarEntry) else "",
             allow_private=isinstance(entry, CalendarEntry) and entry.allow_private,
@@ -82,6 +83,7 @@ def people_problems(written: Written, raw: object) -> Iterator[Problem]:
     for key, entry in written.people.items():
         yield from _addresses(key, entry, kinds, raw)
     yield from _told_apart(written, raw)
+    yield from _one_group_each(written, raw)
     for name, rotation in written.oncall.items():
         for index, layer in enumerate(_layers(rotation)):
             at: Loc = ("ONCALL", name, *(("LAYERS", index) if isinstance(rotation, LayersEntry) else ()))
@@ -89,6 +91,16 @@ def people_problems(written: Written, raw: object) -> Iterator[Problem]:
                 if member.since and member.until and member.until < member.since:
                     where = path((*at, "MEMBERS", seat), raw)
                     yield Problem(where, "ends before it begins", 'Write "from" before "until".', id=CONTRADICTION)
+
+
+def _one_group_each(written: Written, raw: object) -> Iterator[Problem]:
+    """A user group in Slack has the members of one rotation: two would take it from each other."""
+    first: dict[str, str] = {}
+    for name, entry in written.oncall.items():
+        other = first.setdefault(entry.slack_group, name) if entry.slack_group else name
+        if other != name:
+            text = f"is also that of {shown(other)}, and a group follows one rotation"
+            yield Problem(path(("ONCALL", name, "SLACK_GROUP"), raw), text, "Give each its own.", id=CONTRADICTION)
 
 
 def _addresses(key: str, entry: PersonEntry, kinds: Mapping[str, str], raw: object) -> Iterator[Problem]:

@@ -26,6 +26,7 @@ from notifier.judge.oncall.rotation import Slot, parse_handover
 
 _KEY = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,49}")
 _SLACK_ID = re.compile(r"[UW][A-Z0-9]{2,30}")
+_SLACK_GROUP = re.compile(r"S[A-Z0-9]{2,30}")
 _FIRST_YEAR, _LAST_YEAR = 2000, 2199
 
 
@@ -38,6 +39,12 @@ def _key(name: str) -> str:
 def _slack_id(text: str) -> str:
     if text and not _SLACK_ID.fullmatch(text):
         raise ValueError('not a Slack user id: write such as "U0123ABCD", which their profile shows as the member ID')
+    return text
+
+
+def _slack_group(text: str) -> str:
+    if text and not _SLACK_GROUP.fullmatch(text):
+        raise ValueError('not the id of a user group: write such as "S0123ABCD", with which its address in Slack ends')
     return text
 
 
@@ -138,6 +145,7 @@ class Notes(Upper):
     handover_message: bool = True
     handover_test: bool = False
     day_before: bool = False
+    slack_group: Annotated[str, AfterValidator(_slack_group)] = ""
 
 
 class OneLayerEntry(LayerEntry, Notes):

@@ -27,6 +27,7 @@ NEVER, UNUSED, IMPATIENT, UNHEARD, UNLIMITED, CIRCLE, LONG_SMS, NO_TYPE, TWINS, 
 )
 NOBODY_ANSWERS = "W013"
 STRANDED = "W014"
+NOT_FOLLOWED = "W015"
 # What the environment has not filled in yet. The table itself is right, so everything else goes on working.
 UNFINISHED = frozenset({ADDRESS, CREDENTIALS, RECIPIENTS})
 

@@ -12,6 +12,7 @@ from django.utils import timezone
 from alerts_runtime.background import Loop, Pool
 from notifier.calendars import imports
 from notifier.config.conf import get_policy
+from notifier.delivery import user_groups
 from notifier.delivery.courier import Courier, topic_of
 from notifier.delivery.tick import Tick
 from notifier.models import Digest, Notification
@@ -40,6 +41,8 @@ def loops() -> Iterator[Loop]:
         )
     if any(rotation.ics for rotation in get_policy().rotations.values()):
         yield Loop("notifier-calendars", imports.Reader().step)
+    if any(rotation.slack_group for rotation in get_policy().rotations.values()):
+        yield Loop("notifier-user-groups", user_groups.Follower().step)
     yield Loop("notifier-tick", Tick().step)
 
 

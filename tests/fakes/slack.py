@@ -19,6 +19,7 @@ class FakeSlack(Fake):
     def __init__(self, port: int = 0) -> None:
         super().__init__(port)
         self.notes: list[dict[str, Any]] = []  # what only who asked has seen
+        self.groups: dict[str, list[str]] = {}  # the members of user groups
         self.homes: dict[str, dict[str, Any]] = {}  # the app's Home tab, by user
 
     @property
@@ -76,6 +77,16 @@ class FakeSlack(Fake):
             return _no("invalid_arguments")
         self.homes[fields.get("user_id", "")] = view
         return _yes(view=view)
+
+    def _usergroups_users_update(self, fields: dict[str, Any]) -> Reply:
+        """https://docs.slack.dev/reference/methods/usergroups.users.update"""
+        users = fields.get("users", "").split(",")
+        if not all(users):
+            return _no("no_users_provided")
+        if not all(user.startswith(("U", "W")) for user in users):
+            return _no("invalid_users")
+        self.groups[fields.get("usergroup", "")] = users
+        return _yes(usergroup={"id": fields.get("usergroup"), "users": users})
 
     def _conversations_history(self, fields: dict[str, Any]) -> Reply:
         oldest = float(fields.get("oldest", 0))

@@ -61,6 +61,7 @@ class Rotation:
     handover_message: bool = True  # who comes on call is told, and what is open
     handover_test: bool = False  # and has to answer a page, or who was before them hears
     day_before: bool = False  # and of the shift to come, a day before
+    slack_group: str = ""  # the id of a user group in Slack that has whoever is on call as its member
     ics: str = ""  # instead of layers: the address or the file of a calendar, whose events are the shifts
     allow_private: bool = False  # that address may be in a private network
 

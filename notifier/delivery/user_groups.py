@@ -1,0 +1,132 @@
+"""A user group in Slack that has whoever is on call as its only member, so that "@oncall" reaches them.
+
+https://docs.slack.dev/reference/methods/usergroups.users.update
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from http.client import HTTPException
+from time import monotonic
+
+from django.utils import timezone
+
+from alerts_runtime.isolation.parts import on_its_own
+from alerts_runtime.redaction.loggers import get_logger
+from notifier import api
+from notifier.channels import failures, slack_errors
+from notifier.config.conf import get_policy
+from notifier.facts import DeliveryError, Result
+from notifier.judge.oncall.rotation import Rotation
+from notifier.judge.policy import Channel, Policy
+from notifier.models import Alert
+from notifier.oncall.duty import person_now
+
+log = get_logger(__name__)
+
+LOOK = 5.0  # seconds between two looks at who is on call
+ANEW = 3600.0  # seconds after which it is set again: somebody may have changed it in Slack
+PAUSE = 60.0  # seconds after a try that failed
+TIMEOUT = 5.0
+SOURCE = "slack_group."
+NOT_BY_ITSELF = timedelta(days=366)
+SCOPE = "usergroups:write"
+_WORDS = {
+    "plan_upgrade_required": "user groups need a paid plan of Slack",
+    "permission_denied": "the workspace does not let the app change user groups",
+    "no_such_subteam": "there is no such user group",
+    "invalid_users": "Slack does not know the SLACK_ID",
+    "failed_for_some_users": "the SLACK_ID is of another workspace",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    member: str
+    until: float  # monotonic: it is looked at again then, or when another is on call
+
+
+class Follower:
+    """A worker's loop, with a thread of its own: a Slack that hangs delays nothing else. Any number of workers may."""
+
+    def __init__(self) -> None:
+        self._done: dict[str, Done] = {}
+
+    def step(self) -> float:
+        """One round; seconds until the next. Raises when the database is away."""
+        policy, now = get_policy(), timezone.now()
+        for rotation in policy.rotations.values():
+            if rotation.slack_group:
+                on_its_own("set a user group", partial(self._follow, rotation, policy, now), key=rotation.name)
+        return LOOK
+
+    def _follow(self, rotation: Rotation, policy: Policy, now: datetime) -> None:
+        person, bot = person_now(rotation, now), bot_of(policy)
+        done = self._done.get(rotation.name)
+        # A group without members cannot be: while nobody is on call it stays as it was.
+        if person is None or bot is None or (done and done.member == person and monotonic() < done.until):
+            return
+        known = policy.people.get(person)
+        try:
+            if known is None or not known.slack_id:
+                raise DeliveryError(
+                    Result.REJECTED, "no_slack_id", f"{known.name if known else person} has no SLACK_ID"
+                )
+            _set(bot, rotation.slack_group, known.slack_id)
+        except DeliveryError as error:
+            self._done[rotation.name] = Done(person, monotonic() + PAUSE)
+            _failed(rotation, error, now)
+        else:
+            self._done[rotation.name] = Done(person, monotonic() + ANEW)
+            log.info("user_group.set", rotation=rotation.name, person=person)
+            if Alert.objects.filter(source=f"{SOURCE}{rotation.name}", resolved_at__isnull=True).exists():
+                api.resolve(f"{SOURCE}{rotation.name}", "it follows again", now)
+
+
+def bot_of(policy: Policy) -> Channel | None:
+    """The channel by whose token groups are set: the first of Slack that has one."""
+    found = (one for one in policy.channels.values() if one.kind == "slack" and one.options.get("token"))
+    return next((one for one in found if not one.prints), None)
+
+
+def _set(bot: Channel, group: str, member: str) -> None:
+    """Raises DeliveryError."""
+    from slack_sdk.errors import SlackApiError, SlackRequestError
+
+    from notifier.channels.slack_clients import BotClient
+
+    client = BotClient(str(bot.options["token"]), str(bot.options.get("base_url") or BotClient.BASE_URL), TIMEOUT)
+    try:
+        client.usergroups_users_update(usergroup=group, users=[member])
+    except SlackApiError as error:
+        raise _refusal(slack_errors.refusal(error.response), error.response.get("needed")) from error
+    except (HTTPException, OSError) as error:
+        raise failures.of_urllib(error) from error
+    except (SlackRequestError, ValueError) as error:
+        raise failures.unusable("the token or the API's URL") from error
+
+
+def _refusal(refused: DeliveryError, needed: object) -> DeliveryError:
+    words = _WORDS.get(refused.code, refused.detail)
+    if refused.code == "missing_scope":
+        words = f"the token lacks a scope: {needed if isinstance(needed, str) and needed else SCOPE}"
+    return DeliveryError(refused.result, refused.code, words)
+
+
+def _failed(rotation: Rotation, error: DeliveryError, now: datetime) -> None:
+    log.warning("user_group.not_set", rotation=rotation.name, code=error.code, detail=error.detail)
+    if error.result is not Result.REJECTED:
+        return  # it is tried again
+    api.alert(
+        f"The user group in Slack does not follow {rotation.name}: {error.detail}",
+        key=f"{SOURCE}{rotation.name}",
+        severity="warning",
+        category="configuration",
+        hint=f'Who is mentioned there is not on call. Mend it, or take "SLACK_GROUP" of {rotation.name} out. '
+        f"The app needs the scope {SCOPE}.",
+        resolve_after=NOT_BY_ITSELF,
+        once=f"{error.code} {now:%Y%m%d%H}",  # many workers try, again and again
+        now=now,
+    )
