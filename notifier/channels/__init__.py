@@ -1,4 +1,4 @@
-"""The ways to reach people. A kind is a name for a dotted path; a site's own channel is named by its path."""
+"""The ways to reach people. BACKEND in CHANNELS is a key of KINDS, or the dotted path of a site's own class."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ KINDS: dict[str, str] = {
 def load(kind: str) -> type[Channel]:
     """The class of a kind, or of a dotted path. Imports no provider's library.
 
-    Raises LookupError, in a sentence for people, when there is no such kind or the path is no channel.
+    Raises LookupError, in a sentence for people, when there is no such kind, or no subclass of Channel at the path.
     """
     path = KINDS.get(kind, kind)
     module, _, name = path.rpartition(".")
@@ -29,7 +29,7 @@ def load(kind: str) -> type[Channel]:
     try:
         found = getattr(import_module(module), name)
     except Exception as error:
-        # Whatever a site's own module raises while it is imported is the same mistake of the settings.
+        # Whatever the site's module raises when it is imported, for the settings it is one mistake.
         raise LookupError(f"{path!r} cannot be imported: {type(error).__name__}: {error}") from error
     if not (isinstance(found, type) and issubclass(found, Channel)):
         raise LookupError(f"{path!r} is not a subclass of notifier.channels.base.Channel")

@@ -1,8 +1,8 @@
 """A message as Slack's Block Kit: https://docs.slack.dev/reference/block-kit/blocks. Pure.
 
-No text may ping, link or format anything. Slack decodes `&`, `<` and `>` alone; for the rest of its markup it has no
-escape, so a character that would format is replaced by one that looks like it, or is parted from its neighbour by one
-that nobody sees. `verbatim` keeps Slack from finding links, channels and people in what is left.
+No text of a message may mention somebody, link or format anything. Slack has escapes for `&`, `<` and `>` only. Other
+characters that would format are replaced by one that looks alike, or are separated from the next character by one that
+is not shown. `verbatim` keeps Slack from looking for links, channels and people in the rest.
 """
 
 from __future__ import annotations
@@ -55,14 +55,14 @@ def mark(message: Message) -> str:
 
 
 def card(message: Message, *, buttons: bool = False) -> list[Block]:
-    """The whole message: what a first message shows, and what it is edited into. `buttons`: somebody hears them."""
+    """The whole message, as it is posted first and as it is edited later. `buttons`: whether it has any."""
     lines = [_head(message, headline(message)), *map(escape, message.summary), *_what_now(message)]
     footer = [*map(_link, message.links), *map(escape, message.footer)]
     return [*_sections(lines), *_context(message, footer), *(_actions(message) if buttons else [])]
 
 
 def news(message: Message) -> list[Block]:
-    """What goes below the first message: the news alone, or all it takes to be read in the channel without it."""
+    """What is posted in the thread: the news alone; or, if it is shown in the channel too, with what it is about."""
     if message.reason in (Reason.UPDATE, Reason.ANSWERED) and message.news:
         return [*_sections([escape(message.news)]), *_context(message, [])]
     lines = [_head(message, follow_up(message)), *_what_now(message)]
@@ -70,7 +70,7 @@ def news(message: Message) -> list[Block]:
 
 
 def notification(message: Message) -> str:
-    """The text that telephones and screen readers show; blocks alone would be shown as "no preview"."""
+    """The text for notifications and screen readers, which do not show blocks."""
     lines = [follow_up(message), message.news, *message.summary, message.action]
     return _cut("\n".join(escape(line) for line in lines if line), TEXT)
 
@@ -81,7 +81,7 @@ def brief(message: Message) -> str:
 
 
 def escape(text: str) -> str:
-    """One line that shows as it stands: no markup, no mention, no link, no emoji. Cut before it takes time."""
+    """One line that Slack shows as it is, without markup, mentions, links or emoji; cut at LINE characters."""
     line = cut(one_line(text), LINE).translate(_LOOKALIKES)
     line = line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return _TO_PART.sub(_JOINER, line)
@@ -118,7 +118,7 @@ def _actions(message: Message) -> list[Block]:
 
 
 def _sections(lines: Sequence[str]) -> list[Block]:
-    """As many lines to a section as fit, as many sections as fit; what does not is counted."""
+    """The lines in as few sections as possible; lines that do not fit into a message are counted in the last one."""
     texts: list[str] = []
     room = TOTAL
     for number, line in enumerate(_cut(line, LINE) for line in lines):
@@ -134,7 +134,7 @@ def _sections(lines: Sequence[str]) -> list[Block]:
 
 
 def _context(message: Message, parts: Iterable[str]) -> list[Block]:
-    """One line in small print. Parts are left out whole: half a link would not be one."""
+    """One line in small print. Parts that do not fit are left out, never cut: half a link would be none."""
     kept, left_out = "", 0
     for part in [POSSIBLE_REPEAT if message.possible_repeat else "", *parts]:
         longer = f"{kept} · {part}" if kept and part else kept or part
@@ -148,7 +148,7 @@ def _mrkdwn(text: str) -> Block:
 
 
 def _cut(escaped: str, limit: int) -> str:
-    """Cuts an escaped text without leaving half of `&amp;` at its end."""
+    """Cut an escaped text, but not within `&amp;` and the like."""
     if len(escaped) <= limit:
         return escaped
     return re.sub(r"&[a-z]{0,3}$", "", escaped[: limit - len(CUT)]).rstrip() + CUT

@@ -1,4 +1,4 @@
-"""An answer of a provider is read up to a limit: its words fit into a page, and the worker's memory is everybody's."""
+"""Limits how much of a provider's answer is read: an answer of gigabytes must not use up the worker's memory."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ CHUNK = 65_536
 
 
 class AnswerTooLarge(requests.RequestException):
-    """The provider may have done what it was asked; what it said of that is not read to its end."""
+    """The answer was too long to be read to its end. The provider may have done what it was asked."""
 
 
 class BoundedAdapter(HTTPAdapter):
-    """requests' way to a server, for answers of at most `ANSWER` bytes. Raises AnswerTooLarge."""
+    """An adapter for requests that reads answers of at most `ANSWER` bytes. Raises AnswerTooLarge."""
 
     def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
         response = super().send(request, *args, **(kwargs | {"stream": True}))
@@ -31,6 +31,6 @@ class BoundedAdapter(HTTPAdapter):
 
 
 def bound(session: requests.Session) -> None:
-    """Let a session of a provider's library read no answer beyond the limit."""
+    """Put the limit on a session of a provider's library."""
     for scheme in ("https://", "http://"):
         session.mount(scheme, BoundedAdapter())

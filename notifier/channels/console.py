@@ -1,4 +1,4 @@
-"""Shows messages on a terminal instead of sending them: the twin of a channel that has no credentials yet."""
+"""Prints messages instead of sending them: the console twin of a channel without credentials, in development."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ WIDTH = 100
 
 
 class Console(Channel):
-    """Prints to standard output. `as` is the kind whose twin it is; slack when it is not given."""
+    """Prints to standard output, in the form of the kind that the option `as` names; slack by default."""
 
     kind = "console"
     address_is_a_name = True
@@ -98,7 +98,7 @@ def _colour(message: Message) -> str:
 
 
 def _words(text: str, style: str = "") -> Text:
-    """Text as it stands: brackets in it are no markup of rich."""
+    """A text that rich prints as it is, brackets too."""
     from rich import text as rich_text
 
     return rich_text.Text(one_line(text), style=style)

@@ -78,7 +78,7 @@ class Email(Channel):
         own_id = self._message_id(message)
         first_id, _, first_subject = one_line(message.thread).partition(" ")
         thread = first_id or own_id
-        # Gmail shows mails as one thread only while their subjects are the same, so the first one's is kept.
+        # Gmail shows mails as one thread only while their subjects are equal, so all have the first one's.
         subject = first_subject or one_line(message.subject or message.title)[: min(SUBJECT, HANDLE - len(thread) - 1)]
         letter = mail.EmailMultiAlternatives(
             subject,
@@ -92,22 +92,22 @@ class Email(Channel):
         accepted = self._hand_over(letter)
         status = getattr(letter, "anymail_status", None)
         mail_failures.check_recipient(status, address, accepted=accepted)
-        # Of a handle that is too long the subject's end can be missed; a handle that is cut elsewhere is none.
+        # When it is too long, the end of the subject is cut off and not the id.
         return Receipt(_id_of(status) or own_id, f"{thread} {subject}"[:HANDLE] if thread else "")
 
     def _hand_over(self, letter: mail.EmailMultiAlternatives) -> bool:
-        """Whether the provider's API answered that it took it. Whatever is odd in such an answer, it is no refusal."""
+        """Give the mail to the backend; whether its API has answered with a success, however odd that answer is."""
         connection = None
         opened = False
         answers: list[int] = []
         try:
             connection = self._connect()
-            connection.open()  # by ourselves: until then nothing can have been sent, whatever goes wrong
+            connection.open()  # here and not within send_messages: what fails before this has sent nothing
             opened = True
             if session := getattr(connection, "session", None):
                 from notifier.channels.bounded import bound
 
-                session.max_redirects = 0  # requests would send Postmark's token along
+                session.max_redirects = 0  # a redirect would carry Postmark's token elsewhere
                 bound(session)
                 session.hooks["response"].append(lambda answer, *_, **__: answers.append(answer.status_code))
             elif _is_ses(connection):
@@ -128,7 +128,7 @@ class Email(Channel):
         return _took_it(answers)
 
     def _connect(self) -> Any:
-        """A connection of our own, with our timeout whatever the backend's default (Django's is none)."""
+        """A connection with our timeout; Django's default is to wait for ever."""
         if django.VERSION >= (6, 1) and hasattr(settings, "MAILERS"):
             connection: Any = mail.mailers[self.option("using", "default")]
         else:
@@ -164,20 +164,20 @@ def _headers(own_id: str, thread: str) -> dict[str, str]:
 
 
 def _links(message: Message) -> str:
-    """Those that are as good as keys, and so in no text that is kept."""
+    """The links that let whoever has them answer or unsubscribe; they are in no text that is stored."""
     links = ((ANSWER, message.answer_url), ("No more digests", message.unsubscribe_url))
     return "".join(f"\n{words}: {url}\n" for words, url in links if url)
 
 
 def _unsubscribe(message: Message) -> dict[str, str]:
-    """One click, RFC 8058."""
+    """Headers for unsubscribing by one click: RFC 8058."""
     if not message.unsubscribe_url:
         return {}
     return {"List-Unsubscribe": f"<{message.unsubscribe_url}>", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
 
 
 def _id_of(status: Any) -> str:
-    """The provider's id of the message: Anymail gives a set of them when the answer names others than we wrote to."""
+    """The provider's id of the message. Anymail gives a set of ids when the answer has several recipients."""
     given = getattr(status, "message_id", "")
     ids = [storable(one, PROVIDER_ID) for one in (given if isinstance(given, set) else [given])]
     return max(ids, default="")

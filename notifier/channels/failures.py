@@ -1,6 +1,6 @@
-"""What a broken connection or an HTTP status means for a message: taken, not taken, or nobody knows.
+"""What a broken connection or an HTTP status means for a message: not taken, to be tried again, or nobody knows.
 
-The one question is whether the request can have been written. If it cannot, trying again doubles nothing.
+What decides is whether the request can have been written. If not, trying again cannot send it twice.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from notifier.facts import DeliveryError, Result, seconds_to_wait
 if TYPE_CHECKING:
     from requests import RequestException
 
-# In this order: RemoteDisconnected, for one, is a ConnectionError and an HTTPException.
+# The first that fits counts: RemoteDisconnected, for one, is a ConnectionError and an HTTPException.
 _NAMES: tuple[tuple[type[BaseException], str], ...] = (
     (socket.gaierror, "dns"),
     (ConnectionRefusedError, "refused"),
@@ -30,20 +30,19 @@ _NAMES: tuple[tuple[type[BaseException], str], ...] = (
     (OSError, "unreachable"),
 )
 
-# Said of the credentials or of what is paid for, whatever the message: 402 is Brevo's when no credit is left, 420
-# that of providers whose account has used up what it may send. 403 may also be about one recipient.
+# About the account, whatever the message: its credentials, or no credit (402, Brevo), or its limit is reached (420).
+# 403 is not among them, since it may be about one recipient.
 OF_THE_ACCOUNT = frozenset({401, 402, 420})
-# The request reached somebody who broke off, or whose partner did: it may have been done. 503 says that it was not.
-# 520 and 524 are Cloudflare's: https://developers.cloudflare.com/support/troubleshooting/http-status-codes/
+# The request reached a server that failed, or a proxy whose server did: it may have been done. 503 says that it was
+# not. 520 and 524 are Cloudflare's: https://developers.cloudflare.com/support/troubleshooting/http-status-codes/
 MAYBE_DONE = frozenset({500, 502, 504, 520, 524})
 REDIRECTED = "the answer is a redirect, which is not followed: check the URL"
 
 
 def by_status(status: int, headers: Mapping[str, str], detail: str) -> DeliveryError:
-    """What an HTTP status says when nothing more exact is known.
+    """The error for an HTTP status of which the provider says nothing more exact.
 
-    408 and 425 say that the request was not looked at. A redirect is never followed, since it would carry the
-    credentials to another place.
+    After 408 and 425 the request was not read. A redirect is never followed: it would carry the credentials elsewhere.
     """
     code = f"http_{status}"
     if status in (408, 425, 429) or status >= 500:
@@ -58,9 +57,9 @@ def by_status(status: int, headers: Mapping[str, str], detail: str) -> DeliveryE
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """The seconds that the provider asks to wait, an hour at most; None when it does not say, or not legibly.
+    """The seconds that the provider asks to wait, an hour at most; None when it does not say, or it cannot be read.
 
-    Retry-After holds seconds or a date: RFC 9110, 10.2.3. A date without a zone is in GMT (5.6.7).
+    Retry-After is a number of seconds or a date: RFC 9110, 10.2.3. A date without a zone is in GMT (5.6.7).
     """
     text = next((value for name, value in headers.items() if name.lower() == "retry-after"), "").strip()
     if text.isascii() and text.replace(".", "", 1).isdigit():
@@ -74,7 +73,7 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
 
 
 def of_urllib(error: BaseException) -> DeliveryError:
-    """urllib wraps what happens until the request is written in URLError, and nothing that happens after it.
+    """Before the request is written urllib raises URLError only, and after that something else.
 
     https://github.com/python/cpython/blob/3.13/Lib/urllib/request.py (AbstractHTTPHandler.do_open)
     """
@@ -82,7 +81,7 @@ def of_urllib(error: BaseException) -> DeliveryError:
 
 
 def of_requests(error: RequestException) -> DeliveryError:
-    """requests tells a connection that was never made from one that broke by class, in two layers.
+    """The classes of requests, and of urllib3 below it, tell whether a connection was ever made.
 
     https://requests.readthedocs.io/en/latest/api/#exceptions
     """
@@ -124,7 +123,7 @@ def name_of(error: BaseException) -> str:
 
 
 def _words(error: BaseException) -> str:
-    """Of the innermost cause: the outer ones repeat the URL, which may hold an account or a telephone number."""
+    """The words of the innermost cause: the outer ones repeat the URL, with an account or a telephone number in it."""
     inner = list(_chain(error))[-1]
     return str(inner) or type(inner).__name__
 

@@ -1,7 +1,7 @@
 """Text for an SMS: the GSM 7-bit alphabet, septets and segments (3GPP TS 23.038). Pure.
 
-One character outside the alphabet turns the whole message to UCS-2, which fits 70 characters to a segment instead of
-160: twice the price, or half the news.
+One character outside the alphabet makes the whole message UCS-2, of which a segment has 70 characters instead of 160:
+the same text then costs twice as much.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ BASIC = frozenset(
 )
 EXTENDED = frozenset("^{}\\[~]|€")  # after an escape: two septets each
 SINGLE = 160  # septets in a message of one segment
-JOINED = 153  # septets in each of several: the rest says how they belong together
+JOINED = 153  # septets in each of several segments; the others say which parts belong together
 CUT = "..."
 
-# What Unicode does not decompose into something that the alphabet has. The odd characters are the point: RUF001.
+# For characters that Unicode does not decompose into ones of the alphabet. They look odd on purpose (RUF001).
 # fmt: off
 _SPOKEN = {
     **dict.fromkeys("‘’‚‛‹›`´′", "'"), **dict.fromkeys("“”„‟«»″", '"'), **dict.fromkeys("‐‑‒–—―−·•∙", "-"),  # noqa: RUF001
@@ -32,7 +32,7 @@ _SPOKEN = {
 
 
 def gsm7(text: str) -> str:
-    """One line in the alphabet: accents that it lacks are dropped, what nothing resembles becomes a question mark."""
+    """The text as one line in the alphabet: accents that it lacks are dropped, what has no substitute becomes "?"."""
     return one_line("".join(map(_character, one_line(unicodedata.normalize("NFC", text)))))
 
 
@@ -41,7 +41,7 @@ def septets(text: str) -> int:
 
 
 def segments(text: str) -> int:
-    """How many segments carry the text. A character of two septets is not split between two of them."""
+    """The number of segments that a text takes. A character of two septets is never split between two segments."""
     if septets(text) <= SINGLE:
         return 1
     count, room = 1, JOINED
@@ -54,7 +54,7 @@ def segments(text: str) -> int:
 
 def compose(text: str, reference: str, limit: int = 2) -> str:
     """The text with the reference in it, in at most `limit` segments; what is cut shows as "..."."""
-    body, mark = gsm7(text[: 4 * limit * JOINED]), gsm7(reference)  # what comes later cannot be shown anyway
+    body, mark = gsm7(text[: 4 * limit * JOINED]), gsm7(reference)  # what is cut here would not fit anyway
     if mark in body.split() and segments(body) <= limit:
         return body
     tail = f" {mark}" if mark else ""

@@ -1,4 +1,4 @@
-"""Which mail backend the site has, and what keeps it from sending: Django's own settings, read as they are."""
+"""Reads from Django's settings which mail backend the site has, and finds out whether it can be used."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from django.core import mail
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
-# Django's own default is SMTP on this machine, which a site that sends mail has changed.
-OURS = "EMAIL_BACKEND_PATH"  # set by this project's own settings; empty: the variable EMAIL_BACKEND is not set
+# Django's default, SMTP on this machine, counts as no choice.
+OURS = "EMAIL_BACKEND_PATH"  # set by core.settings, from the variable EMAIL_BACKEND; empty when that is not set
 
 
 def backend() -> str:
-    """The dotted path that the site chose; "" when it chose none."""
+    """The dotted path of the backend that the site has chosen; "" when it has not."""
     if hasattr(settings, OURS):
         return str(getattr(settings, OURS))
     if _has_mailers():
@@ -24,7 +24,7 @@ def backend() -> str:
 
 
 def setting() -> str:
-    """What a person sets to choose one."""
+    """The name of the setting by which this site chooses one."""
     return "EMAIL_BACKEND" if hasattr(settings, OURS) or not _has_mailers() else "MAILERS"
 
 

@@ -34,10 +34,10 @@ RETRY, REJECTED, UNCERTAIN = Result.RETRY, Result.REJECTED, Result.UNCERTAIN
 
 
 def of(error: Exception, *, opened: bool, accepted: bool = False) -> DeliveryError | None:
-    """The error in our terms, or None if it is not of a kind that a mail backend raises.
+    """The DeliveryError for an exception of a mail backend; None when it is not of a kind that those raise.
 
-    `opened` says that the connection stood; before that nothing can have been sent. `accepted` says that the
-    provider's API had answered with a success: what was raised then is about its answer, not about our message.
+    `opened`: the connection was made; before that nothing can have been sent. `accepted`: the provider's API had
+    answered with a success, so the exception is about its answer and not about the message.
     """
     if accepted and not _all_refused(error):
         return DeliveryError(UNCERTAIN, "unreadable_answer", "the provider's answer cannot be understood")
@@ -63,9 +63,9 @@ def of(error: Exception, *, opened: bool, accepted: bool = False) -> DeliveryErr
 
 
 def check_recipient(status: Any, address: str, *, accepted: bool) -> None:
-    """Anymail raises when all recipients are refused, but not for every way of refusing one.
+    """Raise DeliveryError when the answer refuses the recipient, for the cases in which Anymail itself raises nothing.
 
-    An answer may name others than the one that we wrote to: what it says of them decides nothing by itself.
+    The answer may be about other addresses than the one that we wrote to: that alone decides nothing.
     """
     said = {str(name).lower(): one.status for name, one in getattr(status, "recipients", {}).items()}
     ours = said.pop(address.lower(), None)
@@ -96,7 +96,7 @@ def _smtp(error: smtplib.SMTPException) -> DeliveryError:
         return DeliveryError(REJECTED, "not_supported", str(error), channel_dead=True)
     if isinstance(error, smtplib.SMTPResponseException) and 400 <= error.smtp_code < 600 and not _garbled(error):
         return _by_code(error.smtp_code, _text(error.smtp_error), account=error.smtp_code == 530)
-    # What is left is a connection that broke or an answer that is none: what matters is how far we had come.
+    # The connection broke, or the answer is not SMTP: what counts is whether the text was being sent.
     result = UNCERTAIN if _text_was_going_out(error) else RETRY
     if isinstance(error, smtplib.SMTPResponseException):
         return DeliveryError(result, "unreadable_answer", "the answer is not from a mail server")
@@ -117,7 +117,7 @@ def _by_code(code: int, words: str, *, mailbox: bool = False, account: bool = Fa
 
 
 def _garbled(error: smtplib.SMTPResponseException) -> bool:
-    return type(error) is smtplib.SMTPResponseException  # smtplib makes up a 500 for a line that is too long
+    return type(error) is smtplib.SMTPResponseException  # smtplib raises it, as a 500, for a line that is too long
 
 
 def _text_was_going_out(error: BaseException) -> bool:

@@ -26,7 +26,7 @@ def clear() -> None:
 
 
 def fail_next(*errors: DeliveryError) -> None:
-    """Let the next messages fail, one for each error."""
+    """Make the next messages fail, one with each of these errors."""
     _failures.extend(errors)
 
 

@@ -1,4 +1,4 @@
-"""Amazon SES: its client's timeouts, its answers and its errors. Imported when SES is used: boto3 is an extra.
+"""Amazon SES: timeouts and limits for its client, and what its errors mean. Needs boto3, an extra.
 
 https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html#API_SendEmail_Errors
 """
@@ -19,7 +19,7 @@ from notifier.channels import failures
 from notifier.channels.bounded import ANSWER, CHUNK
 from notifier.facts import DeliveryError, Result
 
-# Over the rate or the day's quota, or signed by a clock that is wrong: nothing was taken, and a later one may be.
+# Over the rate or the quota, or this machine's clock is wrong: not taken now, and a later try may be.
 LATER = frozenset(
     {"Throttling", "ThrottlingException", "TooManyRequestsException", "LimitExceededException", "RequestExpired"}
 )
@@ -46,14 +46,14 @@ DEAD = frozenset(
 )
 # Of the account's 24 hours, which may be far from over; https://docs.aws.amazon.com/ses/latest/dg/manage-sending-quotas-errors.html
 QUOTA = "Daily message quota exceeded"
-# Also said of a recipient, while the account is in SES's sandbox: MessageRejected with these words.
+# Words of MessageRejected about a recipient, while the account is in SES's sandbox.
 # https://docs.aws.amazon.com/ses/latest/dg/troubleshoot-error-messages.html
 UNVERIFIED = "is not verified"
 # https://github.com/boto/botocore/blob/1.44.5/botocore/httpsession.py (URLLib3Session.send): these are raised before
 # the request is written, those after.
 UNSENT = exceptions.ConnectionError
 SENT = (exceptions.HTTPClientError, exceptions.IncompleteReadError)
-# The credentials are to come from a service that is away.
+# A service that gives out the credentials is away.
 NO_ANSWER = (exceptions.CredentialRetrievalError, exceptions.MetadataRetrievalError)
 
 
@@ -65,13 +65,13 @@ def bound(params: dict[str, Any], timeout: float) -> None:
 
 
 class BoundedSession:
-    """botocore's way to a server, for answers of at most `ANSWER` bytes. Raises HTTPClientError."""
+    """An HTTP session for botocore that reads answers of at most `ANSWER` bytes. Raises HTTPClientError."""
 
     def __init__(self, session: Any) -> None:
         self._session = session
 
     def send(self, request: Any) -> AWSResponse:
-        request.stream_output = True  # else it is read to its end in there
+        request.stream_output = True  # without it, `send` below reads the whole answer
         answer = self._session.send(request)
         return AWSResponse(answer.url, answer.status_code, answer.headers, _Whole(_read(answer.raw)))
 
@@ -80,7 +80,7 @@ class BoundedSession:
 
 
 class _Whole:
-    """What has been read, where botocore looks for what is to be read."""
+    """A body that was read already, in the form in which botocore reads one."""
 
     def __init__(self, content: bytes) -> None:
         self._content = content
@@ -104,12 +104,12 @@ def _read(raw: Any) -> bytes:
 
 
 def bound_answers(client: Any) -> None:
-    """Let a client read no answer beyond the limit. botocore has no setting for it, and no event in between."""
+    """Put the limit on a client's answers. botocore has neither a setting nor an event for that."""
     client._endpoint.http_session = BoundedSession(client._endpoint.http_session)
 
 
 def of(error: Exception) -> DeliveryError:
-    """The meaning of an exception of botocore's."""
+    """The DeliveryError for an exception of botocore's."""
     if isinstance(error, exceptions.ClientError):
         return _refused(error.response)
     if isinstance(error, ResponseParserError):

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from notifier.channels.slack_clients import BotClient
 
-# Shown in the channel too, not only below.
+# News that is shown in the channel as well as in the thread.
 BROADCAST = frozenset({Reason.RAISED, Reason.REPEAT, Reason.REOPENED, Reason.ESCALATED})
 FOLLOW_UPS = BROADCAST | {Reason.UPDATE, Reason.ANSWERED, Reason.RESOLVED}
 EVENT_TYPE = "stripe_alert"
@@ -32,7 +32,7 @@ OTHER_TOKENS = {
     "xoxe": "a refresh token, or one that rotates",
     "https://": "the URL of an incoming webhook: set SLACK_WEBHOOK_URL to it instead",
 }
-HISTORY = 200  # messages looked through for one whose outcome is not known
+HISTORY = 200  # messages among which one is looked for whose outcome is not known
 
 
 class Thread(NamedTuple):
@@ -51,7 +51,7 @@ class Slack(Channel):
         "signing_secret": "SLACK_SIGNING_SECRET",
         "app_token": "SLACK_APP_TOKEN",
     }
-    # From which workspaces and channels, by their ids, somebody may answer; neither: wherever the app is installed.
+    # The ids of workspaces and channels from which people may answer; without them, wherever the app is installed.
     OPTIONS = Channel.OPTIONS | {"teams", "channels"}
     REQUIRED = frozenset({"token"})
     SECRETS = frozenset({"token", "signing_secret", "app_token"})
@@ -67,7 +67,7 @@ class Slack(Channel):
     def __init__(self, options: Mapping[str, object]) -> None:
         super().__init__(options)
         self._ids: dict[str, str] = {}  # the channel's id by the name it was posted to
-        # A button that nobody hears must not be there: the one is needed over HTTP, the other for Socket Mode.
+        # Buttons need a way back: signed requests over HTTP, or Socket Mode.
         self._buttons = bool(self.option("signing_secret") or self.option("app_token"))
 
     @classmethod
@@ -107,8 +107,8 @@ class Slack(Channel):
         return Receipt(provider_id=thread.ts, thread=json.dumps(thread._asdict()) if all(thread) else "")
 
     def search(self, address: str, reference: str, since: datetime, thread: str) -> Receipt | None:
-        """Look in the channel's history, which holds of a thread's news what was broadcast."""
-        earlier = _read(thread)  # of a process before this one
+        """Look in the channel's history. Of news in a thread that has only what was shown in the channel too."""
+        earlier = _read(thread)  # this process may not have posted there yet
         channel = self._ids.get(address) or (earlier.channel if earlier else address)
         if not re.match(r"[CGD]", channel):
             return None
@@ -128,10 +128,10 @@ class Slack(Channel):
         return None
 
     def _follow_up(self, thread: Thread, message: Message) -> Receipt | None:
-        """Bring the first message up to date and post the news below it; None when Slack lets us do neither any more.
+        """Edit the first message and post the news in its thread; None when Slack refuses that for good.
 
-        It was deleted, its thread is locked, the channel was replaced by another of its name: whatever the reason, a
-        new message says whether the address still works, and its handle takes the place of the old one.
+        Then the message was deleted, its thread locked, or the channel replaced by another of its name. The caller
+        posts a new message, which shows whether the address still works and begins a new thread.
         """
         try:
             self._edit(thread, message)
@@ -149,7 +149,7 @@ class Slack(Channel):
             card = blocks.card(message, buttons=self._buttons)
             self._call(self._client.chat_update, message, card, **thread._asdict())
         except DeliveryError as error:
-            if error.result is Result.UNCERTAIN:  # the news has not been posted, and an edit may be repeated
+            if error.result is Result.UNCERTAIN:  # the news is not posted yet, and to edit twice does no harm
                 raise DeliveryError(Result.RETRY, error.code, error.detail) from error
             raise
 
@@ -172,8 +172,8 @@ class Slack(Channel):
         body: list[blocks.Block],
         **arguments: Any,
     ) -> dict[str, Any]:
-        """One call; once more as a short plain text when Slack refuses the content."""
-        # chat.update would find links and mentions by itself: its default is another than chat.postMessage's.
+        """One call; when Slack refuses the content, another with a short plain text."""
+        # By default chat.update looks for links and mentions in the text, unlike chat.postMessage.
         arguments |= {"parse": "none", "link_names": False}
         try:
             return self._ask(method, **arguments, text=blocks.notification(message), blocks=body)
@@ -214,7 +214,7 @@ def _read(thread: str) -> Thread | None:
 
 
 def _word(value: object) -> str:
-    """An id or a ts of an answer; empty when it is none, and could not be sent back."""
+    """An id or a ts from Slack's answer; empty when it does not have the form of one."""
     return value if isinstance(value, str) and re.fullmatch(r"[A-Za-z0-9.:_-]{1,100}", value) else ""
 
 

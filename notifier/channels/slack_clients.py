@@ -1,7 +1,7 @@
-"""Slack's own clients with three habits removed: following redirects, trusting answers to be text, and logging.
+"""Slack's clients without three things that they do: follow redirects, expect every answer to be text, and log.
 
-Redirects: urllib would repeat the request at the new place with the token in its headers. Answers: a proxy's page
-in a wrong encoding would raise. Logging: the message's text and the webhook's URL, which is a secret, would be logged.
+A redirect would carry the token to another place. A proxy's page in a wrong encoding would raise. The log would have
+the messages' texts and the webhook's URL, which is a secret.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from slack_sdk.web import WebClient
 from slack_sdk.webhook import WebhookClient, WebhookResponse
 
 ANSWER = 1_000_000  # bytes; what is beyond is not read
-# Both clients build their lines whatever the level, as long as their logger has none of its own.
+# A level of its own, since otherwise both clients build the texts of log lines that nobody reads.
 _SILENT = logging.Logger("slack_sdk", level=logging.CRITICAL + 1)
 
 

@@ -1,4 +1,4 @@
-"""Slack with an incoming webhook's URL: a new message each time, since a webhook can neither edit nor thread."""
+"""Slack by the URL of an incoming webhook: a new message each time, since it can neither edit nor post in threads."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from notifier.channels.slack_clients import HookClient
 
-# The word in the answer's body, whatever its status: this webhook will not work again.
+# Words in the body of the answer, whatever its status, after which the webhook will not work again.
 # https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks#handling_errors
 DEAD: dict[str, str] = {
     "action_prohibited": "the workspace does not let the webhook post there",

@@ -1,4 +1,4 @@
-"""SMS through Twilio: at most two GSM-7 segments, with a reference by which the message can be found again."""
+"""SMS by Twilio, of at most two segments. A reference in the text lets a message be found again at Twilio."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from notifier.channels.twilio_api import TwilioChannel, unreadable
 from notifier.facts import PROVIDER_ID, DeliveryError, Message, Receipt, storable
 from notifier.judge import throttle
 
-VALIDITY = 3600  # seconds after which an undelivered alert is no longer news
+VALIDITY = 3600  # seconds for which Twilio tries to deliver; later it is no news any more
 LOOKED_THROUGH = 50  # messages to one number
 BAD_CALLBACK = "21609"  # Twilio does not take the status callback's URL: https://www.twilio.com/docs/api/errors/21609
 
@@ -80,13 +80,13 @@ class Sms(TwilioChannel):
         except DeliveryError as error:
             if error.code != BAD_CALLBACK:
                 raise
-            sent = self._ask("messages", "create", **asked)  # the alert is worth more than its receipt
-        if not storable(sent.sid, PROVIDER_ID):  # the client takes an empty answer for a message
+            sent = self._ask("messages", "create", **asked)  # without a report, rather than not at all
+        if not storable(sent.sid, PROVIDER_ID):  # Twilio's client makes a message of an empty answer, too
             raise unreadable()
         return Receipt(provider_id=sent.sid, parts=segments(body))
 
     def search(self, address: str, reference: str, since: datetime, thread: str) -> Receipt | None:
-        # Not by Twilio's filter on the date sent, which a message that still waits in its queue does not have.
+        # Without Twilio's filter by the date of sending: a message that waits in its queue has none.
         mark = re.compile(rf"(?<!\w){re.escape(reference)}(?!\w)")
         for sent in self._ask("messages", "list", to=address, limit=LOOKED_THROUGH):
             if isinstance(sent.date_created, datetime) and sent.date_created < since:
@@ -101,7 +101,7 @@ class Sms(TwilioChannel):
         return {"messaging_service_sid" if sender.startswith("MG") else "from_": sender}
 
     def _callback(self, reference: str) -> dict[str, str]:
-        """Where Twilio reports what became of it. With the reference: a report can come before our answer does."""
+        """The URL to which Twilio reports, with the reference in it: a report may come before we know Twilio's id."""
         url = self.option("status_callback")
         if not url:
             return {}

@@ -22,7 +22,7 @@ _DROPPED = (
 )
 _PRINTABLE: dict[int, str | None] = dict.fromkeys(_DROPPED) | {0x0D: "\n", 0x2028: "\n", 0x2029: "\n"}
 
-# How a message that stands alone says why it comes again.
+# The beginning of news where the first message does not stand above it.
 _LEADS = {
     Reason.RAISED: "Raised to {severity}",
     Reason.REPEAT: "Still open",
@@ -42,12 +42,12 @@ def one_line(text: str) -> str:
 
 
 def cut(text: str, limit: int, mark: str = CUT) -> str:
-    """At most `limit` characters, the last of them saying so if some were cut."""
+    """At most `limit` characters of the text, with `mark` at the end when some were cut."""
     return text if len(text) <= limit else text[: limit - len(mark)].rstrip() + mark
 
 
 def headline(message: Message) -> str:
-    """How bad and what, on one line: "Critical: invoice.paid cannot be processed", "Resolved: ..."."""
+    """The severity and the title in one line: "Critical: invoice.paid cannot be processed", "Resolved: ..."."""
     title = one_line(message.title)
     if message.reason in (Reason.DIGEST, Reason.TEST):
         return title
@@ -57,7 +57,7 @@ def headline(message: Message) -> str:
 
 
 def follow_up(message: Message) -> str:
-    """The headline of news that is read without the first message above it."""
+    """The headline of news for channels that have no threads: "Raised to critical: ..."."""
     lead = _LEADS.get(message.reason)
     if lead is None or message.reason is Reason.RESOLVED:
         return headline(message)
@@ -65,7 +65,7 @@ def follow_up(message: Message) -> str:
 
 
 def plain(message: Message) -> str:
-    """The whole message as plain text, made of its parts unless it brings its own."""
+    """The whole message as plain text: its `text`, or else its parts in lines."""
     if message.text:
         return message.text
     lines = [

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from notifier.channels.twilio_http import HttpClient
 
-# Words only: Twilio advises to decide by the HTTP status. https://www.twilio.com/docs/api/errors
+# Words for people. What is done is decided by the HTTP status, as Twilio advises. https://www.twilio.com/docs/api/errors
 WORDS: dict[int, str] = {
     20003: "Twilio does not accept the account's credentials",
     10001: "the Twilio account is not active",
@@ -38,9 +38,9 @@ WORDS: dict[int, str] = {
     21659: "the sender is not a number of this account: check TWILIO_FROM",
 }
 DEAD = frozenset({21211, 21610, 21614})
-# The account's: no number can be told until somebody pays, or corrects the credentials or the sender.
+# About the account: nothing can be sent until somebody pays, or corrects the credentials or the sender.
 OF_THE_ACCOUNT = frozenset({10001, 20003, 20005, 20008, 21212, 30002, 90010})
-# The number's or the country's, although the status may be one that others use for the account.
+# About one number or country, although the HTTP status may be one that means the account elsewhere.
 OF_THE_NUMBER = frozenset({21211, 21408, 21608, 21610, 21612, 21614})
 
 
@@ -102,10 +102,12 @@ class TwilioChannel(Channel):
 
 
 def unreadable() -> DeliveryError:
+    """The error for an answer that is not Twilio's."""
     return DeliveryError(Result.UNCERTAIN, "unreadable_answer", "the answer is not from Twilio")
 
 
 def refusal(error: TwilioException, http: HttpClient) -> DeliveryError:
+    """The error for an answer by which Twilio refuses a message."""
     status = http.status or 0
     code = getattr(error, "code", None)
     number = int(str(code)) if re.fullmatch(r"[0-9]{1,9}", str(code)) else 0

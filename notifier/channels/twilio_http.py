@@ -1,4 +1,4 @@
-"""Twilio's HTTP client with what it leaves out: a timeout, the answer's headers, and discretion."""
+"""Twilio's HTTP client with a timeout, with the headers of its answers, and without telephone numbers in the log."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SILENT = logging.Logger("twilio", level=logging.CRITICAL + 1)
 
 
 class HttpClient(TwilioHttpClient):  # type: ignore[misc] # Twilio ships no types
-    """Keeps the last answer's status and headers for the thread that asked: Twilio's exceptions carry no headers.
+    """Keeps the status and headers of each thread's last answer, since Twilio's exceptions have no headers.
 
     `status` is None until an answer has come.
     """
@@ -24,7 +24,7 @@ class HttpClient(TwilioHttpClient):  # type: ignore[misc] # Twilio ships no type
     def __init__(self, timeout: float) -> None:
         super().__init__(timeout=timeout, max_retries=0, logger=_SILENT)
         bound(self.session)
-        # A pooled connection that has died is noticed when the request is written: uncertain, for no need.
+        # A kept connection that has died shows only when a request is written, whose outcome is then uncertain.
         self.session.headers["Connection"] = "close"
         self._last = threading.local()
 

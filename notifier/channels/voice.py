@@ -1,6 +1,6 @@
-"""A telephone call through Twilio: it says the sentence, and a key acknowledges (4) or hands on (6).
+"""A telephone call by Twilio. It says the message; key 4 acknowledges it, key 6 calls the next person.
 
-That somebody or something picked up is no answer: a key is one. A mailbox presses none.
+That the call was taken is no answer, since it may be a mailbox: only a key is.
 """
 
 from __future__ import annotations
@@ -19,13 +19,16 @@ from notifier.judge import throttle
 SAID = 500  # characters
 RING = 40  # seconds
 WAIT = 8  # seconds for a key
-# What wakes nobody: they hear of it on their other channels.
+# For these nobody is called: people hear of them on their other channels.
 NO_CALL = frozenset({Reason.UPDATE, Reason.ANSWERED, Reason.RESOLVED, Reason.DIGEST})
 KEYS = "Press 4 to acknowledge, 6 for the next person."
 
 
 class Voice(TwilioChannel):
-    """Calls. `from` is a number of the account that can; `answers` the public URL that hears the keys."""
+    """Calls people.
+
+    `from`: a number of the account that can call; `answers`: the public URL to which keys are posted.
+    """
 
     kind = "voice"
     wants_html = False
@@ -73,7 +76,7 @@ class Voice(TwilioChannel):
         return Receipt(provider_id=call.sid)
 
     def _script(self, message: Message) -> str:
-        """https://www.twilio.com/docs/voice/twiml: twice the sentence, and a pause in which a key is heard."""
+        """What the call says, twice, with time for a key: https://www.twilio.com/docs/voice/twiml"""
         say = f"<Say>{escape(self.words(message))}</Say>"
         token = message.answer_url.rstrip("/").rpartition("/")[2]
         if not token or not self.option("answers"):

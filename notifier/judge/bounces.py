@@ -1,4 +1,4 @@
-"""Whether a bounce is soft: the address is fine, and a later message may get through. Anymail does not tell. Pure."""
+"""Whether a bounce is soft: the address is right and a later mail may arrive. Anymail does not say that. Pure."""
 
 from __future__ import annotations
 
@@ -32,7 +32,10 @@ _FULL = re.compile(r"(mailbox|inbox|quota)[^.]{0,40}(full|exceeded)", re.IGNOREC
 
 
 def is_soft(provider: str, event: object, words: object) -> bool:
-    """Whether the provider's own event says so, in Anymail's name of the provider; else the mail server's `words`."""
+    """Whether a bounce is soft, by the provider's own event, or else by the mail server's `words`.
+
+    `provider` is Anymail's name of it.
+    """
     path, soft = KINDS.get(provider, ((), frozenset()))
     kind = _at(event, path) if path else None
     if kind is not None:
@@ -42,7 +45,7 @@ def is_soft(provider: str, event: object, words: object) -> bool:
 
 
 def _at(value: object, path: tuple[str, ...]) -> str | None:
-    """What stands there, as text; None for nothing. `*` is any one name."""
+    """The value at this path, as text; None when there is none. `*` stands for any one name."""
     for name in path:
         if not isinstance(value, Mapping):
             return None

@@ -1,7 +1,7 @@
 """What the built-in classification says of each kind of failure: what broke, and what to do.
 
-No hint says by itself whether it is tried again: that changes while an alert is open. RETRIED is put behind it for
-what waits, and `while_it_holds` takes it away again when a message is made and that is no longer true.
+Whether the event is tried again can change while an alert is open, so the hints themselves do not say it. RETRIED is
+appended while that is so, and `while_it_holds` removes it when a message is made and it is no longer so.
 """
 
 from __future__ import annotations
@@ -165,5 +165,5 @@ WORDS: Mapping[str, Words] = {
 
 
 def while_it_holds(hint: str, *, waits: bool) -> str:
-    """An alert's hint as it is true now: what opened the alert may have been retried, and the latest failure not."""
+    """An alert's hint for a message that is made now. `waits`: its event is going to be tried again."""
     return hint if waits else hint.replace(RETRIED, "").strip()

@@ -34,12 +34,12 @@ def zone(name: str) -> ZoneInfo:
 
 
 def _first(local: datetime, tz: ZoneInfo) -> datetime:
-    """The instant of a naive local time: moved forward if it does not exist, the first if it is twice."""
+    """The instant of a naive local time: moved forward if it does not exist, the first if it happens twice."""
     return local.replace(tzinfo=tz, fold=0).astimezone(UTC)
 
 
 def _second(local: datetime, tz: ZoneInfo) -> datetime:
-    """The same with `fold=1`: moved backward if it does not exist, the last if it is twice."""
+    """The instant of a naive local time: moved backward if it does not exist, the second if it happens twice."""
     return local.replace(tzinfo=tz, fold=1).astimezone(UTC)
 
 
@@ -89,7 +89,7 @@ def spans_near(rule: QuietHours, instant: datetime) -> Iterator[tuple[datetime, 
             begin = datetime.combine(day, rule.start)
             finish = datetime.combine(day if rule.end > rule.start else day + _DAY, rule.end)
             start, end = _first(begin, tz), max(_first(finish, tz), _second(finish, tz))
-            # When all of it falls into the skipped hour it lasts as long as on any other day, never nothing.
+            # If all of it falls into the hour that is skipped, it lasts as long as on any other day.
             yield start, end if end > start else start + (finish - begin)
 
 

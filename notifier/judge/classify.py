@@ -1,4 +1,4 @@
-"""Failure x rules -> Verdict, or None to ignore it. Pure: an ordered table from the settings over a built-in one."""
+"""(failure, rules of CLASSIFY) -> Verdict, or None to ignore it. The built-in verdict, changed by a rule. Pure."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from notifier.judge import builtin
 from notifier.judge.match import matches
 from notifier.judge.policy import Rule
 
-# A transient failure is noise the first time and an outage the second.
+# A transient failure is a warning at first, and an outage from this attempt on.
 OUTAGE_ATTEMPT = 2
-# There are several such services, and the outage of one must not hide another's.
 _GROUPS = frozenset({"ExceptionGroup", "BaseExceptionGroup", "Exception"})
+# A site has several such services, and each has an alert of its own.
 _ONE_EACH = frozenset({Category.DATABASE, Category.NETWORK, Category.RATE_LIMIT})
 
 _NAMED = 3  # of the callbacks that did not run; the admin has all
@@ -35,7 +35,7 @@ def classify(failure: Failure, rules: Iterable[Rule]) -> Verdict | None:
 
 
 def _after_commit(verdict: Verdict, failure: Failure) -> Verdict:
-    """Whatever broke, nothing is retried, and what there is to do is another thing than for a failed attempt."""
+    """The verdict for a failure after the commit: nothing is retried, and people have to do by hand what is missing."""
     more = len(failure.not_run) - _NAMED
     names = ", ".join(failure.not_run[:_NAMED]) + (f" and {more} more" if more > 0 else "")
     hint = (
@@ -65,10 +65,10 @@ def subject_of(failure: Failure, verdict: Verdict) -> Subject:
 
 
 def severity_of(failure: Failure, category: Category, transient: bool) -> Severity:
-    """How bad a failure is by itself.
+    """The severity of a failure, where no rule says another.
 
-    In live mode an event that nobody will retry is critical, and so is an outage: a transient failure that came
-    back. Test mode never pages anyone.
+    In live mode an event that is not tried again is critical, and so is an outage of the database or Stripe: a
+    transient failure that came back. In test mode nothing is critical.
     """
     if not failure.livemode:
         return Severity.WARNING if transient and failure.will_retry else Severity.ERROR
@@ -78,7 +78,7 @@ def severity_of(failure: Failure, category: Category, transient: bool) -> Severi
         return Severity.ERROR
     if failure.attempt < OUTAGE_ATTEMPT:
         return Severity.WARNING
-    # Stripe's rate limit and a slow third party heal by themselves more often than they cost money.
+    # Rate limits and slow services mostly pass before they cost money.
     return Severity.CRITICAL if category in {Category.DATABASE, Category.STRIPE_API} else Severity.ERROR
 
 
@@ -89,7 +89,10 @@ def nearly_spent(failure: Failure) -> bool:
 
 
 def fingerprint(failure: Failure, category: Category, fields: tuple[str, ...] = ()) -> str:
-    """What counts as one problem, as a short hash. `fields` are a CLASSIFY rule's; empty means the default ones."""
+    """A short hash that is the same for failures that make one alert.
+
+    `fields`: those of a CLASSIFY rule; empty: by default, see below.
+    """
     values = _fields(failure, category)
     if not fields:
         fields = ("source", "livemode", "account", "category")
@@ -98,7 +101,7 @@ def fingerprint(failure: Failure, category: Category, fields: tuple[str, ...] = 
             fields += ("event_type", "exception", "module", "function")
         elif category in _ONE_EACH:
             fields += ("peer",)
-    if failure.after_commit:  # never one with what a retry ends
+    if failure.after_commit:  # it needs an alert of its own, since no retry will end it
         fields += ("after_commit",)
     text = "\x1f".join(
         f"{name}={values[name] if name in values else failure.context.get(name.removeprefix('context.'), '')}"
@@ -127,9 +130,9 @@ def _fields(failure: Failure, category: Category) -> dict[str, str]:
 
 
 def _peer(failure: Failure, category: Category) -> str:
-    """The service that it is about. Where its name is not known, the module that called it stands for it."""
+    """The service that it is about; where that is not known, the module that called it."""
     known = failure.peer or service_of(failure.exceptions)
-    if known or category is Category.DATABASE:  # there, it is the site's own
+    if known or category is Category.DATABASE:  # without a name it is the site's own database
         return known
     return failure.frame.module if failure.frame else ""
 
@@ -151,14 +154,14 @@ def _builtin_verdict(failure: Failure) -> Verdict:
 
 
 def _telling(failure: Failure) -> str:
-    """The class that tells most of it: of a group, that of its worst part, which stands behind the group's own."""
+    """The exception's class; of a group that of its worst part, which comes next in the list."""
     if "BaseExceptionGroup" in failure.exceptions:
         return next((path for path in failure.exceptions[1:] if path not in _GROUPS), failure.exceptions[0])
     return failure.exceptions[0] if failure.exceptions else ""
 
 
 def _kind(failure: Failure) -> Kind:
-    """What was found when the exception was caught; of one that is only known by name, what its classes say."""
+    """The kind that was found when the exception was caught; where that is not known, by its classes."""
     return KINDS.get(failure.kind) or kind_of(failure.exceptions)
 
 

@@ -1,7 +1,7 @@
-"""Who hears of an alert next when nobody acknowledges it, and when. Pure: values and `now` in, a named reason out.
+"""Which step of escalation comes next when nobody acknowledges an alert, and when. Pure.
 
-A route's steps count from its first page. The time under an acknowledgement does not count: the steps stand still,
-and go on with what was left when it ends. A step that reaches nobody is taken and passed in the same moment.
+A route's steps are timed from its first page. While somebody has acknowledged the alert that time stands still, and
+goes on when the acknowledgement ends. A step that reaches nobody is taken, and the next one at once.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """One step in its place. The first page is level 0, and each repeat begins with it again."""
+    """A step of a route with its number. The first page is level 0, and each repeat begins with it again."""
 
     number: int
     at: timedelta  # after the first page
@@ -44,7 +44,7 @@ class Reached:
 
 @dataclass(frozen=True, slots=True)
 class Acknowledged:
-    """The latest acknowledgement. One that ran out or was taken back has its end in the past."""
+    """The latest acknowledgement. Its `until` is in the past when it ran out or was taken back."""
 
     at: datetime
     until: datetime
@@ -59,7 +59,7 @@ class Why(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Next:
-    """What comes next, and why then. Without a time nothing does."""
+    """The level that comes next, when, and why then; without a time none does."""
 
     why: Why
     level: Level | None = None
@@ -68,7 +68,7 @@ class Next:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """A level whose time has come. `nobody`: why it reaches nobody; empty when it does."""
+    """A level whose time has come. `nobody`: why it reaches nobody; empty when it reaches somebody."""
 
     level: Level
     nobody: str = ""
@@ -79,8 +79,8 @@ def levels(
 ) -> tuple[Level, ...]:
     """Every level of a route in order: its first page, its steps, all of that `repeats` times more, the last resort.
 
-    Who was told last has as long to answer as the one before; without any step there is nothing but the first page.
-    The first page goes `wait` after the alert was opened, so that all others do.
+    The last step has as much time as the one before it. A route without steps has its first page only. `wait` is the
+    route's, by which its first page comes after the alert was opened: all others come as much later.
     """
     people = [step for step in steps if not step.last_resort]
     end = next((step for step in steps if step.last_resort), None)
@@ -104,7 +104,7 @@ def _with_time_to_answer(people: Sequence[Step]) -> timedelta:
 
 
 def place(plan: Sequence[Level], level: Level) -> str:
-    """Which one it is, in words: "step 1 of 2, round 2 of 3", "the first page", "the last resort"."""
+    """The name of a level for people: "step 1 of 2, round 2 of 3", "the first page", "the last resort"."""
     if level.last_resort:
         return "the last resort"
     steps = sum(1 for one in plan if one.round == 1 and one.number and not one.last_resort)
@@ -122,13 +122,13 @@ def next_level(
     acknowledged: Acknowledged | None = None,
     resolved: bool = False,
 ) -> Next:
-    """The level that follows the one that was reached. Its time is in the past when it is overdue."""
+    """The level after the one that was reached, with its time, which is in the past when it is overdue."""
     if resolved:
         return Next(Why.OVER)
     if reached.level + 1 >= len(plan):
         return Next(Why.DONE)
     level = plan[reached.level + 1]
-    # Reached later than now: by a clock that was wrong. A page must not wait until the clock has caught up.
+    # A time after `now` was written while a clock was wrong: a page must not wait for that.
     at = min(reached.at, now) + (level.at - plan[reached.level].at)
     if acknowledged is None or acknowledged.until <= reached.at or acknowledged.at >= at:
         return _with_ack_in_force(Next(Why.UNANSWERED, level, at), acknowledged, now)
@@ -138,7 +138,7 @@ def next_level(
 
 
 def _with_ack_in_force(found: Next, acknowledged: Acknowledged | None, now: datetime) -> Next:
-    """It was overdue when somebody acknowledged it: it comes as soon as that ends."""
+    """When it was overdue and somebody acknowledged it after all, it comes as soon as that ends."""
     if acknowledged is None or found.at is None or not acknowledged.at <= now < acknowledged.until:
         return found
     return Next(Why.ACKNOWLEDGED, found.level, max(found.at, acknowledged.until))
@@ -153,10 +153,10 @@ def take(
     acknowledged: Acknowledged | None = None,
     resolved: bool = False,
 ) -> tuple[tuple[Taken, ...], Reached, Next]:
-    """The levels that are taken now, how far that comes, and what follows.
+    """The levels that are taken now, the last of them, and what comes after it.
 
-    The first one that reaches somebody ends it, however late it is: who is told has all the time of their step.
-    `nobody` says why a level reaches nobody, or "".
+    Levels are taken until one reaches somebody, who then has all the time of that step, even if it comes late.
+    `nobody(level)`: why a level reaches nobody, or "".
     """
     taken: list[Taken] = []
     following = next_level(plan, reached, now, acknowledged=acknowledged, resolved=resolved)

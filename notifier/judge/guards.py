@@ -1,6 +1,7 @@
-"""Whether what is due may go now. One table of reason x guard; every answer has a name that is stored and shown. Pure.
+"""Whether a message that is due may be sent now: `judge` asks the guards that TABLE has for its reason. Pure.
 
-A guard holds, it never drops what has not been told: what is held is judged again when the guard ends.
+A guard that objects holds the message or diverts it to another channel; none drops what nobody was told. What is held
+is judged again when the guard ends. Each ruling has a name, which is stored and shown to people.
 """
 
 from __future__ import annotations
@@ -86,7 +87,7 @@ def inhibited(case: Case) -> Gate | None:
 
 
 def ignored(case: Case) -> Gate | None:
-    """Until the code changes, or somebody takes it back: looked at once a day, since neither has a time."""
+    """Holds until the code changes or somebody takes it back; neither has a time, so it is judged again each day."""
     return Gate(Action.HOLD, f"ignored {case.alert.ignored}", case.now + DAY) if case.alert.ignored else None
 
 
@@ -107,14 +108,14 @@ def acknowledged(case: Case) -> Gate | None:
         return None
     until, seen = case.alert.acknowledged_until, case.alert.acknowledged_severity
     if seen is not None and case.alert.subject.severity > seen:
-        return None  # it is worse than what somebody took on, also for a target that hears of it only now
+        return None  # it has become worse since somebody acknowledged it
     return Gate(Action.HOLD, ACKNOWLEDGED, until) if until and case.now < until else None
 
 
 def quiet(case: Case) -> Gate | None:
-    """What is as bad as a rule's `unless` passes.
+    """Holds during quiet hours, unless the alert is as bad as their `unless`.
 
-    That it is over, or that somebody has it, wakes nobody whom these hours' page did not wake.
+    News that it is over, or that somebody has it, passes only to those who were told of it in the same quiet hours.
     """
     if case.reason is Reason.ANSWERED and case.edits:
         return None
@@ -135,9 +136,9 @@ def quiet(case: Case) -> Gate | None:
 
 
 def undeliverable(case: Case) -> Gate | None:
-    """A dead target's messages go to the failover at once; those of a failing one when it has failed too long.
+    """Diverts to the failover: at once for a dead target, for one that fails after FAILOVER_AFTER.
 
-    Without a failover it is the last resort that hears of them then.
+    Without a failover the last resort is told.
     """
     if case.dead:
         return Gate(Action.DIVERT, case.dead, to=case.channel.failover)
@@ -155,17 +156,17 @@ def over_budget(case: Case) -> Gate | None:
     return Gate(Action.HOLD, "budget spent", case.budget_until)
 
 
-# The throttle is not in the table: it holds the target, not the notification (see targets.hold).
+# Rates (LIMITS) are not in the table: they hold a target with all its messages (see targets.hold).
 TABLE: dict[Reason, tuple[Guard, ...]] = {
     Reason.FIRST: (ignored, inhibited, silenced, acknowledged, quiet, undeliverable, over_budget),
     # Worse than it was when somebody acknowledged it: they must know.
     Reason.RAISED: (ignored, inhibited, silenced, quiet, undeliverable, over_budget),
     Reason.REOPENED: (ignored, inhibited, silenced, quiet, undeliverable, over_budget),
-    # Also in the statement that claims the send: whoever acknowledges it in this moment is asked for as well.
+    # An acknowledgement is looked for again in the statement that claims the send: it may come in this moment.
     Reason.ESCALATED: (ignored, inhibited, silenced, acknowledged, quiet, undeliverable, over_budget),
     Reason.UPDATE: (ignored, inhibited, silenced, acknowledged, quiet, undeliverable, over_budget),
     Reason.REPEAT: (ignored, inhibited, silenced, acknowledged, quiet, undeliverable, over_budget),
-    # Whoever was told of it sees who has it: also when that, or a silence that somebody began, holds the rest.
+    # Whoever was told of it is told who has it, although that, or a silence, holds everything else.
     Reason.ANSWERED: (quiet, undeliverable, over_budget),
     # Whoever was told that it began is told that it is over; nobody is woken for it.
     Reason.RESOLVED: (quiet, undeliverable, over_budget),

@@ -15,7 +15,7 @@ __all__ = ["Matcher", "canonical", "matches", "mismatch"]
 
 @dataclass(frozen=True, slots=True)
 class Matcher:
-    """What a subject must be like. An empty field asks nothing; within a field any entry may match."""
+    """What a subject must be like. An empty field takes anything; of several entries in a field one must match."""
 
     min_severity: Severity | None = None
     severities: tuple[Severity, ...] = ()
@@ -33,7 +33,7 @@ class Matcher:
 
 
 def mismatch(matcher: Matcher, subject: Subject) -> str | None:
-    """The first question that the subject answers wrongly, in words, or None when it matches."""
+    """The first field that does not fit the subject, in words such as "livemode is false"; None when all fit."""
     for name, ok, found in _questions(matcher, subject):
         if not ok:
             return f"{name} is {found or 'not set'}"

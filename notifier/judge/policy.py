@@ -1,4 +1,4 @@
-"""NOTIFIER as frozen values: what conf.py makes of the settings, and what the pure stages read."""
+"""NOTIFIER as frozen values, which notifier.config makes of the settings and everything else reads."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Quiet:
 @dataclass(frozen=True, slots=True)
 class Limits:
     windows: tuple[Window, ...] = ()
-    critical: tuple[Window, ...] = ()  # of what is new and critical, when `windows` are full
+    critical: tuple[Window, ...] = ()  # further ones for new critical alerts, when `windows` are full
     messages_per_day: int | None = None
     money_per_day: Decimal | None = None
     price_per_part: Decimal = Decimal(0)
@@ -45,7 +45,7 @@ class Channel:
     alias: str
     kind: str  # what was configured
     backend: str  # what sends: the kind, or "console" for its twin without credentials
-    targets: tuple[Target, ...]  # in the policy of a moment those who are on call then, too
+    targets: tuple[Target, ...]  # in oncall.present.policy_now also those who are on call
     options: Mapping[str, object] = field(default_factory=dict, repr=False)  # credentials
     missing: tuple[str, ...] = ()  # credentials that are not set
     failover: str = ""
@@ -55,7 +55,7 @@ class Channel:
     rotations: tuple[str, ...] = ()  # who of them is on call hears too; see oncall/present.py
     wakes: bool = True  # rings at night
     costs: bool = False  # each message costs money
-    people: Mapping[str, Target] = field(default_factory=dict, repr=False)  # whom these may reach, by the target's key
+    people: Mapping[str, Target] = field(default_factory=dict, repr=False)  # whom rotations may name, by target key
 
     @property
     def unconfigured(self) -> str:

@@ -1,4 +1,4 @@
-"""Who hears of an alert: ordered routes, the first match ends the search unless it says `continue`. Pure."""
+"""Who hears of an alert: the first route that matches, and those after it if it says `continue`. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from notifier.judge.policy import Channel, Route
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """One route that was looked at, and why it did not take the alert (empty when it did)."""
+    """A route that was looked at; `why_not` is empty when it matches."""
 
     route: Route
     why_not: str

@@ -1,8 +1,7 @@
 """When the next message to one recipient may go, and which one it should be. Pure.
 
-The rules are those of GoAlert (engine/message/throttle.go): several sliding windows hold at once, and a
-smooth window lets the burst of the window before it through and spreads the rest of its count evenly over the
-rest of its time.
+The rules are those of GoAlert (engine/message/throttle.go): several sliding windows apply at once. A smooth window lets
+as many messages through at once as the shorter window before it, and spreads the rest evenly over the rest of its time.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ class Window:
 
     count: int
     per: timedelta
-    smooth: bool = False  # spread what the next shorter window has not used evenly, instead of all at once
+    smooth: bool = False  # spread what the next shorter window leaves evenly, instead of all at once
 
     def __post_init__(self) -> None:
         if self.count < 1:
@@ -42,23 +41,23 @@ SMS = (
 SLACK = (Window(1, timedelta(seconds=1)),)
 
 
-# What people still read one by one; what comes beyond makes one message that lists it.
+# So many messages people still read one by one; more are sent as one message that lists them.
 HANDFUL = Window(5, timedelta(minutes=1))
 MAIL = (Window(5, timedelta(minutes=15)),)
-# New and critical: does not wait for a slot of MAIL, in which it would come as one of many.
+# For new critical alerts, so that they do not wait until MAIL allows one message for all that wait.
 MAIL_CRITICAL = (Window(1, timedelta(minutes=1)), Window(10, timedelta(minutes=15)), Window(20, timedelta(hours=1)))
 
 
 def folds(waiting: int, history: Sequence[datetime], handful: Window, now: datetime) -> bool:
-    """Whether so many that wait go as one message: with those sent lately they are more than a handful."""
+    """Whether `waiting` messages are sent as one: together with those sent lately they are more than a handful."""
     lately = sum(1 for sent in history if now - handful.per < sent <= now)
     return waiting > 1 and waiting + lately > handful.count
 
 
 def next_post(history: Sequence[datetime], handful: Window, now: datetime) -> Allowed:
-    """When the next message may begin where a handful go one by one: beyond, one list a minute, or what `per` is.
+    """When the next message may be sent where a handful are sent one by one, and after them one list in each `per`.
 
-    `history` holds what was begun, not what was edited.
+    `history`: when messages were begun; edits of messages do not count.
     """
     return next_allowed((Window(handful.count + 1, handful.per),), history, now)
 
@@ -111,17 +110,17 @@ def _spans(windows: Sequence[Window]) -> Iterator[tuple[int, timedelta, Window]]
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """What `fair_order` needs to know of a message that waits for its turn."""
+    """What `fair_order` needs to know of a message that waits."""
 
     key: str  # the notification, e.g. its primary key
-    group: str  # what has to share the recipient's slots fairly, e.g. the alert's event type or fingerprint
+    group: str  # groups take turns: e.g. the alert's event type or fingerprint
     reason: Reason
     severity: Severity
     due_at: datetime
     sent_to_alert: int  # messages that this recipient has already had about this alert
 
 
-# Somebody waits for a test; news of a problem comes before more of a known one; a digest can wait.
+# A test first, since somebody waits for it; then news of a problem; then more of a known one; a digest last.
 _RANKS = {Reason.TEST: 0, Reason.FIRST: 1, Reason.RAISED: 1, Reason.REOPENED: 1, Reason.ESCALATED: 1, Reason.DIGEST: 3}
 _OTHER_RANK = 2
 
@@ -162,5 +161,5 @@ def _urgency(item: Pending) -> tuple[int, int]:
 
 
 def _place(item: Pending) -> tuple[int, int, int, datetime, str]:
-    """Where it stands in its group's line."""
+    """The sort key within its group."""
     return *_urgency(item), item.sent_to_alert, item.due_at, item.key

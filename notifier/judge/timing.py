@@ -1,4 +1,4 @@
-"""What a target is to hear next, and when. Pure: values and `now` in, a named reason and a time out."""
+"""What a target is told next about an alert, and when. Pure."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from notifier.facts import AlertState, Due, Reason, Timing, Told
 
 
 def next_due(told: Told, alert: AlertState, timing: Timing, now: datetime) -> Due | None:
-    """The next message on this alert for a target that was told `told`, or None when there is nothing to tell.
+    """The next message about this alert for a target that was told `told`; None when there is nothing to tell.
 
-    Questions in order, as Alertmanager's dedup stage asks them: is it over, is it this target's turn to answer, has it
-    not heard, is it worse, has somebody answered, is there more, is a reminder due.
+    Asked in this order, as in Alertmanager's dedup stage: is it over? Has a step of escalation come to this target? Was
+    it not told yet? Has it become worse? Has somebody answered? Are there more failures? Is a reminder due?
     """
     if alert.resolved_at is not None:
         if told.seq == 0 or told.resolved or not timing.resolved:
@@ -24,7 +24,7 @@ def next_due(told: Told, alert: AlertState, timing: Timing, now: datetime) -> Du
         return Due(Reason.FIRST, now if alert.opened_at > now else max(now, alert.opened_at + timing.wait))
     raised = told.severity is not None and alert.subject.severity > told.severity
     if told.resolved:
-        # What flaps would else be told twice with each turn; worse than it was waits for nothing.
+        # An alert that ends and opens again and again must not be told each time at once, unless it is worse now.
         return Due(Reason.REOPENED, now if raised else max(now, told.at + _first_window(timing)))
     if raised:
         return Due(Reason.RAISED, now)
@@ -38,7 +38,7 @@ def next_due(told: Told, alert: AlertState, timing: Timing, now: datetime) -> Du
 
 
 def _is_to_see_who_has_it(told: Told, alert: AlertState, now: datetime) -> bool:
-    """The page has to wait, and what it waits for is news."""
+    """Whether the target is to be told first that somebody has acknowledged the alert, for which its page waits."""
     has_it = alert.acknowledged_until is not None and now < alert.acknowledged_until
     return has_it and told.seq > 0 and alert.last_answer > told.answer
 
@@ -52,8 +52,8 @@ def window(told: Told, alert: AlertState, timing: Timing) -> timedelta:
 
 
 def window_after(reason: Reason, told: Told, alert: AlertState) -> int:
-    """Which window follows a message: updates make it grow, a reminder or an answer changes nothing, and a new storm
-    or a new problem starts over.
+    """Which of the route's intervals comes after a message: the next one after an update, the same after a reminder or
+    an answer, and the first when a new storm or a new problem has begun.
     """
     if _new_burst(told, alert):
         return 0

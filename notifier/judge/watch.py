@@ -1,4 +1,4 @@
-"""Failures that raise no exception: refused signatures, a wrong clock, events that stay away, a backlog. Pure."""
+"""Finds what is wrong although nothing raises: refused requests, a wrong clock, missing events, a backlog. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from notifier.judge.policy import Watch
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """Events that an endpoint should have had since its last one, going by the same hours of the days before."""
+    """How many events an endpoint should have had since its last one, by the same hours of the days before."""
 
     since: datetime
     expected: float
@@ -116,13 +116,12 @@ _REFUSALS = {
         "Compare a delivery in the Stripe dashboard with what arrives here; the format may be one not known yet.",
     ),
 }
-# These come after the signature has been found right, so only Stripe causes them; anybody who finds the URL causes the
-# others.
+# Refused although the signature was right, so only Stripe can cause them; the others anybody who knows the URL.
 _STRIPES_OWN = frozenset({"too_old", "in_future", "malformed_event", "unrecorded"})
 _CONFIGURATION = frozenset(
     {"no_secret", "unknown_endpoint", "disallowed_host", "redirected", "wrong_path", "answered_before"}
 )
-# At most one endpoint in 150 is as silent as that by chance, when its events come independently of each other.
+# So many events missing happens by chance to at most one endpoint in 150, if events come independently.
 STOPPED = 5
 
 
@@ -157,10 +156,10 @@ def _missing(seen: Seen, endpoint: str) -> Missing | None:
 
 
 def _severity(reason: str, *, lost: bool, any_valid: bool) -> Severity:
-    """Nobody is paged for what a stranger can cause: for that, the endpoint's valid events must have stopped too."""
+    """What a stranger can cause is critical only if the endpoint's valid events have stopped too."""
     if lost or (reason in _STRIPES_OWN and not any_valid):
         return Severity.CRITICAL
-    # Without a secret nothing can be accepted, whoever knocks: the site's own mistake.
+    # Without a secret everything is refused, which is a mistake of the site.
     return Severity.ERROR if reason in _STRIPES_OWN or reason == "no_secret" else Severity.WARNING
 
 
