@@ -1,4 +1,4 @@
-"""The outbound side in numbers. Every query runs over an index and reads only what is open, due or recent."""
+"""Metrics of alerts and their delivery. Every query uses an index and reads only what is open, due or recent."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from notifier.oncall import uncovered
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 BUCKETS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)  # seconds; the last ones are the channels' deadlines
-# How guards name themselves in `held_by` -> the kind, without the number or name that would make a series of its own.
+# How `held_by` begins -> the label. Without the number of a silence and the like, each of which would be a series.
 GUARDS = {
     "silence": "silence",
     "quiet hours": "quiet_hours",

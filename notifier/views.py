@@ -1,4 +1,4 @@
-"""Providers' delivery reports over HTTP. 200: heard. 403: forged. Whom they are about, a stranger does not learn."""
+"""What providers post about messages that they took. 200: noted, or not about one of ours. 403: not the provider's."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def email_tracking(request: HttpRequest, provider: str) -> HttpResponseBase:
     if provider not in _mail_providers():
         raise Http404
     try:
-        # By its urls, which know every provider's view, and only now: importing them all takes its time.
+        # By Anymail's urls, which know each provider's view, and only here, since importing them all takes long.
         view = resolve(f"/{provider}/tracking/", "anymail.urls")
     except Resolver404:
         raise Http404 from None

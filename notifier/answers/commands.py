@@ -13,13 +13,13 @@ __all__ = ["NEWS", "Answer", "Asker", "Command", "Through", "Verb"]
 Through = Literal["slack", "sms", "voice", "link", "page", "command", "admin"]
 
 
-# What all who were told of the alert are to see.
+# Verbs of which everybody who was told of the alert is told too.
 NEWS = frozenset({Verb.ACKNOWLEDGE, Verb.TAKE_BACK, Verb.SILENCE, Verb.ESCALATE, Verb.REPLAY})
 
 
 @dataclass(frozen=True, slots=True)
 class Asker:
-    """Who says it, through what, and from where. `at` is when, as the provider says; None when it does not say."""
+    """Who answers, through what, and from which address. `at`: when, if the provider says that."""
 
     person: str
     through: Through
@@ -29,7 +29,7 @@ class Asker:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """`duration` is for how long an acknowledgement or a silence lasts; None is as the site has it."""
+    """What somebody asks for. `duration`: of an acknowledgement or a silence; None: the site's default."""
 
     verb: Verb
     alert_id: int

@@ -1,6 +1,6 @@
-"""The one door: what a person said of an alert is done here, whatever it came through, or said why it was not.
+"""Where every answer of a person to an alert is done: by SMS, Slack, link, page or command.
 
-An effect, its entry in the alert's log and the plan that lets everybody see it are one transaction.
+What it does, its entry in the alert's log and the messages that tell others of it are one transaction.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ def test(asker: Asker) -> Answer:
 
 
 def answer(command: Command, asker: Asker, now: datetime) -> Answer:
-    """Do what a person asked for, or say what already was. `now` is aware.
+    """Do what a person asked for; returns whether anything changed, and a sentence for them. `now` is aware.
 
-    Of two who ask for the same at once one gets the effect, and the other hears of it. Raises what the database
-    raises, and then nothing has changed.
+    Of two who ask for the same at once one gets it, and the other is told so. Raises what the database raises, and then
+    nothing has changed.
     """
     known = effects.beforehand(command, asker, now)
     with transaction.atomic():
-        # Whoever counts, tells or ends the alert waits for this lock, or this for them.
+        # Whoever counts a failure of the alert, sends about it or ends it takes this lock too.
         alert = Alert.objects.select_for_update(of=("self",)).filter(pk=command.alert_id).first()
         if alert is None:
             return Answer(False, f"There is no alert {command.alert_id}.")

@@ -1,4 +1,4 @@
-"""Who is on call, for whoever asks."""
+"""Says who is on call."""
 
 from __future__ import annotations
 

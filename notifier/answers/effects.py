@@ -17,14 +17,14 @@ from notifier.messages import answered
 from notifier.messages.wording import clock, counted
 from notifier.models import Alert, Occurrence, Silence
 
-LONGEST = timedelta(days=30)  # an acknowledgement or a silence by an answer; the admin's silences may be longer
+LONGEST = timedelta(days=30)  # of an acknowledgement or a silence by an answer; those of the admin may be longer
 SILENCE = timedelta(hours=1)
-SAME = timedelta(minutes=1)  # two ends so near to each other are one wish, sent twice
+SAME = timedelta(minutes=1)  # two ends that differ by less are the same request, sent twice
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What an effect did. `refused` says, when it did nothing, why: what already was, or what is wrong."""
+    """What an effect did. `refused`: why it did nothing; empty when it did something."""
 
     refused: str = ""
     until: datetime | None = None
@@ -173,7 +173,7 @@ def _over(alert: Alert, now: datetime, policy: Policy) -> Done:
 
 
 def _is_acknowledged(alert: Alert, now: datetime) -> bool:
-    """What has become worse since is nobody's yet."""
+    """Whether somebody has it. Not when it has become worse since."""
     if alert.acknowledged_until is None or alert.acknowledged_until <= now:
         return False
     return alert.acknowledged_severity is None or alert.severity <= alert.acknowledged_severity

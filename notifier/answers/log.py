@@ -1,4 +1,4 @@
-"""What somebody said of an alert, as an entry of its log."""
+"""Writes what somebody answered into the alert's log."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def write(
         through=asker.through,
         address=asker.address,
         changed=changed,
-        news=changed and command.verb in NEWS,  # that it is over they are told anyway
+        news=changed and command.verb in NEWS,  # that an alert is over is told by another way
         outcome=outcome,
         until=until,
         detail=detail,

@@ -1,4 +1,4 @@
-"""SMS arrive in any order, and Twilio does not say when one was sent: what that leaves open is asked once more."""
+"""SMS may arrive in another order than they were sent, and Twilio does not say when that was: then people are asked."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from alerts_runtime.redaction.masking import masked
 from notifier.answers.commands import Asker, Verb
 from notifier.models import Alert, LogEntry
 
-LATE = timedelta(minutes=1)  # so late may a message be that was sent before another
+LATE = timedelta(minutes=1)  # by how much one may come after another that was sent later
 
 
 def overtaken(alert: Alert, asker: Asker, now: datetime) -> str:

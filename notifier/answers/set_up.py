@@ -1,4 +1,4 @@
-"""The channels as they are set up: where answers may come from, and what signs them."""
+"""The channels by which answers may come."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from notifier.judge.policy import Channel
 
 
 def channels() -> Iterable[Channel]:
-    """None while NOTIFIER cannot be read: the checks say what is wrong with it."""
+    """All channels; none when NOTIFIER cannot be read, about which `manage.py check` says more."""
     try:
         return get_policy().channels.values()
     except ImproperlyConfigured:

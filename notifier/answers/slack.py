@@ -1,4 +1,4 @@
-"""What somebody asked in Slack, done by the door; and what they are told in private."""
+"""Does what somebody asked in Slack, and says what they are told in private."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MORNING = 8  # the hour at which "until tomorrow" ends
 
 
 def do(asked: Asked, now: datetime) -> str:
-    """Do it, within the caller's transaction; the private note, or "" when everybody sees what was done."""
+    """Do it, within the caller's transaction; returns a private note, or "" when the message itself shows it."""
     if wrong := slack_signed.why_not(asked):
         return wrong
     person = who.by_slack_id(asked.user)
@@ -37,7 +37,7 @@ def _press(asked: Asked, asker: Asker, person: Person, now: datetime) -> str:
     if verb == Verb.TEST:
         return f"{door.test(asker).sentence} (Test {alerts[0]})"  # its number is a test message's, and no alert's
     answers = _answer(alerts, Verb(verb), _duration(lasting, person, now), asker, now)
-    # What was done the message itself shows.
+    # What was done shows in the message; only what was not done needs words.
     return "\n".join(one.sentence for one in answers if not one.changed)
 
 
@@ -52,7 +52,7 @@ def _type(asked: Asked, asker: Asker, person: Person, now: datetime) -> str:
 
 
 def _answer(alerts: Sequence[int], verb: Verb, duration: timedelta | None, asker: Asker, now: datetime) -> list[Answer]:
-    if verb is not Verb.REHEARSE:  # which is of one, and takes seconds: nobody else waits for that
+    if verb is not Verb.REHEARSE:  # it takes seconds, and is about one alert: no lock for so long
         door.lock(alerts)
     return [door.answer(Command(verb, alert, duration), asker, now) for alert in alerts]
 

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-MOST = 100  # alerts of one button
+MOST = 100  # alerts that one button may be about
 _ID = re.compile(r"[A-Z0-9]{2,30}")
 _VALUE = re.compile(r"(\d{1,18}(?:,\d{1,18})*):([a-z ]{1,20}):([a-z0-9]{0,10})", re.ASCII)
 

@@ -1,4 +1,4 @@
-"""What `/alerts` shows, and what it does that is about no single alert."""
+"""What `/alerts` shows and does when it is about no single alert: open, oncall, take, digest, help."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ Several numbers may follow: ack 118 119"""
 
 
 def run(typed: Typed, person: Person, now: datetime) -> str:
-    """The private answer. Raises nothing for what people type."""
+    """The private answer to a command. Raises nothing, whatever people type."""
     policy = get_policy()
     if typed.kind is Kind.OPEN:
         return open_alerts(policy, now)

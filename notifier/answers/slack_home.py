@@ -1,4 +1,4 @@
-"""The app's Home tab: what is open, who has it, and who is on call. Of each person alone, and new at each look."""
+"""The app's Home tab in Slack: what is open, who has it, and who is on call. Made anew whenever somebody opens it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A note to who asked in Slack, which nobody else sees: https://docs.slack.dev/interactivity/handling-user-interaction"""
+"""Posts a private note to somebody in Slack: https://docs.slack.dev/interactivity/handling-user-interaction"""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def send(url: str, text: str) -> bool:
 
 
 def _is_slacks(url: str) -> bool:
-    """The request was signed by Slack. Whatever it says, nothing is posted to another host."""
+    """Whether a URL is on Slack's host. The URL came in a request that Slack signed; nothing is posted elsewhere."""
     parts = urlsplit(url)
     if parts.scheme == "https" and parts.hostname == HOST:
         return True

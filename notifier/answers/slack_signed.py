@@ -1,4 +1,4 @@
-"""Whether a request is Slack's, and whether somebody may answer from there. Of all Slack channels together."""
+"""Whether a request comes from Slack, and whether people may answer from that workspace and channel."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from notifier.judge.policy import Channel
 
 
 def secrets() -> list[str]:
-    """The signing secrets: of each app that some channel posts with."""
+    """The signing secrets of the Slack apps of all channels."""
     return list(dict.fromkeys(filter(None, (str(one.options.get("signing_secret", "")) for one in _slack()))))
 
 
 def is_enabled() -> bool:
-    """Whether somebody's answers can come here, over HTTP or by Socket Mode."""
+    """Whether answers from Slack are set up, over HTTP or by Socket Mode."""
     return any(one.options.get("signing_secret") or one.options.get("app_token") for one in _slack())
 
 
@@ -26,7 +26,7 @@ def is_signed(body: bytes, timestamp: str, signature: str) -> bool:
     """
     from slack_sdk.signature import SignatureVerifier
 
-    # The library takes these for granted, and raises.
+    # The library would raise for these.
     if not (timestamp.isascii() and timestamp.isdigit() and len(timestamp) < 12 and signature.isascii()):
         return False
     try:
@@ -38,7 +38,7 @@ def is_signed(body: bytes, timestamp: str, signature: str) -> bool:
 def why_not(asked: Asked) -> str:
     """Why nobody may answer from there, in a sentence; "" when they may."""
     teams, places = _listed("teams"), _listed("channels")
-    # In a shared channel there are people of other workspaces, whose ids are not ours.
+    # A shared channel has people of other workspaces, whose user ids may equal those of ours.
     if (teams and asked.team not in teams) or asked.user_team not in (teams or {asked.team}):
         return "Alerts cannot be answered from this workspace."
     if places and not asked.home and asked.channel not in places:

@@ -1,4 +1,4 @@
-"""Buttons and `/alerts`, as Slack posts them. 200: kept for a worker. 403: forged or too old. 404: nobody asked."""
+"""What Slack posts for buttons and `/alerts`. 200: kept for a worker. 403: not Slack's, or too old. 404: not set up."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What somebody types after `/alerts`: "open", "ack 118 2h", "take payments 4h". Pure."""
+"""Reads what somebody types after `/alerts`: "open", "ack 118 2h", "take payments 4h". Pure."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Typed:
-    """`wrong` says, when it cannot be understood, what is wrong with it."""
+    """What was asked for. `wrong`: why it cannot be understood; empty when it can."""
 
     kind: Kind = Kind.HELP
     verb: Verb | None = None

@@ -1,4 +1,4 @@
-"""What a worker does with what somebody asked in Slack: once, soon or not at all, and answered in private."""
+"""The worker's loop for what people ask in Slack: each is done once, or within STALE not at all, and answered."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from notifier.flow import heard
 log = get_logger(__name__)
 
 TOPIC = "answers"
-STALE = timedelta(minutes=10)  # who asked so long ago has asked otherwise meanwhile, or is gone
+STALE = timedelta(minutes=10)  # what was asked longer ago is not done any more
 TRIES = 4
 FAILED = "That could not be done, for a reason that the log has. Try again, or use `manage.py ack`."
 TOO_LATE = "No worker ran when you asked, and now it is too late: nothing was done. Try again."
@@ -36,7 +36,7 @@ def loops() -> list[Loop]:
 
 
 def step() -> float:
-    """Do the oldest that waits; seconds until the next look."""
+    """Do the oldest that waits; returns the seconds until the next look."""
     if not slack_signed.is_enabled():
         return LONGEST_WAIT
     now = timezone.now()
@@ -47,7 +47,7 @@ def step() -> float:
     if asked.home:
         slack_home.publish(asked, said)
     if said and asked.response_url:
-        slack_reply.send(asked.response_url, said)  # after the commit: what was done is done, whoever hears of it
+        slack_reply.send(asked.response_url, said)  # after the commit: if it fails, what was done stays done
     return 0.0
 
 

@@ -1,7 +1,7 @@
 """Slack's Socket Mode: answers come through connections that this side opens, so no public address is needed.
 
-Two connections, since Slack closes each from time to time, and one may stall without a word. What comes is kept like
-what is posted (slack_view.py), before Slack has its receipt: what it has no receipt of the person sees as failed.
+There are two, since Slack closes each from time to time, and one may stall unnoticed. What comes is stored, like what
+is posted over HTTP (slack_view.py), before it is confirmed to Slack: what is not confirmed the person sees as failed.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ log = get_logger(__name__)
 
 CONNECTIONS = 2
 BEAT = 15.0  # seconds between two looks at the connections
-STALE = 60.0  # seconds without a pong: it is not there, whatever it says
+STALE = 60.0  # seconds without a pong after which a connection counts as dead
 TIMEOUT = 10.0
-# It would log addresses with their tickets, and every message.
+# The library would log URLs with their secret tickets, and every message.
 _SILENT = logging.Logger("slack_sdk.socket_mode", level=logging.CRITICAL + 1)
 
 
 class Bot:
-    """Hears until it is told to stop."""
+    """Listens on its connections until it is told to stop."""
 
     def __init__(self, app_token: str, base_url: str, name: str) -> None:
         self._token, self._url, self._name = app_token, base_url, name
@@ -62,7 +62,7 @@ class Bot:
             listeners.forget(self._name)
 
     def alive(self) -> int:
-        """On how many connections Slack has answered lately."""
+        """The number of connections on which Slack has answered lately."""
         return sum(map(_is_alive, self._clients))
 
     def _connect(self) -> SocketModeClient:
@@ -89,7 +89,7 @@ class Bot:
             log.exception("slackbot.beat_failed")
 
     def _connect_again(self, number: int, client: SocketModeClient) -> None:
-        """A new client: one that stalled may not find back by itself."""
+        """Put a new client in the place of one that stalled, which may not reconnect by itself."""
         try:
             fresh = self._connect()
         except Exception as error:  # noqa: BLE001 - whatever it is, the next look tries again
@@ -108,7 +108,7 @@ def _is_alive(client: SocketModeClient) -> bool:
 
 
 def _hear(client: BaseSocketModeClient, request: SocketModeRequest) -> None:
-    """Keep what somebody asked, then give Slack its receipt."""
+    """Store what somebody asked, then confirm it to Slack."""
     from slack_sdk.socket_mode.response import SocketModeResponse
 
     close_old_connections()

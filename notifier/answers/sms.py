@@ -1,4 +1,4 @@
-"""What somebody wrote by SMS, done: each statement by the door, all of a message in one transaction."""
+"""Does what somebody wrote by SMS, all of a message in one transaction, and says what is answered."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ from notifier.outbox import budget, codes, opted_out
 log = get_logger(__name__)
 
 WITHIN = timedelta(hours=1)
-ANSWERS = 30  # so often a number is answered
-ERRORS = 5  # so often it hears that it was not understood: it may be a machine
+ANSWERS = 30  # answers to one number WITHIN
+ERRORS = 5  # of them that it was not understood: beyond, it is probably a machine
 LENGTH = 300  # septets: two segments
 HELP = (
     "1a: I have alert 1. 1c: it is over. 1s 2h: silence it. 1e: next person. 1r: replay. "
@@ -46,9 +46,10 @@ class Reply:
 
 
 def hear(key: str, sender: str, text: str, now: datetime, *, opted: str = "") -> str:
-    """Do what a message says and give what to answer, or "". The same `key` again does nothing and has that answer.
+    """Do what a message says; returns what to answer, or "". The same `key` again does nothing and gives the same.
 
-    `sender` is in E.164; `opted` is Twilio's own word on it: STOP, START or HELP.
+    `key`: the provider's id of the message. `sender`: its number in E.164. `opted`: what Twilio took it for, STOP,
+    START or HELP.
     """
     with transaction.atomic():
         row, new = heard.begin(key, sender, now)
@@ -64,7 +65,10 @@ def hear(key: str, sender: str, text: str, now: datetime, *, opted: str = "") ->
 
 
 def _may_be_said(reply: Reply, sender: str, channel: Channel, now: datetime) -> bool:
-    """What was asked is done whether or not it is answered. Two machines that answer each other come to an end."""
+    """Whether it is answered, within limits, so that two machines do not answer each other for ever.
+
+    What was asked is done either way.
+    """
     since = now - WITHIN
     if not reply.understood and heard.not_understood(sender, since) >= ERRORS:
         return False
@@ -107,7 +111,7 @@ def _do(statements: Sequence[Statement], asker: Asker, now: datetime) -> Reply:
             if statement.verb is None:
                 said.append(how_it_stands(row.alert, now, get_policy().tz))
             else:
-                # To end it they must have heard of it as it is open now.
+                # It ends only if they were told since it was opened last.
                 of = replace(asker, at=row.told_at) if statement.verb is Verb.RESOLVE else asker
                 said.append(answer(Command(statement.verb, row.alert_id, statement.duration), of, now).sentence)
         said += [wrong] if wrong else []
@@ -115,7 +119,7 @@ def _do(statements: Sequence[Statement], asker: Asker, now: datetime) -> Reply:
 
 
 def _meant(statement: Statement, address: str) -> tuple[list[Notification], str]:
-    """Which alerts a statement is about, and what is wrong with it. A number means only what was sent with it."""
+    """Which alerts a statement is about, and what is wrong with it. A code means the alert of that message."""
     if statement.codes:
         found = {code: codes.of(address, code) for code in statement.codes}
         unknown = ", ".join(str(code) for code, row in found.items() if row is None)

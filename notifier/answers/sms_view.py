@@ -1,4 +1,4 @@
-"""What people answer by SMS, as Twilio posts it. 200: heard, with what to answer. 403: forged. 404: nobody asked."""
+"""What Twilio posts for an SMS to us. 200: done, with what to answer. 403: not Twilio's. 404: not set up."""
 
 from __future__ import annotations
 

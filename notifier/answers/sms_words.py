@@ -1,6 +1,6 @@
-"""What a text message asks for: "1a", "ack 1", "1s 2h", "all". Tolerant of case, blanks and quotes. Pure.
+"""Reads what an SMS asks for: "1a", "ack 1", "1s 2h", "all", in any case, with blanks and quotes. Pure.
 
-No word here is one that carriers and Twilio keep for themselves:
+None of the verbs is a word that carriers and Twilio react to themselves (STOP and the like):
 https://www.twilio.com/docs/messaging/tutorials/advanced-opt-out
 """
 
@@ -55,7 +55,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One verb, and which numbers it is about: none is the only alert that there is, `all` is every one."""
+    """A verb, and the codes of the alerts that it is about; without a code, the only alert that is open."""
 
     verb: Verb | None
     codes: tuple[int, ...] = ()
@@ -70,7 +70,7 @@ class Asked:
 
 
 def read(text: str) -> Asked:
-    """What a message asks for. A word that says nothing makes the whole unknown: half of it might be the wrong half."""
+    """What a message asks for. If one word is not understood nothing is: doing half of it might be wrong."""
     words = _words(text)
     if "".join(words) in STOP and len(words) <= 2:  # "opt-out" is one, and "stop 118" is none
         return Asked(Kind.STOP)
@@ -89,7 +89,7 @@ def read(text: str) -> Asked:
 
 
 def _words(text: str) -> list[str]:
-    """The words in lower case, without quotes and marks; a question mark alone is one."""
+    """The words in lower case, without quotes and punctuation; but "?" alone is a word."""
     plain = unicodedata.normalize("NFKC", text[:LONGEST]).casefold()
     if plain.strip() == "?":
         return ["?"]
@@ -97,7 +97,7 @@ def _words(text: str) -> list[str]:
 
 
 def _statements(words: list[str]) -> tuple[Statement, ...]:
-    """The statements in their order; none when some word says nothing."""
+    """The statements in their order; none when a word is not understood."""
     parts: list[Part] = []
     for word in words:
         known = list(_parts(word))

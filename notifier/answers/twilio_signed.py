@@ -1,4 +1,4 @@
-"""Whether a request is Twilio's: signed with a channel's token for the URL that Twilio was given, the public one."""
+"""Whether a request comes from Twilio: signed with a channel's token, for the public URL that Twilio was given."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from notifier.answers.set_up import channels
 
 
 def urls(option: str) -> list[tuple[str, str]]:
-    """What signs, and the URL: of each channel that has this option. Several channels may share both."""
+    """The auth token and the URL of each channel that has this option, each pair once."""
     found = [(channel.options.get("auth_token"), channel.options.get(option)) for channel in channels()]
     return list(dict.fromkeys((str(token), str(url)) for token, url in found if token and url))
 
 
 def can_be_stored(request: HttpRequest) -> bool:
-    """Whether no value holds a NUL, which PostgreSQL can store none of."""
+    """Whether no value has a NUL in it, which PostgreSQL cannot store."""
     return not any("\0" in value for values in (request.GET, request.POST) for value in values.values())
 
 

@@ -1,4 +1,4 @@
-"""The key that somebody pressed in a call, as Twilio posts it. 200: heard, with what to say. 403: forged."""
+"""What Twilio posts when somebody presses a key in a call. 200: done, with what to say. 403: not Twilio's."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def twilio_voice(request: HttpRequest) -> HttpResponse:
         return HttpResponse(status=403)
     pk, usable = answer_link.read(request.GET.get("link", ""))
     row = Notification.objects.select_related("target").filter(pk=pk).first() if usable else None
-    # The link was made for who was called: it is of no use in a call to somebody else.
+    # The link works only in a call to the number for which it was made.
     if row is None or row.target.address != request.POST.get("To", ""):
         return _say("This call can answer nothing any more.")
     verb = KEYS.get(request.POST.get("Digits", ""))

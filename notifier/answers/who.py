@@ -1,4 +1,4 @@
-"""Who somebody is by where they answer from: the only place that looks people up."""
+"""Finds who somebody is by the number or the Slack user from which they answer."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from notifier.judge.oncall.people import Person
 
 
 def by_number(number: str) -> str:
-    """The name behind a telephone number; the number, masked, of a recipient without a name; "" for a stranger's."""
+    """The name of the person with this number; the masked number when only a channel has it; "" for a stranger."""
     policy = get_policy()
     person = people.by_address(policy.people.values(), number)
     if person is not None:

@@ -1,1 +1,1 @@
-"""Rotations that others keep in a calendar: fetched, read, and kept as they were read last."""
+"""Rotations that are kept in a calendar elsewhere: fetched, read, and stored as they were read last."""

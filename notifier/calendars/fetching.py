@@ -1,6 +1,7 @@
-"""Fetches a calendar from an address that somebody wrote into the settings: so much, so long, and from nowhere inside.
+"""Fetches a calendar from a URL in the settings, with limits of size and time, and not from private networks.
 
-The address that is asked is the one that was looked at: a name that means another machine a moment later means nothing.
+The connection is made to the address that was checked, so a name that resolves to another one a moment later does no
+harm.
 """
 
 from __future__ import annotations
@@ -21,7 +22,10 @@ _REDIRECT = (301, 302, 303, 307, 308)
 
 
 def fetch(url: str, *, allow_private: bool = False) -> bytes:
-    """What stands there. Raises ValueError, in words without the address, which may be a secret."""
+    """The calendar at this URL. Raises ValueError, in words without the URL, which may be a secret.
+
+    `allow_private`: also from private networks.
+    """
     end = time.monotonic() + DEADLINE
     for _ in range(REDIRECTS + 1):
         try:
@@ -64,7 +68,7 @@ def _connected(host: str, port: int, *, allow_private: bool) -> socket.socket:
 
 
 def _is_public(ip: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
-    """Also not an IPv6 address in which a private IPv4 address may be wrapped."""
+    """Whether an address is on the internet. IPv6 addresses that may stand for a private IPv4 address are not."""
     if isinstance(ip, ipaddress.IPv6Address) and (ip.sixtofour or ip.teredo or ip in _NAT64):
         return False
     return ip.is_global and not ip.is_multicast

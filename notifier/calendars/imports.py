@@ -1,4 +1,4 @@
-"""The only writer of ImportedCalendar: calendars that others keep are read again and again, and a good one stays."""
+"""The only writer of ImportedCalendar. Calendars are read every EVERY; what was read last is used until the next."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from notifier.models import ImportedCalendar
 log = get_logger(__name__)
 
 EVERY = timedelta(minutes=15)
-STALE = timedelta(hours=6)  # so old, and it is an alert
+STALE = timedelta(hours=6)  # when nothing could be read for so long, it is an alert
 SOURCE = "calendar."
-NOT_BY_ITSELF = timedelta(days=366)
+NOT_BY_ITSELF = timedelta(days=366)  # the alert ends when the calendar is read, not by time
 LOOK = 30.0  # seconds between two looks whether any is due
 
 

@@ -1,8 +1,8 @@
-"""A calendar that others keep -> shifts of people, and what names nobody. Pure, but for the library that it loads.
+"""A calendar -> shifts of people, and titles of events whose person is not known. Pure.
 
-recurring-ical-events is LGPL, so it is an extra that is loaded when it is needed. Of the two libraries it is the one
-that reads all of tests/notifier/oncall/calendars: the other refuses a whole calendar for one bad date, knows Windows'
-zone names only with their VTIMEZONE, and moves one event where THISANDFUTURE moves the rest.
+recurring-ical-events is LGPL and so an extra, imported when it is needed. It reads all of
+tests/notifier/oncall/calendars. The other such library refuses a whole calendar for one bad date, knows the zone names
+of Windows only together with their VTIMEZONE, and moves one event where THISANDFUTURE moves all that follow.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ _MAIL = re.compile(r"[^\s:;<>]+@[^\s:;<>]+")
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """`unknown` has what events say whose person is not known, each once."""
+    """The shifts as (start, end, person's key); and the titles of events whose person is not known, each once."""
 
     shifts: tuple[tuple[datetime, datetime, str], ...]
     unknown: tuple[str, ...]
 
 
 def read(text: bytes, tz: str, people: Collection[Person], start: datetime, end: datetime) -> Read:
-    """The shifts of a time, in order. Days without a time are local ones of `tz`, and end before their DTEND.
+    """The shifts between two times, in order. Whole days are local ones of `tz`, without the day of DTEND.
 
-    Raises ValueError, in words that repeat nothing of it, for what is no calendar, or has too many events.
+    Raises ValueError, in words that quote nothing of the text, when it is no calendar, or has too many events.
     """
     shifts, unknown = [], dict[str, None]()
     for event in _events(text, start, end):
@@ -73,7 +73,7 @@ def _instant(at: date | datetime, tz: str) -> datetime:
 
 
 def _person(event: Any, people: Collection[Person]) -> Person | None:
-    """By the addresses in the event, else by the longest name or key that its title has as a word."""
+    """The person by an email address in the event; else by the longest name or key that is a word of its title."""
     title = str(event.get("SUMMARY", ""))
     attendees = event.get("ATTENDEE", [])
     said = [title, *map(str, attendees if isinstance(attendees, list) else [attendees])]

@@ -1,4 +1,4 @@
-"""Whether somebody can answer where answers are set up. Pure."""
+"""Finds channels whose messages have buttons that nobody may press. Pure."""
 
 from __future__ import annotations
 

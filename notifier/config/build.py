@@ -1,4 +1,4 @@
-"""What people wrote -> the frozen Policy, and what only shows when its parts meet."""
+"""NOTIFIER, as it was read, -> the frozen Policy, and the mistakes that show only when its parts are put together."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from notifier.judge.escalation import Step
 from notifier.judge.match import Matcher, canonical
 from notifier.judge.policy import DigestPlan, Inhibition, Policy, Route, Rule, Watch
 
-# While these are open, the others are only their consequence. `"INHIBIT": []` switches them off.
+# While the parent is open, the child is only its consequence. `"INHIBIT": []` switches these off.
 INHIBITIONS = (
     Inhibition(
         "database down",
@@ -35,8 +35,8 @@ INHIBITIONS = (
 
 
 def build(written: Written, raw: object, site: Site) -> tuple[Policy, list[Problem]]:
-    """The policy, and every problem that no single value shows. With an error that is more than UNFINISHED the policy
-    must not be used.
+    """The policy, and the problems that no single value shows. With an error that is not in UNFINISHED the policy must
+    not be used.
     """
     tz = written.tz or site.tz
     channels = {alias: channel_of(alias, written, site) for alias in written.channels}
@@ -116,9 +116,9 @@ def _severities(entry: MatchEntry) -> tuple[tuple[Severity, ...], Severity | Non
 
 
 def by_severity(table: Mapping[str, object]) -> dict[str, tuple[Severity, ...]]:
-    """Which row of a severity table answers for which severities: each is answered by one.
+    """Which severities each row of a severity table stands for.
 
-    That is the row with its name, else the highest ">=" that covers it, else "*".
+    A severity is that of the row with its name, else of the highest ">=" that includes it, else of "*".
     """
     rows: dict[str, list[Severity]] = {key: [] for key in table}
     for severity in Severity:
@@ -166,7 +166,7 @@ def _routes(written: Written) -> Iterator[Route]:
 
 
 def _cadence(entry: RouteEntry, defaults: Cadence) -> Cadence:
-    """How often, with what the route leaves out taken from DEFAULTS."""
+    """The route's cadence, with what it leaves out taken from DEFAULTS."""
     own = entry.model_fields_set & Cadence.model_fields.keys()
     return defaults.model_copy(update={name: getattr(entry, name) for name in own})
 

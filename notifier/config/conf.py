@@ -1,4 +1,4 @@
-"""The one Policy of this process, made from Django's settings when it is first asked for."""
+"""Reads NOTIFIER into the Policy that everything else uses. Each key is explained in docs/settings.md."""
 
 from __future__ import annotations
 
@@ -25,9 +25,10 @@ MAIL_BACKEND = "EMAIL_BACKEND"
 
 
 def get_policy() -> Policy:
-    """The policy in force. Raises ImproperlyConfigured, with every mistake, when NOTIFIER has one.
+    """The policy of this process, read from the settings at the first call.
 
-    A credential that is not set is no such mistake: its channel fails over, and the checks report it.
+    Raises ImproperlyConfigured, with every mistake, when NOTIFIER cannot be used. A credential that is not set is no
+    such mistake: messages go to the channel's failover, and `manage.py check` reports it.
     """
     return _policy()
 
@@ -40,10 +41,11 @@ def parse(
     tz: str = "UTC",
     name_of: Callable[[str], str] = str,
 ) -> tuple[Policy | None, list[Problem]]:
-    """The policy, or None when the table cannot be used, and everything that is wrong or doubtful. Pure.
+    """The policy, or None when NOTIFIER cannot be used; and everything that is wrong or doubtful. Never raises.
 
-    `setting` gives the value of a Django setting or None; with `twins` a channel without credentials or recipients
-    prints to the terminal instead; `name_of` says by which name a person sets a setting. Never raises.
+    `raw`: NOTIFIER as it is written. `setting(name)`: the value of a Django setting, or None. `twins`: a channel
+    without credentials or recipients prints to the terminal. `tz`: TIME_ZONE, used where NOTIFIER has no TZ.
+    `name_of(name)`: the name by which people set that setting on this site.
     """
     site = Site(setting, twins, tz, name_of)
     written, errors = _written(raw)
@@ -59,7 +61,7 @@ def parse(
 
 
 def parse_match(raw: Mapping[str, object]) -> Matcher:
-    """The matcher that is written as in ROUTES. Raises ValueError, in sentences, with every mistake."""
+    """The matcher for a "match" as it is written in ROUTES. Raises ValueError, in sentences, with every mistake."""
     try:
         return matcher_of(MatchEntry.model_validate(raw))
     except ValidationError as error:
@@ -69,7 +71,7 @@ def parse_match(raw: Mapping[str, object]) -> Matcher:
 
 
 def read_settings() -> tuple[Policy | None, list[Problem]]:
-    """The same as `parse`, of this process's settings."""
+    """`parse` for this process's settings."""
     return parse(
         getattr(settings, "NOTIFIER", {}),
         _setting,
@@ -80,7 +82,7 @@ def read_settings() -> tuple[Policy | None, list[Problem]]:
 
 
 def name_of(name: str) -> str:
-    """The name by which a person of this site sets one of Django's settings."""
+    """The name by which people set one of Django's settings on this site."""
     return mail_backend.setting() if name == MAIL_BACKEND else name
 
 
@@ -99,7 +101,9 @@ def _twins(policy: Policy) -> list[Problem]:
 
 
 def _written(raw: object, whole: object = None) -> tuple[Written | None, list[ErrorDetails]]:
-    """`whole` is the table of which `raw` is what can be read: people and rotations may be named that are not in it."""
+    """`raw` read by pydantic. `whole`: the table of which `raw` is the readable part; names of people and rotations
+    that are in it count as known.
+    """
     named = whole or raw
     names = {
         "aliases": _names(raw, "CHANNELS"),
@@ -113,13 +117,13 @@ def _written(raw: object, whole: object = None) -> tuple[Written | None, list[Er
 
 
 def _names(raw: object, section: str) -> set[str] | None:
-    """What other parts of the table may name; None when it cannot be told."""
+    """The names that a section defines, for other parts to use; None when the section cannot be read."""
     entries = raw.get(section, {}) if isinstance(raw, Mapping) else None
     return set(map(str, entries)) if isinstance(entries, Mapping) else None
 
 
 def _without(raw: object, errors: list[ErrorDetails]) -> object:
-    """What can be read of the table, so that the mistakes in its other parts are reported in the same run."""
+    """The table without what pydantic has refused, so that mistakes in the rest are found in the same run."""
     if not isinstance(raw, Mapping):
         return {}
     places = {error["loc"][:2] for error in errors}
@@ -133,7 +137,7 @@ def _without(raw: object, errors: list[ErrorDetails]) -> object:
 
 
 def _errors(error: ValidationError) -> list[ErrorDetails]:
-    """pydantic's errors without the name of the form that an entry was read as, which is no part of the path."""
+    """pydantic's errors, with paths as people write them: without the name of the form that an entry was read as."""
     found = error.errors(include_url=False, include_input=False)
     for one in found:
         if one["loc"][:1] == ("ROUTES",):

@@ -1,4 +1,4 @@
-"""What a rotation leaves open by the settings alone: nobody on call, members who are not reached, no channel."""
+"""Finds by the settings when nobody is on call, members whom no channel reaches, and rotations without a channel."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ AHEAD = timedelta(days=14)
 
 
 def problems(policy: Policy, raw: object, now: datetime) -> Iterator[Problem]:
-    """The same as the alert about it, without what overrides fill and who is set aside: a check asks no database."""
+    """The gaps of each rotation in the coming AHEAD. Without overrides, and without who is set aside, which only the
+    database knows: the alert about gaps looks there too.
+    """
     for rotation in policy.rotations.values():
         where = path(("ONCALL", rotation.name), raw)
         yield from _user_group(policy, rotation, raw)

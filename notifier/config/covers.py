@@ -1,7 +1,7 @@
-"""Whether one matcher takes everything that another would. Pure.
+"""Whether one matcher matches everything that another matches. Pure.
 
-The answer is sound and not complete: True is always right, and False may only mean that it cannot be seen from the
-patterns. A warning that is sometimes missing does no harm, a wrong one does.
+True is always right; False may only mean that it cannot be told from the patterns. So a warning may be missing, but
+none is wrong.
 """
 
 from __future__ import annotations
@@ -57,7 +57,9 @@ def _covers_globs(a: tuple[str, ...], b: tuple[str, ...]) -> bool:
 
 
 def _covers_glob(wide: str, narrow: str) -> bool:
-    """With no wildcard but `*`, a pattern that matches another one as a text matches all that the other does."""
+    """Whether the pattern `wide` matches all that `narrow` does. With no wildcard but `*` it is enough that it matches
+    `narrow` as a text.
+    """
     return wide == narrow or ("?" not in wide and "[" not in wide + narrow and fnmatchcase(narrow, wide))
 
 

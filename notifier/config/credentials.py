@@ -1,4 +1,4 @@
-"""Credentials that are set and cannot work: of the wrong kind, or for a mail backend that is not there."""
+"""Finds credentials that are set and cannot work: of the wrong kind, or for a mail backend that does not exist."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from notifier.judge.policy import Policy
 
 
 def problems(policy: Policy, raw: object, name_of: Callable[[str], str]) -> Iterator[Problem]:
-    """`name_of` says by which name a person sets a setting. Mail backends are made to find out, and connect nowhere."""
+    """`name_of(name)`: the name by which people set a setting.
+
+    Mail backends are made to find out, and not connected.
+    """
     for channel in policy.channels.values():
         if channel.backend != channel.kind or channel.missing:
             continue

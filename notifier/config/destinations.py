@@ -1,4 +1,4 @@
-"""One entry of CHANNELS, with the environment's credentials, -> a Channel, and what is still missing of it."""
+"""One entry of CHANNELS, with the credentials in the settings, -> a Channel, and what is missing or wrong in it."""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ NUMBERS = ("timeout", "validity_period")
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """What the table does not say: Django's settings, whether twins may stand in, and the time zone."""
+    """What NOTIFIER itself does not say."""
 
-    setting: Callable[[str], object]
-    twins: bool = False
-    tz: str = "UTC"
-    name_of: Callable[[str], str] = str  # by which name a person sets a setting
+    setting: Callable[[str], object]  # the value of a Django setting, or None
+    twins: bool = False  # channels without credentials or recipients print to the terminal
+    tz: str = "UTC"  # TIME_ZONE
+    name_of: Callable[[str], str] = str  # the name by which people set a setting
 
 
 def channel_of(alias: str, written: Written, site: Site) -> Channel:
-    """The channel, or its console twin where one may stand in for credentials or recipients that are not set."""
+    """The channel; or, with `site.twins`, its console twin when credentials or recipients are not set."""
     entry = written.channels[alias]
     provider = load(entry.backend)
     options = _options(provider, entry, site)
@@ -79,7 +79,7 @@ def _options(provider: type[Provider], entry: ChannelEntry, site: Site) -> dict[
 
 
 def _missing(alias: str, entry: ChannelEntry, options: dict[str, object], site: Site) -> tuple[str, ...]:
-    """What to set for the required options, by the name that a person sets it under."""
+    """The required options that are not set, by the names under which people set them."""
     provider = load(entry.backend)
     names = (provider.SETTINGS.get(name, f'{alias}["OPTIONS"]["{name}"]') for name in provider.missing(options))
     return tuple(map(site.name_of, names))
@@ -136,7 +136,7 @@ def _is_seconds(value: object) -> bool:
 
 
 def wrong_address(kind: str, address: str) -> str:
-    """In the channel's words, without the address: it is personal, or a secret in the wrong place."""
+    """What is wrong with an address, or "". The address is not repeated: it is personal, or a misplaced secret."""
     wrong = (load(kind).check_address(address) or "").removeprefix(f"{address!r} ")
     wrong = wrong.replace(repr(address), "this")
     if kind not in KINDS and address:  # a site's own class may show it otherwise
@@ -147,8 +147,8 @@ def wrong_address(kind: str, address: str) -> str:
 
 
 def _unfinished(channel: Channel, where: str, site: Site) -> Iterator[Problem]:
-    """A channel without credentials is a mistake when it has somebody to tell. Without either it was not set up at
-    all: fine for a team that does not use it, and worth a line.
+    """What a channel still lacks. Without credentials it is an error if it has recipients; without both it was not set
+    up, which is a warning.
     """
     unset = ", ".join(channel.missing)
     are = "are" if len(channel.missing) > 1 else "is"

@@ -1,4 +1,4 @@
-"""What is legal in NOTIFIER, and surely not meant. Pure."""
+"""Finds what is allowed in NOTIFIER and probably not meant. Pure."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def doubts(written: Written, policy: Policy, raw: object) -> Iterator[Problem]:
         *answering.doubts(policy),
         *_expected(policy),
     )
-    for loc, text, hint, id_ in dict.fromkeys(found):  # a mistake in DEFAULTS shows at every route
+    for loc, text, hint, id_ in dict.fromkeys(found):  # once: a mistake in DEFAULTS is found at every route
         yield Problem(path(loc, raw), text, hint, level="warning", id=id_)
 
 
@@ -73,7 +73,7 @@ def _as_early(earlier: Route, later: Route) -> bool:
 
 
 def _taken_by(one: Decides, before: Sequence[Decides]) -> Decides | None:
-    """Which of the ones before takes the last that `one` could have matched, if they take all of it."""
+    """If those before take all that `one` could match: the one of them that takes the last of it."""
     left = set(severities_of(one.matcher))
     for earlier in before:
         if covers(earlier.matcher, one.matcher):

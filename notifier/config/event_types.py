@@ -1,4 +1,4 @@
-"""Event types in NOTIFIER that Stripe does not have: a route that is misspelt never matches."""
+"""Finds event types in NOTIFIER that Stripe does not have: a route with a misspelt one never matches."""
 
 from __future__ import annotations
 

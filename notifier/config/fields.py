@@ -1,6 +1,7 @@
-"""How single values of NOTIFIER are read. Every error says what is wrong and what to write, and repeats no value.
+"""How single values of NOTIFIER are read. Every error says what is wrong and what to write.
 
-Only names that are looked up are shown (see problems.py). ValueError texts are "what is wrong: what to write".
+The texts of ValueErrors are "what is wrong: what to write". They show names that are looked up (an alias, a kind) and
+no other value, which may be a secret in the wrong place: see problems.py.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ def _text(value: object) -> str:
 
 
 def parsed(parse: Callable[[str], object]) -> PlainValidator:
-    """A text, read by a parser that raises ValueError with what is wrong and what to write."""
+    """A validator for a text that `parse` reads."""
     return PlainValidator(lambda value: parse(_text(value)))
 
 
@@ -180,7 +181,7 @@ def _rate(text: str) -> Window:
 
 
 Many = Annotated[tuple[T, ...], BeforeValidator(_listed)]  # one, or a list of them
-Some = Annotated[Many[T], Field(min_length=1)]  # an empty list would ask nothing, and so match everything
+Some = Annotated[Many[T], Field(min_length=1)]  # not empty: an empty list would match everything
 
 Name = Annotated[str, Field(min_length=1, max_length=100)]  # as long as its columns
 NewAlias = Annotated[str, AfterValidator(_new_alias)]

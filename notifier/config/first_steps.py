@@ -1,4 +1,4 @@
-"""What a site has still to write before alerts go out, as lines that can be copied."""
+"""What a site still has to write before alerts are sent, as lines to copy: for `manage.py notifier_setup`."""
 
 from __future__ import annotations
 

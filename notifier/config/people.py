@@ -1,4 +1,4 @@
-"""PEOPLE and ONCALL, as they were read, -> people and rotations, and what only shows when they meet the channels."""
+"""PEOPLE and ONCALL, as they were read, -> people and rotations, and the mistakes that show only with the channels."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _person(key: str, entry: PersonEntry) -> Person:
 
 
 def people_on(channel: Channel, people: Mapping[str, Person]) -> dict[str, Target]:
-    """Everybody whom the channel can reach, by the key of their target: who has no turn may still take over."""
+    """Everybody whom the channel can reach, by target key: also those without a turn, who may take over by override."""
     named = channel.prints or load(channel.kind).address_is_a_name  # what it does with a name is right
     found = (
         Target(channel.alias, channel.kind, one.address_on(channel.alias, channel.kind) or (key if named else ""), key)
@@ -115,7 +115,7 @@ def _addresses(key: str, entry: PersonEntry, kinds: Mapping[str, str], raw: obje
 
 
 def _told_apart(written: Written, raw: object) -> Iterator[Problem]:
-    """Who answers is known by these, so no two people may share one."""
+    """Find ids and addresses of two people: an answer from there could be of either."""
     seen: dict[tuple[str, str], str] = {}
     for key, entry in written.people.items():
         addresses = {(kind, address) for kind, address in entry.addresses.items()}

@@ -1,4 +1,4 @@
-"""PEOPLE and ONCALL as people write them."""
+"""PEOPLE and ONCALL as people write them, for pydantic."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ class NamedLayerEntry(LayerEntry):
 
 
 class Notes(Upper):
-    """What a rotation says to its people by itself."""
+    """What a rotation's people are told by themselves."""
 
     handover_message: bool = True
     handover_test: bool = False
@@ -158,7 +158,7 @@ class LayersEntry(Notes):
 
 
 class CalendarEntry(Notes):
-    """A rotation that is kept elsewhere, and read from there."""
+    """A rotation that is read from a calendar."""
 
     ics: Annotated[str, AfterValidator(_calendar)]
     allow_private: bool = False

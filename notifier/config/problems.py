@@ -1,7 +1,7 @@
 """What is wrong with NOTIFIER: where, what, and what to write instead. Pure.
 
-A value may be a secret that somebody put into the wrong place, so no text repeats one. Names that are looked up are
-shown (an alias, a kind, a severity, a key), since a person has to find them; what looks like a secret is taken out.
+No text repeats a value, which may be a secret in the wrong place. Names that are looked up (an alias, a kind, a
+severity, a key) are shown, since people have to find them; what looks like a secret in them is taken out.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ NEVER, UNUSED, IMPATIENT, UNHEARD, UNLIMITED, CIRCLE, LONG_SMS, NO_TYPE, TWINS, 
 NOBODY_ANSWERS = "W013"
 STRANDED = "W014"
 NOT_FOLLOWED = "W015"
-# What the environment has not filled in yet. The table itself is right, so everything else goes on working.
+# Errors about what the environment does not have yet. NOTIFIER itself is right, so everything else works.
 UNFINISHED = frozenset({ADDRESS, CREDENTIALS, RECIPIENTS})
 
-# pydantic's types of errors in Python's words; of the others its own text is right, and holds no value either.
+# pydantic's types of errors in Python's words. The others have good texts of pydantic's, without the value.
 _WORDS = {
     "model_type": "must be a dict",
     "dict_type": "must be a dict",
@@ -61,12 +61,12 @@ class Problem:
 
 
 def shown(name: object) -> str:
-    """A name that is looked up, as it may be shown."""
+    """A name that is looked up, in quotes, without what looks like a secret."""
     return f'"{redact(str(name), limit=80)}"'
 
 
 def nearest(name: str, known: Collection[str], help_: str = "") -> str:
-    """What was probably meant, else what there is to choose from."""
+    """A hint: the known name that was probably meant; else `help_`; else all that are known."""
     lower = {one.lower(): one for one in known}
     close = get_close_matches(name.lower()[:80], lower, n=1)
     if close:
@@ -75,18 +75,20 @@ def nearest(name: str, known: Collection[str], help_: str = "") -> str:
 
 
 def unknown(what: str, name: str, known: Collection[str], help_: str = "") -> PydanticCustomError:
-    """The error of a validator that found no such name."""
+    """The error for a name that is not known."""
     text = f"there is no {what} {shown(name)}"
     return PydanticCustomError("name", "{text}", {"text": text, "hint": nearest(name, known, help_)})
 
 
 def within(key: str, error: ValueError) -> PydanticCustomError:
-    """A validator's error about one entry of a mapping that it reads as a whole."""
+    """The error about one entry of a mapping that a validator reads as a whole."""
     return PydanticCustomError("entry", "{text}", {"text": str(error), "at": key})
 
 
 def path(loc: Iterable[str | int], raw: object, root: str = "NOTIFIER") -> str:
-    """The place as Python would write it. A single text where a list may stand has no index."""
+    """The place as Python would write it, such as NOTIFIER["ROUTES"][2]["to"][0]; without the index where a single text
+    stands instead of a list.
+    """
     parts, here = [root], raw
     for part in loc:
         if part == "[key]" or (isinstance(part, int) and not _has_index(here, part)):
@@ -111,7 +113,7 @@ def _inside(here: object, part: str | int) -> object:
 def of_error(
     error: ErrorDetails, raw: object, keys_at: Callable[[Loc], Collection[str]], root: str = "NOTIFIER"
 ) -> Problem:
-    """One of pydantic's errors as a problem; `keys_at` tells which keys may stand at a place."""
+    """One of pydantic's errors as a problem. `keys_at(loc)`: the keys that are known at a place."""
     context: dict[str, Any] = error.get("ctx", {})
     loc = tuple(error["loc"])
     match error["type"]:
@@ -133,6 +135,6 @@ def of_error(
 
 
 def _of_value(loc: Loc, text: str, raw: object, root: str) -> Problem:
-    """The parsers of this project say what is wrong, then a colon, then what to write."""
+    """A ValueError of our own parsers: what is wrong, a colon, what to write."""
     wrong, _, hint = text.partition(": ")
     return Problem(path(loc, raw, root), wrong, f"{hint[:1].upper()}{hint[1:]}." if hint else "")

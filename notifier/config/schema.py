@@ -1,4 +1,4 @@
-"""NOTIFIER as people write it: its keys and their defaults. pydantic finds every mistake at once.
+"""NOTIFIER as people write it: its keys and their defaults, for pydantic, which finds every mistake at once.
 
 Keys are upper case as in Django's CACHES; the entries of the ordered lists are lower case.
 """
@@ -83,7 +83,7 @@ class RuleEntry(Lower):
 
 
 class Cadence(Lower):
-    """How often, for a route or for all that leave it out."""
+    """How often a route tells; DEFAULTS has the same keys for routes that leave them out."""
 
     wait: Duration = _TIMING.wait
     interval: Some[Span] = _TIMING.windows

@@ -1,4 +1,4 @@
-"""What is wrong with a route's steps of escalation. Pure."""
+"""Finds mistakes and doubts in the steps of escalation of routes. Pure."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def mistakes(written: Written) -> Iterator[Doubt]:
 
 
 def doubts(written: Written) -> Iterator[Doubt]:
-    """What has no effect."""
+    """What is written and has no effect."""
     for index, route in _routes(written):
         if route.repeat_steps and not any(not step.last_resort for step in route.escalate):
             text = "repeats nothing: the route has no step that tells people"

@@ -1,4 +1,4 @@
-"""Critical alerts that nobody hears: no route, no channel that rings, or all of those quiet at the same time. Pure."""
+"""Finds whether a critical alert would wake nobody: no route, no channel that rings, or all quiet at once. Pure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ A_MONDAY = date(2026, 1, 5)
 
 
 def unheard(policy: Policy) -> Iterator[Doubt]:
-    """What is to be said of it, if anything."""
+    """The doubt about that, if there is one."""
     critical = [policy.channels[alias] for alias in hear_critical(policy)]
     channels = [channel for channel in critical if channel.targets or channel.rotations]
     ringing = [channel for channel in channels if channel.wakes]
@@ -35,7 +35,7 @@ def unheard(policy: Policy) -> Iterator[Doubt]:
 
 
 def hear_critical(policy: Policy) -> tuple[str, ...]:
-    """Who hears of a critical alert that nothing else is known of; else of any critical one."""
+    """The channels of a critical alert by routes that ask for nothing but the severity; else by any that take it."""
     general: list[str] = []
     found = False
     for route in policy.routes:
@@ -56,9 +56,9 @@ def _asks_nothing_else(matcher: Matcher) -> bool:
 
 
 def _all_quiet(channels: list[Channel]) -> datetime | None:
-    """A time in the week at which none of them may be disturbed even by a critical alert.
+    """A time in the week at which all of these channels are quiet, even for a critical alert; None: there is none.
 
-    If there is one, there is one at which some quiet time begins.
+    It is enough to look at the beginnings of quiet times: if all are quiet at once, that begins with one of them.
     """
     closed = [
         [hours for quiet in channel.quiet if quiet.unless is None for hours in quiet.hours] for channel in channels

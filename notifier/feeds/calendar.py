@@ -1,4 +1,4 @@
-"""A rotation as iCalendar (RFC 5545): a month back and twelve ahead, in the rotation's zone, and never as busy time."""
+"""A rotation as iCalendar (RFC 5545): a month back and a year ahead, in the rotation's zone, shown as free time."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LOOK_AGAIN = timedelta(hours=1)  # how often a subscriber should ask
 
 
 def feed(rotation: Rotation, person: str, policy: Policy, now: datetime) -> bytes:
-    """The shifts of a person, or with "" of everybody; each is whole, also at the ends of the time."""
+    """The shifts of a person, or of everybody when `person` is "". The first and the last are not cut."""
     zone = vtimezone(rotation.tz, now.year)
     calendar = _head(rotation, person, policy)
     if zone is not None:
@@ -59,6 +59,6 @@ def _event(shift: Shift, rotation: Rotation, policy: Policy, now: datetime, *, l
 
 
 def _time(at: datetime, tz: str, *, local: bool) -> datetime:
-    """In the zone's time, unless that would be read as another instant: an hour that exists twice means the first."""
+    """The time in the zone; in UTC in the second of an hour that happens twice, where readers would take the first."""
     here = at.astimezone(ZoneInfo(tz))
     return here if local and here.fold == 0 else at.astimezone(UTC)

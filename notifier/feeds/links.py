@@ -1,7 +1,7 @@
-"""The only writer of CalendarLink: secret addresses of feeds, which can be renewed.
+"""The only writer of CalendarLink: the secret addresses of calendars, which can be renewed.
 
-An address is signed by SECRET_KEY, so none stands in the database; renewing counts up a number that is signed too, and
-every earlier address then finds nothing.
+An address is signed with SECRET_KEY and is not in the database. What is signed has a number, which the database keeps:
+renewing raises it, and every earlier address then leads nowhere.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def is_valid(token: str, rotation: str, person: str = "") -> bool:
 
 
 def renew(rotation: str, person: str, now: datetime) -> None:
-    """Let the addresses that were given out so far find nothing any more."""
+    """Make new addresses; those that were given out before lead nowhere from now on."""
     row, _ = CalendarLink.objects.get_or_create(rotation=rotation, person=person, defaults={"renewed_at": now})
     CalendarLink.objects.filter(pk=row.pk).update(number=F("number") + 1, renewed_at=now)
 

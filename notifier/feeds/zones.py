@@ -1,7 +1,7 @@
 """A time zone as VTIMEZONE with yearly rules (RFC 5545, 3.6.5). Pure.
 
-Rules and not dates, since Outlook passes over RDATE. A zone whose changes follow no yearly rule has none: its times are
-then written in UTC.
+As rules, since Outlook ignores dates (RDATE). For a zone whose changes follow no yearly rule there is none, and its
+times are written in UTC.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Change:
         return self.at.time(), self.before, self.after
 
     def rules(self) -> set[tuple[int, int, str]]:
-        """How the day can be meant: the month, which of its kind (-1: the last), the day of the week."""
+        """The rules that give this day: the month, the how many-th (-1: the last), the day of the week."""
         nth = (self.at.day - 1) // 7 + 1
         last = (self.at + timedelta(days=7)).month != self.at.month
         day = _DAYS[self.at.weekday()]

@@ -1,1 +1,1 @@
-"""Who is on call, with what the tables know: overrides, and the handovers that have happened."""
+"""Who is on call, by the settings and by the tables of overrides and of past handovers."""

@@ -1,4 +1,4 @@
-"""Overrides that were made for what has changed since: their period stands, and is perhaps not meant any more."""
+"""Finds overrides that may not be meant any more, since the settings have changed since they were made."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who is on call, with what the tables know: what is over is as it was written down, the rest as it is reckoned."""
+"""Who is on call: in the past as it was written down, from now on as settings and overrides say."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from notifier.oncall.overrides import in_force
 
 
 def person_now(rotation: Rotation, now: datetime) -> str | None:
-    """Who is to hear of what happens now: their key in PEOPLE, or None for nobody."""
+    """Who is on call now: their key in PEOPLE, or None for nobody."""
     return person_at(rotation, in_force(rotation.name, now), now)
 
 
@@ -36,7 +36,7 @@ def shifts_between(rotation: Rotation, start: datetime, end: datetime, now: date
 
 
 def _joined(past: list[Shift], after: list[Shift]) -> list[Shift]:
-    """The shift that lasts over now is one."""
+    """Past and future shifts as one list: the shift of this moment, which is in both, becomes one."""
     if not after or _of(past[-1]) != _of(after[0]):
         return [*past, *after]
     return [*past[:-1], replace(past[-1], end=after[0].end), *after[1:]]
@@ -47,7 +47,7 @@ def _of(shift: Shift) -> tuple[object, ...]:
 
 
 def recorded(rotation: str, start: datetime, end: datetime) -> list[Shift]:
-    """What has been written down of a time; empty before the first handover that was."""
+    """The shifts of a past time as they were written down; none before the first that was."""
     rows = Handover.objects.filter(rotation=rotation, at__lt=end).order_by("at")
     first = rows.filter(at__lte=start).last()
     found = [*([first] if first else []), *rows.filter(at__gt=start)]

@@ -1,4 +1,4 @@
-"""The only writer of Handover: each is a row when it happens, so that edited settings leave the past alone."""
+"""The only writer of Handover: a row for each when it happens, so that later settings do not change the past."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from notifier.oncall.overrides import in_force
 
 log = get_logger(__name__)
 
-LOOKED = timedelta(minutes=1)  # so exact is the time from which on edited settings count
+LOOKED = timedelta(minutes=1)  # how often the last look is noted: from it on, edited settings count
 NEWS = timedelta(hours=1)
 TESTS = "handover."  # how the source of a test page begins; the handover's number follows
 _INSTANT = timedelta(microseconds=1)
@@ -31,7 +31,7 @@ def record(policy: Policy, now: datetime) -> None:
 
 
 def record_one(rotation: Rotation, now: datetime) -> list[Handover]:
-    """The same for one rotation; the rows that this call wrote."""
+    """`record` for one rotation; returns the rows that this call wrote."""
     last = Handover.objects.filter(rotation=rotation.name).order_by("-at").first()
     if last is not None and now <= last.seen_at:
         return []
@@ -47,10 +47,10 @@ def record_one(rotation: Rotation, now: datetime) -> list[Handover]:
 
 
 def _new(found: list[Shift], last: Handover) -> Iterator[Shift]:
-    """What began after the last look; and, when the settings were edited since, who is on call by them from then on."""
+    """The shifts that began since the last look; and one from that look on when edited settings name somebody else."""
     first, *later = found
     if (first.person or "", first.override) != (last.person, last.override_id) or first.layer != last.layer:
-        yield replace(first, start=max(first.start, last.at + _INSTANT))  # each has a moment of its own
+        yield replace(first, start=max(first.start, last.at + _INSTANT))  # no two rows have one time
     yield from later
 
 
@@ -97,5 +97,5 @@ def before(row: Handover) -> Handover | None:
 
 
 def prune(before: datetime) -> int:
-    """Delete a batch of what was handed over before then; how many."""
+    """Delete a batch of handovers from before then; returns how many."""
     return delete_some(Handover.objects.filter(seen_at__lt=before))

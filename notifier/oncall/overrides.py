@@ -25,10 +25,10 @@ def take(
     author: str,
     now: datetime,
 ) -> Override:
-    """Let a person take the rotation over; the row as it is stored, with aware times in UTC.
+    """Let a person take a rotation over, start <= t < end; returns the row. Nobody is asked for consent.
 
-    What has passed stays as it was: a start before now is now. Asks nobody for consent. Raises ValueError, in a
-    sentence, for a period that ends in the past or is none.
+    Times are aware. A start before now becomes now. Raises ValueError, in a sentence for people, for a period that ends
+    in the past, or before it begins, or is longer than LONGEST.
     """
     if wrong := mistakes(start, end, now):
         raise ValueError(" ".join(wrong.values()))
@@ -60,7 +60,7 @@ def mistakes(start: datetime | None, end: datetime | None, now: datetime) -> dic
 
 
 def undo(row: Override, by: str, now: datetime) -> Override:
-    """Let it count no more from now on, whoever asks. Raises ValueError, in a sentence, when it is over or undone."""
+    """End an override now. Raises ValueError, in a sentence for people, when it is over or was undone already."""
     changed = Override.objects.filter(pk=row.pk, undone_at__isnull=True, ends_at__gt=now).update(
         undone_at=now, undone_by=storable(by, 150), announced=False
     )
@@ -97,7 +97,7 @@ def _period(row: Override) -> Period | None:
 
 
 def unannounced(now: datetime) -> list[Override]:
-    """Those that are to be told to both, or that they are undone; what is over is no news."""
+    """Overrides of which people are still to be told, that they were made or undone. Not those that are over."""
     return list(Override.objects.filter(announced=False, ends_at__gt=now).order_by("pk")[:100])
 
 
@@ -108,11 +108,11 @@ def announced(row: Override) -> bool:
 
 
 def of_unknown(people: Mapping[str, Person], now: datetime) -> list[Override]:
-    """Those yet to count whose person PEOPLE does not name any more: they would wake no one."""
+    """Overrides of now or later whose person is not in PEOPLE any more: they would wake no one."""
     rows = Override.objects.filter(ends_at__gt=now, undone_at__isnull=True).order_by("pk")
     return [row for row in rows if row.person not in people]
 
 
 def prune(before: datetime) -> int:
-    """Delete a batch of the overrides that ended before then; how many."""
+    """Delete a batch of overrides that ended before then; returns how many."""
     return delete_some(Override.objects.filter(ends_at__lt=before))

@@ -1,7 +1,7 @@
-"""The policy of a moment: on channels that name a rotation, whoever is on call then is a recipient.
+"""The policy with whoever is on call now among the recipients of channels that name a rotation.
 
-It is asked for whenever something is planned, and again when it is sent, so a message that waited over a handover goes
-to who is on call by then: to the outbox that is a recipient that took another's place.
+It is asked for when a message is planned and again when it is sent, so a message that waited over a handover goes to
+the person who is on call by then.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from notifier.oncall.overrides import in_force
 
 
 def policy_now(now: datetime) -> Policy:
-    """The policy in force, with who is on call. Raises as get_policy does."""
+    """The site's policy, with who is on call at `now`. Raises as get_policy does."""
     return present(get_policy(), now)
 
 
 def present(policy: Policy, now: datetime) -> Policy:
-    """The same of any policy. Where nobody is on call, or cannot be reached there, the channel's failover hears."""
+    """A policy with who is on call at `now`. Where a channel then has no recipient, it has its failover's."""
     names = {name for channel in policy.channels.values() for name in channel.rotations}
     if not names:
         return policy
@@ -38,7 +38,7 @@ def present(policy: Policy, now: datetime) -> Policy:
 
 
 def _targets(channel: Channel, on_call: dict[str, str | None]) -> tuple[Target, ...]:
-    """Who is named by address hears once, also while they are on call."""
+    """The channel's own recipients, then those on call whose addresses are not among them."""
     named = {target.address for target in channel.targets}
     found = dict.fromkeys(
         target
@@ -49,7 +49,7 @@ def _targets(channel: Channel, on_call: dict[str, str | None]) -> tuple[Target, 
 
 
 def reach(person: str, rotation: str, policy: Policy) -> Target | None:
-    """Where to send somebody a note of a rotation: by the first channel that names it, else any that names one."""
+    """Where to send somebody a note about a rotation: on a channel that names it, else on any that reaches them."""
     channels = sorted(policy.channels.values(), key=lambda channel: rotation not in channel.rotations)
     found = (person_on(channel, person) for channel in channels)
     return next((target for target in found if target is not None), None)

@@ -1,4 +1,4 @@
-"""The holes of the next 14 days as they are, with who has taken over and whose address is set aside."""
+"""The holes of the next 14 days, with overrides, and with targets that are set aside."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from notifier.oncall.overrides import in_force
 
 
 def holes(policy: Policy, now: datetime) -> dict[str, list[Hole]]:
-    """Of each rotation that a channel names, those that are still ahead, the next one first."""
+    """The holes that are ahead, the next one first, of each rotation that a channel names."""
     names = [name for name in policy.rotations if coverage.channels_of(policy, name)]
     if not names:
         return {}

@@ -1,4 +1,4 @@
-"""How a rotation's time is shared, and what another rotation would change. Pure."""
+"""How much of a rotation each person has, and what another rotation would change. Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SATURDAY = 5
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """How much of a time somebody is on call, and how much of that is on Saturdays and Sundays."""
+    """How long somebody is on call, and how much of that is on Saturdays and Sundays."""
 
     person: str
     shifts: int
@@ -66,7 +66,7 @@ class Change:
 
 
 def changes(old: Sequence[Shift], new: Sequence[Shift]) -> list[Change]:
-    """Where two answers for the same time differ in the person."""
+    """Where two lists of shifts for the same time have different people."""
     edges = sorted({edge for shift in (*old, *new) for edge in (shift.start, shift.end)})
     found: list[Change] = []
     for start, end in pairwise(edges):

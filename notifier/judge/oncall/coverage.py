@@ -1,4 +1,4 @@
-"""When nobody can be woken: gaps, and shifts of people whom no channel of the rotation reaches. Pure."""
+"""When a rotation can wake nobody: gaps, and shifts of people whom its channels do not reach. Pure."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def holes(
     end: datetime,
     dead: Collection[str] = (),
 ) -> list[Hole]:
-    """The holes of a time, in order; `dead` has the keys of recipients that are set aside."""
+    """The holes between two times, in order. `dead`: keys of targets that are set aside, since nothing reaches them."""
     channels = channels_of(policy, rotation)
     found: list[Hole] = []
     for shift in shifts(policy.rotations[rotation], overrides, start, end):
@@ -60,7 +60,10 @@ def _reaches(channel: Channel, person: str, dead: Collection[str]) -> bool:
 
 
 def instead(policy: Policy, rotation: str, alias: str) -> str:
-    """Which channel is still heard of what goes to this one while the rotation reaches nobody there; "" for none."""
+    """The channel that people hear instead of this one while the rotation reaches nobody on it; "" when none does.
+
+    It is the same channel when others are told there too, else its failover.
+    """
     channel = policy.channels[alias]
     if channel.targets or any(one != rotation for one in channel.rotations):
         return alias
@@ -68,7 +71,10 @@ def instead(policy: Policy, rotation: str, alias: str) -> str:
 
 
 def wakes_nobody(policy: Policy, rotation: str, unreached: Collection[str], critical: Iterable[str]) -> bool:
-    """Whether a critical alert, which goes to the channels `critical`, rings nowhere in the meantime."""
+    """Whether a critical alert, which goes to the channels `critical`, would ring nowhere meanwhile.
+
+    `unreached`: channels that reach nobody.
+    """
     asked = list(critical)
     if not set(asked) & set(unreached):
         return False
@@ -81,7 +87,7 @@ def _rings(channel: Channel) -> bool:
 
 
 def is_unheard(policy: Policy, rotation: str, hole: Hole, critical: Iterable[str]) -> bool:
-    """Whether something is told to nobody then, or a critical alert wakes no one."""
+    """Whether in this hole something reaches nobody, or a critical alert would wake no one."""
     unreached = _unreached(policy, rotation, hole)
     silent = any(not instead(policy, rotation, alias) for alias in unreached)
     return silent or wakes_nobody(policy, rotation, unreached, critical)

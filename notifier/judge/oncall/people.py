@@ -11,10 +11,7 @@ SMS = "sms"  # the kind of channel whose addresses are telephone numbers
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody who can be on call, and where each channel finds them.
-
-    `addresses` has the alias of a channel, or a kind of channels (sms, email, slack), as its keys.
-    """
+    """Somebody who can be on call, and their addresses by a channel's alias or kind (sms, email, slack)."""
 
     key: str  # in NOTIFIER["PEOPLE"]
     name: str
@@ -38,5 +35,5 @@ def by_user(people: Iterable[Person], username: str) -> Person | None:
 
 
 def by_address(people: Iterable[Person], address: str) -> Person | None:
-    """Whose address it is, on whichever channel; telephone numbers are compared as they are written in E.164."""
+    """Whose address it is, on any channel. Telephone numbers must be in E.164, as those in PEOPLE are."""
     return next((one for one in people if address and address in one.addresses.values()), None)

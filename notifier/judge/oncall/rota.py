@@ -11,8 +11,8 @@ from notifier.judge.calendar import spans_near, zone
 from notifier.judge.oncall.rotation import Layer, Override, Rotation
 from notifier.judge.oncall.turns import Turn, turn_at
 
-FAR = timedelta(days=35)  # what is made of many pieces, as a gap of days without hours, is followed no further
-_INSTANT = timedelta(microseconds=1)  # the least that two times differ by
+FAR = timedelta(days=35)  # how far a shift or gap that is made of many pieces is followed
+_INSTANT = timedelta(microseconds=1)  # the smallest difference of two times
 EARLIEST, LATEST = datetime(1970, 1, 10, tzinfo=UTC), datetime(9990, 1, 1, tzinfo=UTC)
 
 
@@ -30,7 +30,7 @@ class Why(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Duty:
-    """Who is on call from `since` on and before `until`, in UTC; None is a month away or more, or never."""
+    """Who is on call, since <= t < until, in UTC. None for a time is FAR away or more, or there is none."""
 
     person: str | None  # key of PEOPLE
     since: datetime | None
@@ -51,7 +51,7 @@ class Duty:
 
 @dataclass(frozen=True, slots=True)
 class Shift:
-    """A piece of a rotation's time, start <= t < end; with nobody it is a gap."""
+    """Who is on call in a rotation, start <= t < end, in UTC. A shift of nobody is a gap."""
 
     person: str | None
     start: datetime
@@ -68,8 +68,8 @@ class Shift:
 def who(rotation: Rotation, overrides: Iterable[Override], at: datetime) -> Duty:
     """Who is on call at an instant, since when and until when.
 
-    The override that was made last, else the last layer that has somebody. Raises ValueError for an instant without a
-    zone, before 1970 or after 9989.
+    By the override that was made last; else by the last layer that has somebody then. Raises ValueError for an instant
+    without a zone, before 1970 or after 9989.
     """
     own, at = _of(rotation, overrides), _checked(at)
     duty = _piece(rotation, own, at)
@@ -82,7 +82,7 @@ def who(rotation: Rotation, overrides: Iterable[Override], at: datetime) -> Duty
 
 
 def person_at(rotation: Rotation, overrides: Iterable[Override], at: datetime) -> str | None:
-    """The person of `who` alone, which costs less than to find where a shift begins and ends."""
+    """The person that `who` would name, in less time, since it does not look where the shift begins and ends."""
     return _piece(rotation, _of(rotation, overrides), _checked(at)).person
 
 
@@ -133,8 +133,8 @@ def _pieces(
 
 
 def _piece(rotation: Rotation, overrides: Sequence[Override], at: datetime) -> Duty:
-    """The answer at an instant, and a time around it for which it is certainly the same."""
-    above: list[Duty] = []  # what says nothing here, until it may say something
+    """The answer at an instant, with a time around it in which it is certainly the same."""
+    above: list[Duty] = []  # overrides and layers that do not apply, each with the time for which that holds
     for override in overrides:
         if override.start <= at < override.end:
             return _cut(_of_override(override), above)
@@ -167,7 +167,7 @@ def _layer_at(layer: Layer, at: datetime) -> Duty:
     spans = [span for rule in layer.hours for span in spans_near(rule, at)]
     in_force = any(start <= at < end for start, end in spans)
     duty = _of_turn(layer, turn) if in_force else Duty(None, turn.start, turn.end, Why.OUTSIDE_HOURS)
-    # These are the hours that a time of this local day can lie in, so the answer is certain for no longer than it.
+    # `spans` has the hours near this local day only, so the answer holds no longer than the day.
     edges = [*_ends_of_day(layer, at), *(edge for span in spans for edge in span)]
     return replace(
         duty,

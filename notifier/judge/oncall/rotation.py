@@ -10,9 +10,9 @@ from notifier.judge.calendar import QuietHours, parse_at, parse_days, zone
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A seat in the order of turns. It is asked for at each handover, by the local date of that handover."""
+    """A seat in the order of turns. Whether somebody has it is decided by the local date of each handover."""
 
-    person: str  # key of PEOPLE; "" is an empty seat, whose turn nobody takes
+    person: str  # key of PEOPLE; "" is an empty seat: nobody is on call in its turns
     since: date | None = None  # the first day on which a shift of theirs may begin
     until: date | None = None  # the last such day
 
@@ -32,8 +32,8 @@ class Slot:
 class Layer:
     """Members who take turns from handover to handover, perhaps only during some hours.
 
-    With `every` above 1 handovers happen only in each n-th week, counted from the week of `start`. A shift in which
-    `hours` leave nothing takes a turn only if `days_off_take_turn`.
+    With `every` above 1 handovers happen in each n-th week only, counted from the week of `start`. A shift that has
+    none of the layer's hours is nobody's turn, unless `days_off_take_turn`.
     """
 
     name: str
@@ -42,7 +42,7 @@ class Layer:
     handovers: tuple[Slot, ...]
     members: tuple[Member, ...]
     every: int = 1  # weeks
-    hours: tuple[QuietHours, ...] = ()  # when it is in force; () is always
+    hours: tuple[QuietHours, ...] = ()  # when the layer applies; () is always
     days_off_take_turn: bool = False
 
     def __post_init__(self) -> None:
@@ -53,7 +53,7 @@ class Layer:
 
 @dataclass(frozen=True, slots=True)
 class Rotation:
-    """Layers, of which a later one counts where it has somebody, and an earlier one elsewhere."""
+    """Layers, the last of which counts wherever it has somebody; elsewhere the one before it, and so on."""
 
     name: str
     tz: str  # in which its times are shown
@@ -74,9 +74,9 @@ class Rotation:
 
 @dataclass(frozen=True, slots=True)
 class Override:
-    """A period, start <= t < end, for which a person takes over whatever the layers say."""
+    """A period, start <= t < end, for which a person is on call whatever the layers say."""
 
-    id: int  # of two that overlap the one with the higher id counts: it was made later; below 0 of an imported event
+    id: int  # where two overlap the higher id counts, which was made later; below 0: an event of a calendar
     rotation: str
     person: str
     start: datetime

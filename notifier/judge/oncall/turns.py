@@ -1,4 +1,4 @@
-"""Whose turn a layer says it is. Pure; nothing is walked through, so that a rotation may be as old as it likes.
+"""Whose turn it is in a layer. Pure. It is computed, not counted turn by turn, so old rotations take no longer.
 
 Handovers are local times. One that does not exist when the clocks go forward happens later by what was skipped, one
 that exists twice the first time, as in notifier.judge.calendar. Shifts are what lies between them, so they are
@@ -22,7 +22,7 @@ _WEEK = timedelta(weeks=1)
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One shift of a layer, from its handover to the next; `end` excluded. None is "from ever" or "for ever"."""
+    """A shift of a layer, start <= t < end, in UTC. None: there is no handover before, or after."""
 
     start: datetime | None
     end: datetime | None
@@ -33,7 +33,7 @@ def turn_at(layer: Layer, at: datetime) -> Turn:
     """The layer's shift at an instant, without regard to its hours. Times in UTC."""
     cycle = _cycle_of(layer, at.astimezone(zone(layer.tz)).date())
     handovers = [one for near in (cycle - 1, cycle, cycle + 1) for one in _handovers(layer, near)]
-    # Of two of which the first was skipped by the clocks, it may come later than the second: it then takes no time.
+    # A handover that the clocks skip is moved, perhaps behind the next one: then its shift has no length.
     instants = list(accumulate((instant for instant, _, _ in handovers), max))
     index = bisect_right(instants, at)
     if index == 0:
@@ -45,9 +45,9 @@ def turn_at(layer: Layer, at: datetime) -> Turn:
 
 @lru_cache(maxsize=4096)
 def _handovers(layer: Layer, cycle: int) -> tuple[tuple[datetime, date, int | None], ...]:
-    """One cycle's handovers from the layer's start on: when, on which local date, and the number of the turn, if any.
+    """The handovers of a cycle: when, on which local date, and which number the turn has that begins, if one does.
 
-    A cycle is `every` weeks, of which the first has the handovers.
+    A cycle is `every` weeks, the first of which has the handovers. Those before the layer's start are left out.
     """
     takes = _take_turns(layer)
     monday = _monday(layer.start) + cycle * layer.every * _WEEK
@@ -75,7 +75,7 @@ def _monday(day: date) -> date:
 
 
 def _turns_before_start(layer: Layer) -> int:
-    """Of the first week's turns those that would have begun before the layer does."""
+    """How many turns of the first week would have begun before the layer's start."""
     monday = _monday(layer.start)
     pairs = zip(layer.handovers, _take_turns(layer), strict=True)
     return sum(takes for slot, takes in pairs if monday + slot.weekday * _DAY < layer.start)
@@ -93,7 +93,7 @@ def _turns_until(layer: Layer, day: date) -> int:
 
 @lru_cache(maxsize=256)
 def _take_turns(layer: Layer) -> tuple[bool, ...]:
-    """Which handovers pass the turn on: all, or those whose shift has some of the layer's hours."""
+    """For each handover whether a new turn begins with it: always, or only if its shift has some of the hours."""
     if not layer.hours or layer.days_off_take_turn:
         return (True,) * len(layer.handovers)
     monday = date(2024, 1, 1)  # any: the week's own times, without a zone
@@ -117,10 +117,10 @@ def _overlap(rule: QuietHours, start: datetime, end: datetime) -> bool:
 
 @lru_cache(maxsize=4096)
 def _whose(layer: Layer, number: int, day: date) -> str | None:
-    """Who takes the turn of that number, which begins on that local date.
+    """Who takes the turn with this number, which begins on this local date: the seat after that of the turn before.
 
-    The next seat after the one that took the turn before. Between two dates on which a seat is added or ends the
-    same seats take turns, so that only these dates are looked at, and what comes after a date moves nothing before it.
+    Between two dates on which a seat is added or ends the same seats take turns, so it is enough to look at those
+    dates. A change of the seats moves no turn before it.
     """
     last, found = -1, None
     changes = [one for one in _changes(layer) if one <= day]
@@ -138,7 +138,7 @@ def _whose(layer: Layer, number: int, day: date) -> str | None:
 
 
 def _changes(layer: Layer) -> list[date]:
-    """The dates from which on other seats take turns, beginning with the layer's first."""
+    """The dates on which the seats change, beginning with the layer's start."""
     added = {member.since for member in layer.members if member.since}
     ended = {member.until + _DAY for member in layer.members if member.until}
     return [layer.start, *sorted(day for day in added | ended if day > layer.start)]

@@ -1,4 +1,4 @@
-"""A time as people write it for an override. Pure."""
+"""Reads times as people write them for overrides. Pure."""
 
 from __future__ import annotations
 
