@@ -53,7 +53,8 @@ class Connection(asyncio.Protocol):
             self.answer(answer, close=close)
             return
         marks = {mark.decode() for mark in MARK.findall(body)}
-        if not path.endswith(b"/chat.update"):  # an edit of a message is none
+        # An edit of a message is none, nor is what stands below it in small print.
+        if not path.endswith(b"/chat.update") and b"rich_text_preformatted" not in body:
             self.arrivals.append((time.monotonic(), " ".join(sorted(marks))))
         number = len(self.arrivals)
         answer = b"ok" if path.startswith(b"/services/") else _yes(number)

@@ -26,6 +26,7 @@ CONTEXT = 2000
 TEXT = 3900  # of the notification; Slack advises 4,000
 BRIEF = 1000
 HEADLINE = 250
+DETAILS = 2900
 URL = 2000
 
 _MARKS = {
@@ -64,9 +65,19 @@ def card(message: Message, *, buttons: bool = False) -> list[Block]:
 def news(message: Message) -> list[Block]:
     """What is posted in the thread: the news alone; or, if it is shown in the channel too, with what it is about."""
     if message.reason in (Reason.UPDATE, Reason.ANSWERED) and message.news:
-        return [*_sections([escape(message.news)]), *_context(message, [])]
+        return [*_sections([escape(message.news)]), *_context(message, _deliveries(message))]
     lines = [_head(message, follow_up(message)), *_what_now(message)]
-    return [*_sections(lines), *_context(message, [_link(link) for link in message.links])]
+    return [*_sections(lines), *_context(message, [*map(_link, message.links), *_deliveries(message)])]
+
+
+def details(message: Message) -> list[Block]:
+    """What goes below a first message: where it broke. The text of this block is shown as it stands, markup and all.
+
+    https://docs.slack.dev/reference/block-kit/blocks/rich-text-block
+    """
+    text = message.detail if len(message.detail) <= DETAILS else f"{CUT.strip()}\n{message.detail[-DETAILS:]}"
+    code = {"type": "rich_text_preformatted", "elements": [{"type": "text", "text": text}]}
+    return [{"type": "rich_text", "elements": [code]}]
 
 
 def notification(message: Message) -> str:
@@ -94,6 +105,11 @@ def _head(message: Message, line: str) -> str:
 def _what_now(message: Message) -> list[str]:
     action = f"*Do:* {escape(message.action)}" if message.action else ""
     return [line for line in (action, escape(message.news)) if line]
+
+
+def _deliveries(message: Message) -> list[str]:
+    """ "Meanwhile: oncall (+49…78): told 02:10 UTC, arrived; …" """
+    return [f"Meanwhile: {escape('; '.join(message.deliveries))}"] if message.deliveries else []
 
 
 def _link(link: Link) -> str:

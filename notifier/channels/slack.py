@@ -1,4 +1,4 @@
-"""Slack with a bot's token: one message per alert, edited in place, with the news in its thread."""
+"""Slack with a bot's token: one message per alert, edited in place, with details and news in its thread."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Slack(Channel):
     OPTIONS = Channel.OPTIONS | {"teams", "channels"}
     REQUIRED = frozenset({"token"})
     SECRETS = frozenset({"token", "signing_secret", "app_token"})
-    WAITS = 4  # an edit and a post, each once more: as plain text, or the post as a new message
+    WAITS = 4  # an edit and a post, each once more: as plain text, or the post as a new message with its details
     RATES = throttle.SLACK
     EXAMPLE = 'Write "#payments", or an id such as "C0123ABCD".'
     RECIPIENTS = "SLACK_CHANNEL"
@@ -104,7 +104,20 @@ class Slack(Channel):
         thread = Thread(_word(posted.get("channel")), _word(posted.get("ts")))
         if thread.channel:
             self._ids[address] = thread.channel
-        return Receipt(provider_id=thread.ts, thread=json.dumps(thread._asdict()) if all(thread) else "")
+        if not all(thread):
+            return Receipt(provider_id=thread.ts)
+        return Receipt(provider_id=thread.ts, thread=json.dumps(thread._asdict()), note=self._details(thread, message))
+
+    def _details(self, thread: Thread, message: Message) -> str:
+        """Post the traceback below; why that could not be done. The alert has arrived by then, whatever comes of it."""
+        if not message.detail:
+            return ""
+        place = {"channel": thread.channel, "thread_ts": thread.ts, "unfurl_links": False, "unfurl_media": False}
+        try:
+            self._ask(self._client.chat_postMessage, **place, text="Details", blocks=blocks.details(message))
+        except DeliveryError as error:
+            return f"its details could not be posted below: {error.code}"
+        return ""
 
     def search(self, address: str, reference: str, since: datetime, thread: str) -> Receipt | None:
         """Look in the channel's history. Of news in a thread that has only what was shown in the channel too."""

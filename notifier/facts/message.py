@@ -53,6 +53,7 @@ class Message:
     text: str = ""  # the whole message as plain text
     detail: str = ""  # the redacted traceback
     reference: str = ""  # short and unique; appears in the message so that it can be found again
+    deliveries: tuple[str, ...] = ()  # to others since the last message here; for a thread
     thread: str = ""
     possible_repeat: bool = False
     state: str = ""  # how it stands now, in one line: what a mail's subject, which never changes, leaves out

@@ -60,6 +60,7 @@ def render(story: Story, *, note: str = "", html: bool = True) -> Message:
         state=" · ".join(part for part in (capitalised(_mark(story)), _stake(story), _changed(story)) if part),
         detail="" if story.resolved_at else end_of(story.traceback.strip(), TRACEBACK),
         reference=story.reference,
+        deliveries=story.deliveries,
         thread=story.thread,
         possible_repeat=story.possible_repeat,
         forgotten=story.forgotten,

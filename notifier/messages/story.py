@@ -16,7 +16,7 @@ from notifier.judge import escalation
 from notifier.judge.match import matches
 from notifier.judge.policy import Policy
 from notifier.judge.timing import window_after
-from notifier.messages import answered
+from notifier.messages import answered, deliveries
 from notifier.messages.adding_up import new_since, totals_of, totals_of_one
 from notifier.messages.links import answer_url, links_of
 from notifier.messages.telling import Children, Since, Story, Totals, Turn
@@ -90,6 +90,7 @@ def tell(
         instead_of=notification.instead_of,
         turn=_turn(notification, reason, policy),
         next_update_at=_next_update_at(reason, told, alert, policy.timing(notification.route), now),
+        deliveries=deliveries.to_others(notification, now, policy.tz) if notification.thread else (),
         thread=notification.thread,
         code=notification.code,
         answer_url=answer_url(notification, site_url) if link and alert.resolved_at is None else "",

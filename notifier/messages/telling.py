@@ -107,6 +107,7 @@ class Story:
     instead_of: str = ""
     turn: Turn = field(default_factory=Turn)
     next_update_at: datetime | None = None  # the earliest
+    deliveries: tuple[str, ...] = ()  # to others since then; told only where there is a thread
     thread: str = ""
     answer_url: str = ""  # where its recipient answers; of this recipient alone
     code: int = 0  # by which its recipient answers by SMS; 0: they cannot

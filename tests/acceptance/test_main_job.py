@@ -9,7 +9,8 @@ from tests.acceptance.site import Providers, Site, database_in_use, event, event
 
 
 def _slack(providers: Providers) -> list[dict[str, object]]:
-    return list(providers.slack.messages)
+    """What stands in the channel, without what is below it."""
+    return [message for message in providers.slack.messages if "thread_ts" not in message]
 
 
 def test_a_bug_in_a_handler_becomes_one_slack_message_and_no_sms(site: Site, providers: Providers) -> None:
@@ -24,6 +25,9 @@ def test_a_bug_in_a_handler_becomes_one_slack_message_and_no_sms(site: Site, pro
     assert "KeyError" in text
     assert "tests/acceptance/shop/stripe_handlers.py" in text
     assert "<!channel>" not in text, "an exception's text must not ping the channel"
+    [details] = eventually(lambda: providers.slack.messages[1:], what="its details below")
+    assert details["thread_ts"] == message["ts"]
+    assert "in record" in json.dumps(details["blocks"])
     assert f"https://dashboard.stripe.com/events/{body['id']}" in text
     assert message["metadata"]["event_type"] == "stripe_alert"  # type: ignore[index]  # JSON
     request = providers.slack.received[0]

@@ -145,6 +145,9 @@ def _refused(fields: dict[str, Any]) -> str:
     for block in blocks:
         if block["type"] == "actions" and not _is_fine(block["elements"]):
             return "invalid_blocks"
+    code = [part for block in blocks if block["type"] == "rich_text" for part in block["elements"]]
+    if any(not 0 < len(text["text"]) <= MAX_SECTION for part in code for text in part["elements"]):
+        return "invalid_blocks"
     if not fields.get("text") and not blocks:
         return "no_text"
     if len(fields.get("text", "")) > MAX_TEXT:
