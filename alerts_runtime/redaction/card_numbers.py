@@ -5,10 +5,17 @@ from __future__ import annotations
 import re
 
 SHORTEST, LONGEST = 13, 19  # ISO/IEC 7812-1
-FIRST_DIGITS = "23456"  # of the card networks; a timestamp in milliseconds or finer begins with 1
+# How the numbers of the card networks begin, and how long they are; a timestamp in milliseconds begins with 1.
+# https://en.wikipedia.org/wiki/Payment_card_number#Issuer_identification_number_(IIN)
+_NETWORKS = re.compile(
+    r"4(?:\d{12}|\d{15}|\d{18})"  # Visa
+    r"|(?:5[1-5]|222[1-9]|22[3-9]\d|2[3-6]\d\d|27[01]\d|2720)\d+(?<=^\d{16})"  # Mastercard
+    r"|3[47]\d{13}|3(?:0[0-5]|[689]\d)\d{11,16}|35\d{14,17}|220[0-4]\d{12,15}"  # American Express, Diners, JCB, Mir
+    r"|(?:50|5[6-9]|6\d)\d{11,17}"  # Maestro, Discover, UnionPay
+)
 GROUP = 4  # digits on a card stand in groups of four to six; those of a date do not
 # Between the groups; `\d` is a digit of any script, such as the full-width ones of Japanese forms.
-_BETWEEN = r"[ \u00a0\u2007\u2009\u202f_\u2010-\u2015-]{1,2}"
+_BETWEEN = r"(?:[ \t_+\u2012-\u2015-]{1,2}|%20)"
 _DIGITS = re.compile(rf"\d{{4,}}+(?:{_BETWEEN}\d++)*+")
 # Dots are also in amounts and versions: only in the groups in which a card's digits are printed.
 _DOTTED = re.compile(r"\d(?<![\d.]\d)\d{3}\.(?:\d{4}\.\d{4}\.\d{4}(?:\.\d{1,3})?|\d{6}\.\d{4,5})(?![\d.]*\d)")
@@ -49,7 +56,11 @@ def _card_end(parts: list[str], start: int) -> int | None:
 
 
 def _is_card(digits: str) -> bool:
-    return SHORTEST <= len(digits) <= LONGEST and str(int(digits[0])) in FIRST_DIGITS and _luhn(digits)
+    return SHORTEST <= len(digits) <= LONGEST and _is_of_a_network(digits) and _luhn(digits)
+
+
+def _is_of_a_network(digits: str) -> bool:
+    return _NETWORKS.fullmatch("".join(str(int(digit)) for digit in digits)) is not None
 
 
 def _luhn(digits: str) -> bool:

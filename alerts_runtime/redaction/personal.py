@@ -14,23 +14,22 @@ _EMAIL = re.compile(
 )
 _PHONE = re.compile(
     r"\+(?:[1-9][0-9]{6,14}(?![0-9])"  # E.164
-    r"|(?=(?:[ .()/-]{0,2}[0-9]){7})[1-9][0-9]{0,2}(?:[ .()/-]{1,2}[0-9]{2,14}){2,5}+(?![0-9]))"
+    r"|(?=(?:[ .()/-]{0,2}[0-9]){7})[1-9][0-9]{0,2}(?:[ ]?\(0\))?(?:[ .()/-]{1,2}[0-9]{2,14}){2,5}+(?![0-9]))"
     # As it is dialled abroad, at home, and in North America. Written without any separator it looks like any number.
     r"|(?<![\w.,:/-])00[1-9](?:[ /-]?[0-9]){7,13}(?![\w-])"
     r"|(?<![\w.,:/-])\(?0[1-9][0-9]{1,4}\)?[ /-]{1,3}[0-9]{3,}(?:[ -][0-9]{2,}){0,3}(?![\w:-])"
+    r"|(?<![\w.,:/-])(?<![0-9] )0[1-9](?:[ .-][0-9]{2}){4}(?![ .:-]?[\w[])"  # France
     r"|(?<![\w.,:/-])(?:1[ .-])?(?:\([2-9][0-9]{2}\)[ ]?|[2-9][0-9]{2}[.-])[2-9][0-9]{2}[ .-][0-9]{4}(?![\w-])"
 )
 _NATIONAL_ID = re.compile(
     r"(?<![\w-])(?!000|666|9)[0-9]{3}-(?!00)[0-9]{2}-(?!0000)[0-9]{4}(?![\w-])"  # https://www.ssa.gov/employer/randomization.html
     r"|(?<!\w)[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z](?:[ ]?[0-9]{2}){3}[ ]?[A-D](?!\w)"  # the United Kingdom's NINO
 )
-_IBAN = re.compile(
-    r"(?<![A-Z0-9])[A-Z]{2}[0-9]{2}(?:[ \u00a0]?[A-Z0-9]{4}){2,7}(?:[ \u00a0]?[A-Z0-9]{1,3})?(?![A-Z0-9])"
-)
+_IBAN = re.compile(r"(?<![A-Z0-9])[A-Z]{2}[0-9]{2}(?:[ -]?[A-Z0-9]{4}){2,7}(?:[ -]?[A-Z0-9]{1,3})?(?![A-Z0-9])", re.I)
 
 
 # Six digits near each other, which each of them has: most texts do not, and skip the slower patterns.
-_DIGITS = re.compile(r"[0-9](?:[ \u00a0.()/-]{0,2}[0-9]){5}")
+_DIGITS = re.compile(r"[0-9](?:[ .()/-]{0,2}[0-9]){5}")
 
 
 def hide_personal(text: str) -> str:
@@ -44,7 +43,7 @@ def hide_personal(text: str) -> str:
 
 def _hide_iban(found: re.Match[str]) -> str:
     """Hide what has an IBAN's check digits, and keep words behind it that the pattern took for its end."""
-    groups = re.split(r"[ \u00a0]", found[0])
+    groups = re.split(r"[ -]", found[0])
     for end in range(len(groups), 0, -1):
         if _is_iban("".join(groups[:end])):
             return " ".join((DATA, *groups[end:]))

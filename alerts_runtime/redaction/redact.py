@@ -16,15 +16,12 @@ from urllib.parse import quote, unquote, urlsplit
 from django.conf import global_settings, settings
 
 from alerts_runtime.redaction import rules
-from alerts_runtime.redaction.rules import SECRET, SECRET_NAME
+from alerts_runtime.redaction.look_alikes import in_one_form
+from alerts_runtime.redaction.named import SECRET_NAME
+from alerts_runtime.redaction.table import SECRET
 
 SHORT = 200  # characters
 SHORTEST_LITERAL = 8  # a shorter literal would also be found in ordinary words
-
-# PostgreSQL refuses NUL, UTF-8 refuses lone surrogates; other control characters can rewrite a terminal.
-_REPLACED = dict.fromkeys((0, *range(0xD800, 0xE000)), "\ufffd")
-_REMOVED = dict.fromkeys(code for code in (*range(1, 0x20), *range(0x7F, 0xA0)) if chr(code) not in "\n\t")
-_UNSAFE: dict[int, str | None] = {**_REPLACED, **_REMOVED}
 
 # Of Django's own settings these hold secrets; its others have names that sound like it (AUTH_USER_MODEL) and none.
 _OF_DJANGO = frozenset(
@@ -59,7 +56,7 @@ def _redact_short(text: str, _known_secrets: tuple[str, ...]) -> str:
 
 
 def _redact(text: str, limit: int | None) -> str:
-    body, already_cut = _split_cut(text.translate(_UNSAFE))
+    body, already_cut = _split_cut(in_one_form(text))
     body = _settle(body)
     if limit is not None and len(body) + len(_cut_note(already_cut)) > limit:
         body, already_cut = _shorten(body, already_cut, limit)

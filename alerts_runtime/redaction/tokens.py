@@ -27,7 +27,7 @@ _PUBLISHED = (
 )
 # Told by their prefix wherever they stand: https://docs.stripe.com/keys, https://docs.slack.dev/authentication/tokens
 _ANYWHERE = re.compile(
-    r"[srpe]k_(?:org_)?(?:live|test)_[\w*]{4,}+|whsec_[\w*+/=]{4,}+|(?:xox[a-z](?:\.xox[a-z])?|xapp)-[\w-]{4,}+"
+    r"[srpeu]k(?:cs)?_(?:org_)?(?:live|test)_[\w*]{4,}+|whsec_[\w*+/=]{4,}+|(?:xox[a-z](?:\.xox[a-z])?|xapp)-[\w-]{4,}+"
 )
 _PREFIXED = (
     r"(?:gh[oprsu]|github_pat)_[A-Za-z0-9_]{10,}+",  # https://github.blog/2021-04-05-behind-githubs-new-authentication-token-formats/
@@ -35,13 +35,23 @@ _PREFIXED = (
     r"SG\.[\w-]{10,}+(?:\.[\w-]++)?",  # SendGrid
     r"AIza[\w-]{20,}+",  # https://cloud.google.com/docs/authentication/api-keys
     r"(?:GOCSPX-|ya29\.)[\w-]{10,}+",
-    r"(?:pypi-|npm_)[A-Za-z0-9_-]{16,}+",
+    r"npm_[A-Za-z0-9]{16,}+",
+    r"pypi-(?=[\w-]{0,200}[0-9])[\w-]{16,}+",
     r"x(?:keysib|smtpsib)-[\w-]{10,}+",  # Brevo
     r"key-(?:[0-9a-f]{24,}+|[0-9a-z]{32}\b)",  # Mailgun
     r"SK[0-9a-fA-F]{32}\b",  # Twilio's API keys: https://www.twilio.com/docs/iam/api-keys
     r"(?:AKIA|ASIA)[A-Z0-9]{16}\b",  # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html
-    r"sk-[\w-]{20,}+",
+    r"sk-(?=[\w-]{0,200}[0-9])[\w-]{20,}+",
     r"re_[A-Za-z0-9]{8,}_[A-Za-z0-9]{16,}+",  # Resend
+    # Each told by its prefix alone: gitleaks has them all, in no library (https://github.com/gitleaks/gitleaks/tree/master/config)
+    r"(?:do[opr]_v1_|shp(?:at|ca|pa|ss)_|sntry[su]_|rubygems_|dckr_[po]at_|ATATT3|lin_api_|ntn_|PMAK-|NRAK-|glsa_|glc_|hf_"
+    r"|dapi|dp\.(?:st|pt|ct|sa|scim)\.|AGE-SECRET-KEY-1|pscale_(?:tkn|pw|oauth)_|sbp_|sb_secret_|secret_|A21AA|EAAA|md-|gAAAAA"
+    r"|pdus\+_|pubkey-|ac_|AQE)(?=[\w.+/=-]{0,200}[0-9]|[A-Za-z]{30})[\w.+/=-]{22,}+",
+    r"hv[sbr]\.[\w-]{16,}+",  # Vault
+    r"bot[0-9]{8,10}:[\w-]{30,}+",  # Telegram
+    r"access_token\$production\$\w++\$[0-9a-f]{32}",  # Braintree
+    # hashes of passwords: https://docs.djangoproject.com/en/stable/topics/auth/passwords/
+    r"(?:pbkdf2_sha\w+|argon2|bcrypt\w*|scrypt)\$[\w$./+=,]{20,}+|\$2[abxy]\$[0-9]{2}\$[\w./]{20,}+",
     r"eyJ[\w=-]{5,}+\.[\w=-]{5,}+(?:\.[\w.+/=-]*+)?",  # a JWT: https://datatracker.ietf.org/doc/html/rfc7519
 )
 # Only where a token can begin: to try each form at every character took five times as long (measured).

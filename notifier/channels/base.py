@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from alerts_runtime.redaction.loggers import get_logger
 from alerts_runtime.redaction.redact import redact
-from alerts_runtime.redaction.rules import SECRET
+from alerts_runtime.redaction.table import SECRET
 from notifier.channels.text import one_line, printable_message
 from notifier.facts import DeliveryError, Message, Receipt, Result
 from notifier.judge.throttle import Window

@@ -91,6 +91,14 @@ QUOTED = {
     "quoted local part": ('"canary120 person"@private.example', "canary120"),
     "syntax": ('invalid input syntax for type integer: "Canary121 Surname"', "Canary121"),
     "hint": ('HINT:  Ask "Canary122 Surname".', "Canary122"),
+    "statement": ("no such relation\nLINE 1: select * from x where name='Canary130 Surname'", "Canary130"),
+    "any scheme": ("Authorization: GenieKey canary131-key", "canary131"),
+    "sentence": ("the password 'canary132 word' is wrong", "canary132"),
+    "invisible": ("pass\u200bword=canary133", "canary133"),
+    "option of a shell": ("cli --api-key canary134", "canary134"),
+    "label and value": ("{'name': 'password', 'value': 'canary135 word'}", "canary135"),
+    "address": ("POST https://discord.com/api/webhooks/1/canary136", "canary136"),
+    "prefix": ("shpat_canary137canary137canary137ca", "canary137"),
     "row": ('violates "unique"\nDETAIL:  Key (name)=(Canary60 Surname) already exists.', "Canary60"),
 }
 # In the event's body alone: names and addresses have no form by which they could be known.

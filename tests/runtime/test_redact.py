@@ -134,6 +134,72 @@ HIDDEN = [
     # PostgreSQL's words that quote a value
     ('invalid input syntax for type integer: "Jane Doe"', "invalid input syntax for type integer: [data]"),
     ('HINT:  Ask "Jane Doe".\nnext', "HINT: [data]\nnext"),
+    # what it says in other words and languages, and the statement, which holds values
+    ("D\u00c9TAIL :  La cl\u00e9 \u00ab (name)=(Jane Doe) \u00bb existe.", "D\u00c9TAIL: [data]"),
+    ('value "99999999999" is out of range for type integer', "value [data] is out of range for type integer"),
+    ('date/time field value out of range: "Jane"', "date/time field value out of range: [data]"),
+    ('invalid value "Jane" for "YYYY"', 'invalid value [data] for "YYYY"'),
+    ("x\nLINE 1: select 'Jane Doe'::int\n   ^", "x\nLINE 1: [data]\n   ^"),
+    ("QUERY:  select 'Jane'\nCONTEXT:  JSON data, line 1: {\"name\": Jane", "QUERY:  [data]\nCONTEXT:  [data]"),
+    (
+        "[type=int_parsing, input_value='Jane Doe', input_type=str]",
+        "[type=int_parsing, input_value=[data], input_type=str]",
+    ),
+    # more tokens that are told by their prefix, and hashes of passwords
+    (f"dop_v1_{HEX * 2} shpat_{HEX} rubygems_{HEX} glsa_{HEX}_a1b2c3d4 dapi{HEX}", " ".join(["[secret]"] * 5)),
+    (
+        f"hvs.CAESIJlabcdefgh01234 dckr_pat_{HEX} lin_api_{HEX} NRAK-{HEX.upper()} sk-ant-api03-{HEX}",
+        " ".join(["[secret]"] * 5),
+    ),
+    ("/bot123456789:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw0/send", "/[secret]/send"),
+    ("pbkdf2_sha256$600000$abcdefghij01$klmnopqrst= of bob", "[secret] of bob"),
+    ("uk_live_51Habcd rkcs_test_51Habcd", "[secret] [secret]"),
+    # addresses that are a key
+    ("https://discord.com/api/webhooks/12345/AbCd-ef failed", "https://discord.com/api/webhooks/[secret] failed"),
+    ("see https://invoice.stripe.com/i/acct_1/live_YWNj?s=ap", "see https://invoice.stripe.com/[secret]?s=ap"),
+    # headers of any scheme
+    ("Authorization: GenieKey abc-123-def", "Authorization: [secret]"),
+    ('Authorization: Digest username="bob", realm="x y", response="ab"', "Authorization: [secret]"),
+    ("[(b'authorization', b'abc'), (b'host', b'a')]", "[(b'authorization', '[secret]'), (b'host', b'a')]"),
+    (f"X-Hub-Signature-256: sha256={HEX}", "X-Hub-Signature-256: [secret]"),
+    ("Bearer\tabc123def Bearer%20abc123def", "Bearer\t[secret] Bearer%20[secret]"),
+    ("cookies={'a': 'b'}; cookie=a%3Db", "cookies=[secret]; cookie=[secret]"),
+    # shells
+    ("cli --api-key a-b-c --verbose", "cli --api-key [secret] --verbose"),
+    ("psql --password 'a b' -h db", "psql --password [secret] -h db"),
+    ("['curl', '-u', 'bob:hunter2', 'x']", "['curl', '-u', '[secret]', 'x']"),
+    ("mysql -u root -phunter2 db, sshpass -p hunter2 ssh a", "mysql -u root -p[secret] db, sshpass -p [secret] ssh a"),
+    # values that are values of something, or stand on a line of their own
+    ("credentials=Credentials(user='a', word='b'), x=1", "credentials=[secret], x=1"),
+    ('{"tokens": [["a", 1], ["x", "b"]], "n": 2}', '{"tokens": [secret], "n": 2}'),
+    ("{'dob': {'day': 1, 'year': 1980}, 'n': 2}", "{'dob': [secret], 'n': 2}"),
+    ('"password":\n    "a b"', '"password":\n    "[secret]"'),
+    ("secret: |\n  a\n  b\nnext: c", "secret: [secret]\nnext: c"),
+    ("{'name': 'password', 'value': 'a b'}", "{'name': 'password', 'value': [secret]}"),
+    ('{"key":"STRIPE_API_KEY","value":"a b"}', '{"key":"STRIPE_API_KEY","value":[secret]}'),
+    ('<input name="password" value="a b">', '<input name="password" value=[secret]>'),
+    ('form-data; name="password"\n\nhunter2\n--x', 'form-data; name="password"\n\n[secret]\n--x'),
+    ('<wsse:Password Type="x">hunter2</wsse:Password>', '<wsse:Password Type="x">[secret]</wsse:Password>'),
+    # forms and addresses within addresses
+    ("password%5B0%5D=a&card[cvc]=123&x=1", "password%5B0%5D=[secret]&card[cvc]=[secret]&x=1"),
+    ("?next=%2Fx%3Ftoken%3Dabc", "?next=%2Fx%3Ftoken%3D[secret]"),
+    ("url=postgres%3A%2F%2Fu%3Ahunter2%40db", "url=postgres%3A%2F%2F[secret]%40db"),
+    # sentences
+    ("wrong password 'hunter 2' for bob", "wrong password '[secret]' for bob"),
+    ("the token is abc123def, token abc123def is old", "the token is [secret], token [secret] is old"),
+    ("ALTER USER x WITH PASSWORD 'a b'", "ALTER USER x WITH PASSWORD '[secret]'"),
+    # characters that look alike, or like nothing
+    ("pass\u200bword=a pass\u00adword=b pass\u200dword=c", "password=[secret] password=[secret] password=[secret]"),
+    (
+        "\uff50\uff41\uff53\uff53\uff1da password\uff1ab password\u00a0=\u00a0c",
+        "pass=[secret] password:[secret] password = [secret]",
+    ),
+    ("sk_live_ab\u200bcd, jane\uff20example.com, a\u202eb", "[secret], [email], ab"),
+    ("+49\u00a0151\u202f12345678 +1\u2011415\u2011555\u20112671", "[phone] [phone]"),
+    ("+49 (0) 151 12345678, 06 12 34 56 78, 415.555.2671", "[phone], [phone], [phone]"),
+    ("415.555.2671", "[phone]"),
+    ("4242+4242+4242+4242 4242%204242%204242%204242 4242\t4242\t4242\t4242", "[card] [card] [card]"),
+    ("de89370400440532013000 DE89-3704-0044-0532-0130-00", "[data] [data]"),
     # what PostgreSQL or a terminal would not take
     ("a\x00b\ud800c\x1b[31m\r\n\td\x7f\x9b", "a\ufffdb\ufffdc[31m\n\td"),
 ]
@@ -150,6 +216,17 @@ KEPT = [
     "https://host:8080/path?x@y",
     "HINT: You might need to add explicit type casts.",
     "first pass: ok, mobile: yes, one of 'token', 'id' is missing",
+    "/home/app/releases/20261127114357/shop/handlers.py, file 30061127114353",
+    "No such checkout session: 'cs_test_a11YYufWQzNY63zpQ6QSNRQhkUpVph4WRmzW0zWJO2znZKdVujZ0N0S22u'",
+    "01 02 03 04 05 06 07, 06 12 34 56 78 90 12",
+    'relation "nosuch" does not exist\nLINE 1: select * from nosuch where id=12345\n   ^',
+    "CONTEXT:  PL/pgSQL function inline_code_block line 1 at EXECUTE",
+    "token evt_1NG8Du2eZvKYlo2CUI79vXWy, signature 2026-11-27T11:43:57, secret we_1Mr5jULkdIwHu7ix1ibLTM0x",
+    "npm_config_registry_of_the_whole pypi-mirror-of-our-own-company sk-learn-extra-and-more-things"
+    " glc_of_all_the_long_words_here",
+    'missing 1 required positional argument: \'password\', column "password_hash" of relation "auth_user"',
+    "Authorization header, using Bearer auth. The basic plan is full",
+    "Missing required param: payment_method_data[card][number].",
     # words
     "password authentication failed for user, basic authentication refused, bearer of news",
     "KeyError: 'token'",
@@ -268,6 +345,36 @@ _MARKS = ["[secret]", "[card", "[email]", "[phone]", "[data]", "… [1,234 chara
 _PIECES = ["password", "token", "secret", "auth", "=", ":", " ", '"', "'", "\\", "[", "]", "(", ")", "{", "}", ","]
 _PIECES += ["DETAIL:", "HINT:", "Key (", "(a)=(", "\n", "\0", "\ud800", "\x01", "@", "a@b.co", "%40", "://", "u:p@"]
 _PIECES += ["sk_live_", "whsec_", "abcd1234", "xoxb-", "hooks.slack.com/services/", "Bearer ", "None", "&", ";"]
+_PIECES += [
+    "is ",
+    "--",
+    "-u",
+    "name=",
+    "value=",
+    "<",
+    ">",
+    "</",
+    "%3D",
+    "%20",
+    "->",
+    "|\n a",
+    "LINE 1: ",
+    "hvs.",
+    "\u200d",
+    "\u00a0",
+]
+_PIECES += [
+    "authorization: Digest ",
+    ", a=",
+    ")=(",
+    "06 12 34 56 78",
+    "input_value=",
+    'value "',
+    "cookie",
+    "pass",
+    "mysql -p",
+]
+_PIECES += ["https://invoice.stripe.com/", "password ", "token ", "abcd1234"]
 _PIECES += ["ghp_", "_secret_", "eyJabcde.", "SG.", "AIza", "-----BEGIN PRIVATE KEY-----", "Cookie:", "-u ", "?sig="]
 _PIECES += [
     "('",
@@ -328,6 +435,27 @@ _HARD = [
     *("Key (a)=(", "DETAIL: ", "DETAIL:\n", "+1", "+1 22", "token", "('a', "),
     *("-u a", "?sig", "a:b/", "0151 ", "415-", "DE89 ", "eyJ", "eyJaaaaa.", "-----BEGIN PRIVATE KEY-----", "4242."),
     *("cookie:", "['--", "x_secret", "_secret_", "aaaa_", 'HINT: "', '"', "://a:", "00 49", "gloas-", "--token',"),
+    *(
+        "06 ",
+        "secret is ",
+        "--password ",
+        'name="password"',
+        "<password>",
+        "password:\n ",
+        "token=a(",
+        "token=[[",
+        "LINE 1: '",
+    ),
+    *(
+        "%3A%2F%2F",
+        "(a)=(",
+        "4242+",
+        "authorization: a=1, ",
+        'Authorization: Digest a="',
+        "mysql -",
+        "\u200b",
+        "input_value=",
+    ),
     *(f"auth {HEX[:16]}", 'token=\\"', "\0", "\ud800"),
 ]
 
