@@ -22,6 +22,7 @@ def a_failure(mark: str, *, account: str = "") -> Failure:
         attempt=1,
         max_attempts=1,
         will_retry=False,
+        kind="code",
         frame=Frame("shop/handlers.py", 84, "shop.handlers", "look_up_price"),
         object_id=f"in_{mark}",
         customer=f"cus_{mark}",

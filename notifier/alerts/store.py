@@ -74,12 +74,8 @@ def answered(alert: Alert, entry: int) -> None:
     alert.refresh_from_db()
 
 
-def inhibit(alert: Alert, parent_id: int | None) -> None:
-    Alert.objects.filter(pk=alert.pk).update(inhibited_by=parent_id)
-    alert.inhibited_by_id = parent_id
-
-
-def inhibit_all(alert_ids: list[int], parent_id: int) -> None:
+def inhibit(alert_ids: list[int], parent_id: int) -> None:
+    """Another alert explains these while it is open."""
     for start in range(0, len(alert_ids), retention.BATCH):
         Alert.objects.filter(pk__in=alert_ids[start : start + retention.BATCH]).update(inhibited_by=parent_id)
 

@@ -13,9 +13,9 @@ from notifier.facts import Due, Failure, Message, Reason, Severity, Target, Verd
 from notifier.flow import pipeline, silences, steps
 from notifier.flow.steps import Coming
 from notifier.judge import guards, timing
-from notifier.judge.classify import classify, subject_of
+from notifier.judge.classify import classify
 from notifier.judge.policy import Channel, Policy
-from notifier.judge.route import Tried, targets_of, try_routes
+from notifier.judge.route import Tried, route
 from notifier.messages import compose
 from notifier.models import Alert, Notification
 from notifier.models import Target as TargetRow
@@ -64,14 +64,12 @@ def _as_if(failure: Failure, verdict: Verdict, policy: Policy, now: datetime) ->
     if recorded is None:
         return Explanation(verdict)
     alert = Alert.objects.get(pk=recorded.alert_id)
-    # As bad as the alert it joins, which is how production routes it.
-    subject = replace(subject_of(failure, verdict), severity=Severity(alert.severity))
-    tried = try_routes(subject, policy.routes, last_attempt=not failure.will_retry)
-    heard = [_heard(alert, one.target, one.route.name, policy, now) for one in targets_of(tried, policy.channels)]
+    routing = route(failure, verdict, recorded.severity, policy)
+    heard = [_heard(alert, one.target, one.route.name, policy, now) for one in routing.targets]
     for one in heard:  # grows while it is gone through: who stands in may have somebody who stands in
         heard += _stand_ins(alert, one, heard, policy, now)
     left = tuple(steps.coming(alert, policy, now))
-    return Explanation(verdict, tried, count=alert.count, heard=tuple(heard), steps=left)
+    return Explanation(verdict, routing.tried, count=alert.count, heard=tuple(heard), steps=left)
 
 
 def _stand_ins(alert: Alert, of: Heard, heard: Sequence[Heard], policy: Policy, now: datetime) -> list[Heard]:

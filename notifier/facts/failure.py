@@ -50,10 +50,8 @@ class Failure:
     next_attempt_at: datetime | None = None
     gives_up_at: datetime | None = None
     frame: Frame | None = None
-    kind: str = (
-        ""  # what alerts_runtime.failures made of the exception when it was caught; "" when only its class is known
-    )
-    transient: bool | None = None  # likewise, with what the site says heals by itself
+    kind: str = ""  # a name of alerts_runtime.failures.kinds; "" of what is no exception
+    transient: bool = False  # heals by itself, as far as its kind or the site says
     peer: str = ""  # the service that it is about: a host, or a name; "" when that is not known
     object_id: str = ""
     customer: str = ""

@@ -80,7 +80,7 @@ def until(row: Ignored) -> str:
     return f"until {' or '.join(ends)}"
 
 
-def look(recorded: Recorded, failure: Failure, fingerprint: str, release: str, now: datetime) -> bool:
+def heed(recorded: Recorded, failure: Failure, fingerprint: str, release: str, now: datetime) -> bool:
     """What a failure that was just counted means for this; True when its kind is told again from now on."""
     row = Ignored.objects.filter(pk=recorded.ignored).first() if recorded.ignored else None
     if row is None:

@@ -18,18 +18,18 @@ from notifier.outbox import holding
 _GLOB = re.compile(r"[*?\[]")
 
 
-def look(alert: Alert, policy: Policy) -> None:
+def relate(alert: Alert, policy: Policy) -> None:
     """An alert that is new, open again or worse than it was may have a parent, or be one: of its account and mode."""
-    if alert.inhibited_by_id is not None:
+    if alert.inhibited_by_id is not None or not policy.inhibitions:
         return
     subject = alert.subject
     parents = [rule.parent for rule in policy.inhibitions if matches(rule.child, subject)]
-    parent = next(_open_like(alert, parents), None)
-    if parent is not None:
-        store.inhibit(alert, parent.pk)
-        return
     children = [rule.child for rule in policy.inhibitions if matches(rule.parent, subject)]
-    store.inhibit_all([child.pk for child in _open_like(alert, children)], alert.pk)
+    if parent := next(_open_like(alert, parents), None):
+        alert.inhibited_by_id = parent.pk
+        store.inhibit([alert.pk], parent.pk)
+    else:
+        store.inhibit([child.pk for child in _open_like(alert, children)], alert.pk)
 
 
 def _open_like(alert: Alert, matchers: list[Matcher]) -> Iterator[Alert]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from django.db import IntegrityError, transaction
@@ -15,13 +14,13 @@ from alerts_runtime.wakeups.wake import wake
 from notifier.alerts import counting, store
 from notifier.alerts.counting import Recorded
 from notifier.config.conf import get_policy
-from notifier.facts import Failure, Severity, Verdict
+from notifier.facts import Failure, Verdict
 from notifier.flow import escalations, ignores, inhibit, stepping, steps
 from notifier.judge import guards
-from notifier.judge.classify import classify, subject_of
+from notifier.judge.classify import classify
 from notifier.judge.escalation import Level
 from notifier.judge.policy import Policy
-from notifier.judge.route import Routed, Tried, targets_of, try_routes
+from notifier.judge.route import Routing, route
 from notifier.models import Alert
 from notifier.oncall.present import policy_now
 from notifier.outbox import holding, pages, plans
@@ -49,8 +48,7 @@ def raised(
 ) -> Recorded | None:
     """The same from a verdict on: for what needs no classification."""
     for _ in range(3):
-        tried = _try_routes(failure, verdict, verdict.severity, policy)
-        routed = targets_of(tried, policy.channels)
+        routing = route(failure, verdict, verdict.severity, policy)
         try:
             with transaction.atomic():
                 recorded = counting.record(
@@ -58,13 +56,14 @@ def raised(
                     verdict,
                     quiet_period=policy.quiet_period,
                     resolve_after=resolve_after,
-                    planned_for=plans.plan_key(routed, verdict.severity),
+                    planned_for=routing.key,
                 )
-                told_again = ignores.look(recorded, failure, verdict.fingerprint, policy.release, now)
-                if recorded.severity != verdict.severity:
-                    tried = _try_routes(failure, verdict, recorded.severity, policy)
-                    routed = targets_of(tried, policy.channels)
-                due = _plan(recorded, tried, routed, policy, now)
+                told_again = ignores.heed(recorded, failure, verdict.fingerprint, policy.release, now)
+                if recorded.severity is not verdict.severity:
+                    routing = route(failure, verdict, recorded.severity, policy)
+                # In a storm that has been planned already, and one look at a hash says so.
+                planned = recorded.planned_for == routing.key
+                due = not planned and _plan(recorded, routing, policy, now)
             break
         except IntegrityError:
             # Counted before, or another worker opened the same alert at the same moment.
@@ -75,10 +74,9 @@ def raised(
     if told_again:
         _wake(policy.channels)
     elif due:
-        _wake(one.target.channel for one in routed)
-    # In a storm each failure has its line already, from whoever processed the event.
+        _wake(one.target.channel for one in routing.targets)
     log.log(
-        logging.INFO if recorded.planned_for != plans.plan_key(routed, recorded.severity) else logging.DEBUG,
+        logging.DEBUG if planned else logging.INFO,  # it has its line already, from whoever processed the event
         "failure.recorded",
         alert=recorded.alert_id,
         occurrence=recorded.seq,
@@ -86,22 +84,17 @@ def raised(
         severity=recorded.severity.label,
         rule=verdict.rule,
         event_id=failure.event_id,
-        targets=[one.target.channel for one in routed],
+        targets=[one.target.channel for one in routing.targets],
     )
     return recorded
 
 
-def _plan(
-    recorded: Recorded, tried: tuple[Tried, ...], routed: tuple[Routed, ...], policy: Policy, now: datetime
-) -> bool:
-    """Plan who hears of it; in a storm that has been planned already, and one look at a hash says so."""
-    plan = plans.plan_key(routed, recorded.severity)
-    if recorded.planned_for == plan:
-        return False
+def _plan(recorded: Recorded, routing: Routing, policy: Policy, now: datetime) -> bool:
+    """Plan who hears of it; True when something is due now."""
     alert = recorded.new or Alert.objects.get(pk=recorded.alert_id)
-    inhibit.look(alert, policy)
-    due = plans.plan(alert, routed, policy, now, new=recorded.opened, reopened=recorded.reopened)
-    escalations.begin(alert, [one.route for one in tried if not one.why_not], policy, now, anew=recorded.reopened)
+    inhibit.relate(alert, policy)
+    due = plans.plan(alert, routing, policy, now, new=recorded.opened, reopened=recorded.reopened)
+    escalations.begin(alert, routing.taken_by, policy, now, anew=recorded.reopened)
     return due
 
 
@@ -191,12 +184,6 @@ def _over(alert: Alert, policy: Policy, now: datetime) -> None:
     escalations.changed(alert, policy, now)
     if plans.replan_all(alert, policy, now):
         transaction.on_commit(lambda: _wake(policy.channels))
-
-
-def _try_routes(failure: Failure, verdict: Verdict, severity: Severity, policy: Policy) -> tuple[Tried, ...]:
-    # An alert is as bad as its worst occurrence, so a milder one does not end up on a milder route.
-    subject = replace(subject_of(failure, verdict), severity=severity)
-    return try_routes(subject, policy.routes, last_attempt=not failure.will_retry)
 
 
 def _wake(channels: Iterable[str]) -> None:

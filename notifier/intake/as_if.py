@@ -10,6 +10,7 @@ from django.utils.module_loading import import_string
 
 from alerts_runtime.stripe_data.event import parse
 from notifier.facts import Failure, Money
+from notifier.intake import by_class
 from notifier.judge.match import canonical
 
 
@@ -37,7 +38,7 @@ def failure_like(
         ).encode()
     found = parse(event, "default")
     has_money = found.amount is not None and bool(found.currency)
-    return Failure(
+    failure = Failure(
         key=f"dryrun:{secrets.token_hex(8)}",
         occurred_at=now,
         exceptions=bases_of(exception),
@@ -54,6 +55,7 @@ def failure_like(
         money=Money(found.amount, found.currency) if has_money and found.amount is not None else None,
         amount_unknown=found.amount_unknown,
     )
+    return by_class.judged(failure)
 
 
 def bases_of(path: str) -> tuple[str, ...]:

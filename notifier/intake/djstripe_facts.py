@@ -15,6 +15,7 @@ from alerts_runtime.redaction.redact import redact
 from alerts_runtime.stripe_data.event import StripeEvent, parse
 from alerts_runtime.stripe_data.refused import MalformedEvent
 from notifier.facts import Failure, Frame, Money
+from notifier.intake import by_class
 from notifier.intake.source import DJSTRIPE_KEYS
 from notifier.judge.match import canonical
 from notifier.models import Occurrence
@@ -45,13 +46,14 @@ def of(row: Any, error: BaseException, now: datetime, *, replayed: bool = False)
 
 def of_row(row: Any, now: datetime) -> Failure:
     """The same from a saved row alone, which knows the exception's class only from the text of its traceback."""
-    return _failure(
+    failure = _failure(
         row,
         row.created,
         exceptions=(_class_in(row.traceback),),
         message="" if _keeps_no_texts() else redact(row.exception, limit=MESSAGE_LIMIT),
         traceback="" if _keeps_no_texts() else redact(row.traceback, limit=20_000),
     )
+    return by_class.judged(failure)
 
 
 def _class_in(traceback: str) -> str:

@@ -76,7 +76,7 @@ def facts_of(instance: WebhookEvent, event: StripeEvent, failure: FailureRow) ->
         gives_up_at=failure.gives_up_at,
         frame=Frame(failure.file, failure.line, failure.module, failure.function) if failure.file else None,
         kind=failure.kind,
-        transient=failure.transient if failure.kind else None,  # a row of before these columns says neither
+        transient=failure.transient,
         peer=failure.peer,
         object_id=event.object_id,
         customer=event.customer,

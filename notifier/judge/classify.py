@@ -6,12 +6,10 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import replace
 
-from alerts_runtime.failures.judging import kind_of
-from alerts_runtime.failures.kinds import KINDS, Kind
-from alerts_runtime.failures.peers import service_of
-from notifier.facts import INFRASTRUCTURE, Category, Failure, Severity, Subject, Verdict
+from alerts_runtime.failures.kinds import KINDS, UNKNOWN
+from notifier.facts import INFRASTRUCTURE, Category, Failure, Severity, Verdict
 from notifier.judge import builtin
-from notifier.judge.match import matches
+from notifier.judge.match import matches, subject_of
 from notifier.judge.policy import Rule
 
 # A transient failure is a warning at first, and an outage from this attempt on.
@@ -44,24 +42,6 @@ def _after_commit(verdict: Verdict, failure: Failure) -> Verdict:
     )
     hint += f" Did not run: {names}." if names else ""
     return replace(verdict, transient=False, hint=hint)
-
-
-def subject_of(failure: Failure, verdict: Verdict) -> Subject:
-    """What matchers see of a failure."""
-    return Subject(
-        severity=verdict.severity,
-        category=verdict.category,
-        source=failure.source,
-        event_type=failure.event_type,
-        exceptions=failure.exceptions,
-        livemode=failure.livemode,
-        endpoint=failure.endpoint,
-        account=failure.account,
-        money=failure.money,
-        attempt=failure.attempt,
-        context=failure.context,
-        fingerprint=verdict.fingerprint,
-    )
 
 
 def severity_of(failure: Failure, category: Category, transient: bool) -> Severity:
@@ -131,15 +111,13 @@ def _fields(failure: Failure, category: Category) -> dict[str, str]:
 
 def _peer(failure: Failure, category: Category) -> str:
     """The service that it is about; where that is not known, the module that called it."""
-    known = failure.peer or service_of(failure.exceptions)
-    if known or category is Category.DATABASE:  # without a name it is the site's own database
-        return known
+    if failure.peer or category is Category.DATABASE:  # without a name it is the site's own database
+        return failure.peer
     return failure.frame.module if failure.frame else ""
 
 
 def _builtin_verdict(failure: Failure) -> Verdict:
-    kind = _kind(failure)
-    transient = kind.transient if failure.transient is None else failure.transient
+    kind, transient = KINDS.get(failure.kind, UNKNOWN), failure.transient
     words = builtin.WORDS[kind.name]
     short = _telling(failure).rpartition(".")[2] or "no exception"
     return Verdict(
@@ -158,11 +136,6 @@ def _telling(failure: Failure) -> str:
     if "BaseExceptionGroup" in failure.exceptions:
         return next((path for path in failure.exceptions[1:] if path not in _GROUPS), failure.exceptions[0])
     return failure.exceptions[0] if failure.exceptions else ""
-
-
-def _kind(failure: Failure) -> Kind:
-    """The kind that was found when the exception was caught; where that is not known, by its classes."""
-    return KINDS.get(failure.kind) or kind_of(failure.exceptions)
 
 
 def _apply(rule: Rule, verdict: Verdict, failure: Failure) -> Verdict:

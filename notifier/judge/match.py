@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
 from alerts_runtime.failures.reading import canonical
-from notifier.facts import Category, Money, Severity, Subject
+from notifier.facts import Category, Failure, Money, Severity, Subject, Verdict
 from notifier.judge.money import format_sums
 
-__all__ = ["Matcher", "canonical", "matches", "mismatch"]
+__all__ = ["Matcher", "canonical", "matches", "mismatch", "subject_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,24 @@ class Matcher:
     min_attempt: int | None = None
     context: Mapping[str, str] = field(default_factory=dict)  # key -> glob
     fingerprints: tuple[str, ...] = ()  # of one kind of alert, as it is counted
+
+
+def subject_of(failure: Failure, verdict: Verdict) -> Subject:
+    """What matchers see of a failure."""
+    return Subject(
+        severity=verdict.severity,
+        category=verdict.category,
+        source=failure.source,
+        event_type=failure.event_type,
+        exceptions=failure.exceptions,
+        livemode=failure.livemode,
+        endpoint=failure.endpoint,
+        account=failure.account,
+        money=failure.money,
+        attempt=failure.attempt,
+        context=failure.context,
+        fingerprint=verdict.fingerprint,
+    )
 
 
 def mismatch(matcher: Matcher, subject: Subject) -> str | None:

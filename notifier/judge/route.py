@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from notifier.facts import Subject, Target
-from notifier.judge.match import mismatch
-from notifier.judge.policy import Channel, Route
+from notifier.facts import Failure, Severity, Subject, Target, Verdict
+from notifier.judge.match import mismatch, subject_of
+from notifier.judge.policy import Channel, Policy, Route
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,36 @@ class Routed:
 
     target: Target
     route: Route
+
+
+@dataclass(frozen=True, slots=True)
+class Routing:
+    """Who hears of an alert that is so bad: the targets of the routes that took it, of those that were looked at."""
+
+    severity: Severity
+    tried: tuple[Tried, ...]
+    targets: tuple[Routed, ...]
+
+    @property
+    def taken_by(self) -> list[Route]:
+        return [one.route for one in self.tried if not one.why_not]
+
+    @property
+    def key(self) -> str:
+        """What an alert's `planned_for` says when all of them have their plan."""
+        # The route too where it has steps: they are a plan of their own.
+        keys = sorted(one.target.key + (f" {one.route.name}" * bool(one.route.escalate)) for one in self.targets)
+        known = hashlib.sha256("\n".join(keys).encode()).hexdigest()[:32]
+        return f"{int(self.severity)}:{known}"
+
+
+def route(failure: Failure, verdict: Verdict, severity: Severity, policy: Policy) -> Routing:
+    """Who hears of a failure. `severity` is its alert's, which is as bad as its worst occurrence: a milder one does
+    not end up on a milder route.
+    """
+    subject = replace(subject_of(failure, verdict), severity=severity)
+    tried = try_routes(subject, policy.routes, last_attempt=not failure.will_retry)
+    return Routing(severity, tried, targets_of(tried, policy.channels))
 
 
 def try_routes(subject: Subject, routes: Iterable[Route], *, last_attempt: bool = False) -> tuple[Tried, ...]:

@@ -36,7 +36,7 @@ def _plan_forgotten(pk: int, policy: Policy, now: datetime) -> bool:
             row = plans.locked(pk)
             if row is None or row.due_at is not None:
                 return False
-            plans.replan(row, row.alert, policy, now)
+            plans.replan(row, row.alert.state, policy, now)
             return row.due_at is not None
     except Exception as error:  # noqa: BLE001 - whatever it is, it is this row's trouble and no other's
         trouble(pk, error, now)

@@ -9,7 +9,7 @@ from django.db import transaction
 from alerts_runtime.leasing.clock import brought_forward
 from alerts_runtime.redaction.loggers import get_logger
 from alerts_runtime.redaction.redact import redact
-from notifier.facts import Due, Reason
+from notifier.facts import Due, Reason, Severity
 from notifier.judge.guards import Gate
 from notifier.models import Alert, Digest, Notification
 from notifier.outbox import last_resort, targets
@@ -59,12 +59,12 @@ def drop(row: Notification, why: str) -> None:
     log.info("notification.dropped", notification=row.pk, alert=row.alert_id, reason=why)
 
 
-def postpone(row: Notification, due: Due | None, alert: Alert) -> None:
+def postpone(row: Notification, due: Due | None) -> None:
     """It was due, and judged again it is not, or not yet."""
     if due is None:
         change(row, due_at=None, held_by="", held_since=None, rejected=False, tries=0, trying_since=None)
         return
-    set_due(row, due, alert)
+    set_due(row, due, Severity(row.alert.severity))
     change(row, due_at=row.due_at, reason=row.reason, urgency=row.urgency, held_by="", held_since=None)
 
 

@@ -32,13 +32,13 @@ def page(alert: Alert, to: To, route: str, level: int, policy: Policy, now: date
     Notification.objects.filter(pk=row.pk).update(level=level, told_level=Least(F("told_level"), level - 1))
     if not created and not row.route:
         change(row, route=route)
-    replan(row, alert, policy, now)
+    replan(row, alert.state, policy, now)
 
 
 def needs_no_page(row: Notification, policy: Policy, now: datetime) -> None:
     """Others are paged for the level in its place. It is judged again for what else it is to hear."""
     change(row, level=row.told_level)
-    postpone(row, next_for(row, row.alert.state, policy, now), row.alert)
+    postpone(row, next_for(row, row.alert.state, policy, now))
 
 
 def join(alert: Alert, to: To, route: str, policy: Policy, now: datetime) -> None:
@@ -59,7 +59,7 @@ def join(alert: Alert, to: To, route: str, policy: Policy, now: datetime) -> Non
         if row.route or row.sending_id is not None:
             return
         change(row, route=route, held_by="", **told)
-    replan(row, alert, policy, now)
+    replan(row, alert.state, policy, now)
     unplanned([alert.pk])
 
 

@@ -5,18 +5,17 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from datetime import datetime
 from functools import cache
 
 from django.db import connection
 
-from alerts_runtime.database.fast_sql import columns, create, select, update
-from notifier.facts import AlertState, Due, Reason, Severity, Told
+from alerts_runtime.database.fast_sql import columns, create, select
+from notifier.facts import AlertState, Due, Reason, Severity
 from notifier.judge import timing
 from notifier.judge.policy import Policy
-from notifier.judge.route import Routed
+from notifier.judge.route import Routed, Routing
 from notifier.models import Alert, Notification
 from notifier.outbox import targets
 
@@ -25,13 +24,7 @@ _URGENT = {Reason.RAISED, Reason.FIRST, Reason.REOPENED, Reason.ESCALATED}
 
 
 def plan(
-    alert: Alert,
-    routed: Iterable[Routed],
-    policy: Policy,
-    now: datetime,
-    *,
-    new: bool = False,
-    reopened: bool = False,
+    alert: Alert, routing: Routing, policy: Policy, now: datetime, *, new: bool = False, reopened: bool = False
 ) -> bool:
     """Set when each target hears of an alert next; True when something is due now. The caller holds the alert's lock.
 
@@ -39,44 +32,46 @@ def plan(
     breaks in. When every row has its plan for news the alert says so (`planned_for`), and the storm's further
     failures ask nobody; whoever leaves a row without one takes that back (`unplanned`).
     """
-    routed = tuple(routed)
+    state = alert.state
     known = [] if new else Notification.objects.filter(alert=alert).select_related("target")
     rows = {row.target.key: row for row in known}
-    anything_due = _begin([one for one in routed if one.target.key not in rows], alert, now)
-    for one in routed:
-        row = rows.get(one.target.key)
-        if row and row.route != one.route.name and (not row.route or (row.told_severity or 0) < alert.severity):
-            # It got worse: the target hears of it as the route says that the worse takes, also when it is over.
-            change(row, route=one.route.name)
-    if reopened:
-        for row in rows.values():  # its steps begin anew
-            change(row, level=0, told_level=0)
-        chosen = {one.target.key for one in routed}
-        _leave_out([row for key, row in rows.items() if key not in chosen])
-    for row in rows.values():
-        anything_due |= replan(row, alert, policy, now)
-    planned = all(map(has_plan_for_news, rows.values()))
-    planned_for = plan_key(routed, Severity(alert.severity)) if planned else ""
+    chosen = {one.target.key: one for one in routing.targets}
+    for key, row in rows.items():
+        _follow_route(row, chosen.get(key), alert, reopened=reopened)
+    due = [replan(row, state, policy, now) for row in rows.values()]
+    due.append(_begin([one for key, one in chosen.items() if key not in rows], alert, state, policy, now))
+    planned_for = routing.key if all(map(has_plan_for_news, rows.values())) else ""
     if not new or alert.planned_for != planned_for:  # what is new was stored with it
         alert.planned_for = planned_for
-        update([alert], "planned_for")
-    return anything_due
+        Alert.objects.filter(pk=alert.pk).update(planned_for=planned_for)
+    return any(due)
 
 
-def _begin(routed: Iterable[Routed], alert: Alert, now: datetime) -> bool:
+def _begin(routed: Iterable[Routed], alert: Alert, state: AlertState, policy: Policy, now: datetime) -> bool:
     """Plan what these targets hear first; True when something is due now."""
     found = []
     for one in routed:
-        due = timing.next_due(Told(), alert.state, one.route.timing, now)
-        if due is not None:
-            row = Notification(alert=alert, route=one.route.name, reason=Reason.FIRST)
-            set_due(row, due, alert)
-            found.append((row, due, one.target))
-    rows = targets.rows_of([target for _, _, target in found])
-    for row, _, target in found:
+        row = Notification(alert=alert, route=one.route.name, reason=Reason.FIRST)
+        if due := next_for(row, state, policy, now):
+            set_due(row, due, state.subject.severity)
+            found.append((row, one.target))
+    rows = targets.rows_of([target for _, target in found])
+    for row, target in found:
         row.target = rows[target.key]
-    create(*(row for row, _, _ in found))
-    return any(due.at <= now for _, due, _ in found)
+    create(*(row for row, _ in found))
+    return any(row.due_at is not None and row.due_at <= now for row, _ in found)
+
+
+def _follow_route(row: Notification, one: Routed | None, alert: Alert, *, reopened: bool) -> None:
+    """Let a target hear as the route says that takes the alert to it now."""
+    if reopened:
+        change(row, level=0, told_level=0)  # its steps begin anew
+    if one is not None:
+        if row.route != one.route.name and (not row.route or (row.told_severity or 0) < alert.severity):
+            change(row, route=one.route.name)  # it got worse, and this is how the worse is told, also its end
+    elif reopened and row.sending_id is None and (row.told_resolved or (row.told_seq == 0 and row.tries == 0)):
+        # No route takes it there any more: who has heard the end, or never heard of it, hears nothing until one does.
+        change(row, route="", due_at=None)
 
 
 def has_plan_for_news(row: Notification) -> bool:
@@ -86,49 +81,30 @@ def has_plan_for_news(row: Notification) -> bool:
     return row.due_at is not None and row.reason != Reason.REPEAT
 
 
-def _leave_out(rows: Iterable[Notification]) -> None:
-    """What has opened again no route takes to them: who has heard the end, or never heard of it, hears nothing.
-
-    They stay out until a route takes it to them again.
-    """
-    for row in rows:
-        untold = row.told_seq == 0 and row.tries == 0
-        if row.sending_id is None and (row.told_resolved or untold):
-            change(row, route="", due_at=None)
-
-
-def plan_key(routed: Iterable[Routed], severity: Severity) -> str:
-    """What `planned_for` says when these targets have their plan for an alert as bad as this."""
-    # The route too where it has steps: they are a plan of their own.
-    keys = "\n".join(sorted(one.target.key + (f" {one.route.name}" * bool(one.route.escalate)) for one in routed))
-    return f"{int(severity)}:{hashlib.sha256(keys.encode()).hexdigest()[:32]}"
-
-
-def replan(row: Notification, alert: Alert, policy: Policy, now: datetime) -> bool:
+def replan(row: Notification, alert: AlertState, policy: Policy, now: datetime) -> bool:
     """Judge one row again after something changed; True when it is due now. The caller holds the alert's lock."""
     if row.sending_id is not None:
         return False
-    due = next_for(row, alert.state, policy, now)
+    due = next_for(row, alert, policy, now)
     waits = bool(row.held_by) or row.tries > 0
     if due is None:
         if row.due_at is not None and not waits:
             change(row, due_at=None)
         return False
     # A first message that is held and has become worse is news too: it may pass the guard that holds it.
-    news = due.reason != row.reason or urgency(due.reason, Severity(alert.severity), row.sent) < row.urgency
+    news = due.reason != row.reason or urgency(due.reason, alert.subject.severity, row.sent) < row.urgency
     if row.due_at is not None and not (news or (due.at < row.due_at and not waits)):
         return False
-    set_due(row, due, alert)
+    set_due(row, due, alert.subject.severity)
     change(row, due_at=row.due_at, reason=row.reason, urgency=row.urgency)
     return due.at <= now
 
 
 def replan_all(alert: Alert, policy: Policy, now: datetime) -> bool:
     """Judge every row of an alert again: it was resolved, acknowledged or is no longer inhibited."""
-    anything_due = False
-    for row in Notification.objects.filter(alert=alert):
-        anything_due |= replan(row, alert, policy, now)
-    return anything_due
+    state = alert.state
+    due = [replan(row, state, policy, now) for row in Notification.objects.filter(alert=alert)]
+    return any(due)
 
 
 def next_for(row: Notification, alert: AlertState, policy: Policy, now: datetime) -> Due | None:
@@ -173,9 +149,9 @@ def urgency(reason: Reason, severity: Severity, sent: int) -> int:
     return 100 + min(sent, 100)
 
 
-def set_due(row: Notification, due: Due, alert: Alert) -> None:
+def set_due(row: Notification, due: Due, severity: Severity) -> None:
     row.due_at, row.reason = due.at, due.reason.value
-    row.urgency = urgency(due.reason, Severity(alert.severity), row.sent)
+    row.urgency = urgency(due.reason, severity, row.sent)
 
 
 def change(row: Notification, **changes: object) -> None:

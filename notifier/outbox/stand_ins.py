@@ -95,7 +95,7 @@ def _stand_in(row: Notification, why: str, to: Iterable[To], policy: Policy, now
             stand_in.level = row.level
         if alert.resolved_at is not None:
             _take_over(stand_in, row)
-        replan(stand_in, alert, policy, now)
+        replan(stand_in, alert.state, policy, now)
         log.warning("notification.diverted", alert=alert.pk, channel=target.channel, reason=why, new=created)
     return told
 

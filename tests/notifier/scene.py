@@ -14,6 +14,7 @@ from notifier.config.conf import get_policy
 from notifier.delivery.courier import Courier
 from notifier.facts import DeliveryError, Failure, Frame, Money, Result, Target
 from notifier.flow import pipeline
+from notifier.intake import by_class
 from notifier.models import Alert, Notification
 from notifier.models import Target as TargetRow
 from notifier.outbox import digests
@@ -123,7 +124,8 @@ def a_failure(at: datetime, **changes: Any) -> Failure:
         "customer": f"cus_{number}",
         "money": EURO,
     }
-    return Failure(**known | changes)
+    failure = Failure(**known | changes)
+    return failure if failure.kind else by_class.judged(failure)
 
 
 def reasons(sent: Iterable[memory.Sent]) -> list[str]:

@@ -20,6 +20,7 @@ from django.db.models import ProtectedError
 
 from alerts_runtime.failures.kinds import KINDS, Kind
 from notifier.facts import INFRASTRUCTURE, Category, Failure, Frame, Money, Severity, Verdict
+from notifier.intake import by_class
 from notifier.judge import builtin
 from notifier.judge.classify import classify, fingerprint, nearly_spent
 from notifier.judge.match import Matcher, canonical
@@ -56,7 +57,7 @@ def paths(raised: Raised) -> tuple[str, ...]:
 
 
 def verdict(failure: Failure, *rules: Rule) -> Verdict:
-    found = classify(failure, rules)
+    found = classify(failure if failure.kind else by_class.judged(failure), rules)
     assert found is not None
     return found
 
@@ -113,8 +114,9 @@ def test_what_was_found_when_it_was_caught_counts(kind: Kind) -> None:
     assert "{" not in found.title + found.hint
 
 
-def test_a_kind_of_another_version_is_judged_by_the_class() -> None:
-    assert verdict(replace(FAILURE, kind="of-tomorrow", transient=False)).rule == "built-in code"
+def test_a_kind_of_another_version_is_unknown_and_heals_as_that_version_says() -> None:
+    found = verdict(replace(FAILURE, kind="of-tomorrow", transient=True))
+    assert (found.rule, found.transient) == ("built-in unknown", True)
 
 
 @pytest.mark.parametrize("words", builtin.WORDS.values(), ids=builtin.WORDS)

@@ -41,7 +41,7 @@ def rules(configure: Configure) -> None:
 
 
 def looked(alert: Alert) -> None:
-    inhibit.look(alert, get_policy())
+    inhibit.relate(alert, get_policy())
     alert.refresh_from_db()
 
 
@@ -88,7 +88,7 @@ def test_of_thousands_of_others_none_is_read(rules: None, category: Category) ->
     )  # fmt: skip
     alert = an_alert(category=category, event_type="invoice.paid" if category is Category.CODE else "")
     with CaptureQueriesContext(connection) as captured:
-        inhibit.look(alert, get_policy())
+        inhibit.relate(alert, get_policy())
     assert len(captured) <= 2
     read = [query["sql"] for query in captured.captured_queries]
     assert not any("traceback" in sql for sql in read)
@@ -140,7 +140,7 @@ def test_what_the_database_is_asked_leaves_out_nothing_that_matches() -> None:
         (lambda: store.overdue_to_resolve(NOON, DAY), ["swa_alerts_that_end_quiet", "swa_open_alerts_by_time"]),
         (lambda: own_alerts.tell_of_dead_targets(NOON), ["swa_open_alerts_by_kind"]),
         (
-            lambda: inhibit.look(an_alert(category=Category.DATABASE, event_type=""), get_policy()),
+            lambda: inhibit.relate(an_alert(category=Category.DATABASE, event_type=""), get_policy()),
             ["swa_open_alerts_by_kind"],
         ),
     ],

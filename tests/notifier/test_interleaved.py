@@ -20,9 +20,9 @@ from notifier.channels import memory
 from notifier.config.conf import get_policy
 from notifier.facts import Reason, Severity
 from notifier.flow import pipeline, silences
-from notifier.judge.route import targets_of, try_routes
+from notifier.judge.route import Routing, targets_of, try_routes
 from notifier.models import Alert, Notification, Silence
-from notifier.outbox import plans, starting
+from notifier.outbox import starting
 from tests.notifier.conftest import Configure
 from tests.notifier.scene import HOUR, MINUTE, OUTAGE, Scene, busy, drain, row_of
 
@@ -157,8 +157,8 @@ def due_without_news(scene: Scene) -> None:
 
 def _key(alert: Alert) -> str:
     policy = get_policy()
-    routed = targets_of(try_routes(alert.subject, policy.routes), policy.channels)
-    return plans.plan_key(routed, Severity(alert.severity))
+    tried = try_routes(alert.subject, policy.routes)
+    return Routing(Severity(alert.severity), tried, targets_of(tried, policy.channels)).key
 
 
 @pytest.mark.parametrize("repeat", ["", "1h"])

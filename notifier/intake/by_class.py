@@ -1,0 +1,16 @@
+"""What is known of a failure whose exception nobody has at hand: what its classes say."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from alerts_runtime.failures.judging import kind_of
+from alerts_runtime.failures.peers import service_of
+from notifier.facts import Failure
+
+
+def judged(failure: Failure) -> Failure:
+    """The failure with its kind, whether that heals by itself, and the service that it is about."""
+    kind = kind_of(failure.exceptions)
+    peer = failure.peer or service_of(failure.exceptions)
+    return replace(failure, kind=kind.name, transient=kind.transient, peer=peer)
