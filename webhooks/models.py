@@ -21,6 +21,7 @@ class WebhookEvent(models.Model):
         DEAD = "dead", "given up"
         INCOMPLETE = "incomplete", "processed, but a callback after its commit failed"
         IGNORED = "ignored", "of the mode that its endpoint does not handle"
+        DROPPED = "dropped", "never to be run again"
 
     class How(models.TextChoices):
         FIRST = "first", "at the first attempt"
@@ -35,6 +36,9 @@ class WebhookEvent(models.Model):
     livemode = models.BooleanField()
     api_version = models.CharField(max_length=64, blank=True)
     created = models.DateTimeField("created at Stripe")
+    # What it is about, by which people look for it.
+    object_id = models.CharField(max_length=255, blank=True, db_default="")
+    customer = models.CharField(max_length=255, blank=True, db_default="")
     body = models.TextField(help_text="The JSON text as it was received.")
 
     state = models.CharField(max_length=10, choices=State, default=State.PENDING)
@@ -49,6 +53,7 @@ class WebhookEvent(models.Model):
     received_at = models.DateTimeField(default=timezone.now)
     processed_at = models.DateTimeField(null=True)
     how_processed = models.CharField(max_length=6, choices=How, blank=True)
+    handlers = models.JSONField(default=list, help_text="Those that processed it: name, outcome, milliseconds.")
     last_error = models.CharField(max_length=255, blank=True)
 
     class Meta:
@@ -61,6 +66,8 @@ class WebhookEvent(models.Model):
             models.Index(fields=["state", "due_at"], name="swa_due", condition=Q(due_at__isnull=False)),
             models.Index(fields=["received_at"], name="swa_received"),
             models.Index(fields=["type", "received_at"], name="swa_type_received"),
+            models.Index(fields=["customer", "received_at"], name="swa_of_customer", condition=~Q(customer="")),
+            models.Index(fields=["object_id", "received_at"], name="swa_of_object", condition=~Q(object_id="")),
         ]
 
     def __str__(self) -> str:
@@ -105,6 +112,7 @@ class Failure(models.Model):
     traceback = models.ForeignKey(
         Traceback, null=True, on_delete=models.DO_NOTHING, related_name="failures", db_index=False
     )
+    handlers = models.JSONField(default=list, help_text="Each with its outcome and milliseconds; empty: unknown.")
     duration_ms = models.PositiveIntegerField(default=0)
     will_retry = models.BooleanField()
     next_attempt_at = models.DateTimeField(null=True)

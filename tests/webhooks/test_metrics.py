@@ -58,6 +58,7 @@ def test_events_by_state_and_the_age_of_the_oldest_unprocessed_one() -> None:
         ("dead",): 0,
         ("incomplete",): 0,
         ("ignored",): 0,
+        ("dropped",): 0,
     }
     assert found["webhooks_unprocessed_events"] == {("pending",): 2, ("processing",): 0}
     assert found["webhooks_oldest_unprocessed_event_age_seconds"][()] == pytest.approx(3 * 3600, abs=30)

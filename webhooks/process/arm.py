@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from django.db.models import F
+from django.db.models import Case, F, Value, When
 
 from alerts_runtime.database import retention
 from alerts_runtime.leasing.clock import brought_forward
@@ -41,6 +41,19 @@ def hurry(row: WebhookEvent, now: datetime) -> bool:
     return planned.update(due_at=now) == 1
 
 
+def drop(event_id: str) -> bool:
+    """Never run this event again, whoever asks; False: it is processed, or at work right now."""
+    waiting = WebhookEvent.objects.filter(event_id=event_id, state__in=[State.PENDING, State.DEAD, State.INCOMPLETE])
+    return waiting.update(state=State.DROPPED, due_at=None) == 1
+
+
+def pick_up(event_id: str) -> bool:
+    """The opposite: it is given up, or incomplete, as it was; False: nobody had dropped it."""
+    dropped = WebhookEvent.objects.filter(event_id=event_id, state=State.DROPPED)
+    before = Case(When(processed_at__isnull=False, then=Value(State.INCOMPLETE)), default=Value(State.DEAD))
+    return dropped.update(state=before) == 1
+
+
 def bring_forward(by: timedelta, now: datetime) -> int:
     """Plan retries as much earlier as this machine's clock was set back; returns how many."""
     planned = WebhookEvent.objects.filter(state=State.PENDING, due_at__gt=now)
@@ -50,9 +63,9 @@ def bring_forward(by: timedelta, now: datetime) -> int:
 def prune(before: datetime, *, dead: bool = False) -> tuple[int, int]:
     """Delete a batch of events that were received before then; returns how many, and how many failures of theirs.
 
-    Those that are processed or ignored; with `dead` also those that were given up or are incomplete.
+    Those that are processed, ignored or dropped; with `dead` also those that were given up or are incomplete.
     """
-    states = [State.PROCESSED, State.IGNORED, *([State.DEAD, State.INCOMPLETE] if dead else [])]
+    states = [State.PROCESSED, State.IGNORED, State.DROPPED, *([State.DEAD, State.INCOMPLETE] if dead else [])]
     old = WebhookEvent.objects.filter(state__in=states, received_at__lt=before)
     pks = list(old.order_by("received_at").values_list("pk", flat=True)[: retention.BATCH])
     deleted = old.filter(pk__in=pks).only("pk").delete()[1] if pks else {}  # without the bodies

@@ -14,6 +14,7 @@ from alerts_runtime.redaction.loggers import get_logger
 from webhooks.models import WebhookEvent
 from webhooks.process.callbacks import Callbacks
 from webhooks.process.leftovers import Sessions
+from webhooks.process.ran import Ran
 
 logger = get_logger(__name__)
 
@@ -39,6 +40,7 @@ class Attempt:
     thread: threading.Thread | None = None  # that runs its handlers; None: they have not begun
     began_at: float = 0.0
     sessions: Sessions | None = None  # while handlers run
+    ran: Ran = field(default_factory=Ran)
     callbacks: Callbacks = field(default_factory=Callbacks)
     writes: bool = False  # its transaction has begun to write
     committed: bool = False

@@ -14,6 +14,7 @@ from django.db.models import Q
 from alerts_runtime.database.fast_sql import create, update
 from webhooks.models import Failure, Traceback, WebhookEvent
 from webhooks.process.errors import ErrorFacts
+from webhooks.process.ran import Line
 from webhooks.process.retry import Plan
 
 MAX_ANNOUNCEMENTS = 5
@@ -30,11 +31,18 @@ _this_thread = threading.local()
 
 
 def record(
-    row: WebhookEvent, facts: ErrorFacts, plan: Plan, now: datetime, *, callbacks: Sequence[str] | None = None
+    row: WebhookEvent,
+    facts: ErrorFacts,
+    plan: Plan,
+    now: datetime,
+    *,
+    handlers: Sequence[Line] = (),
+    callbacks: Sequence[str] | None = None,
 ) -> Failure:
     """Write a failure, within the transaction that sets the event's state. Counts its first announcement already.
 
-    `callbacks`: for a failure after the commit, the names of the callbacks of on_commit that did not run.
+    `handlers`: each with what became of it; none when a worker died and nobody knows. `callbacks`: for a failure after
+    the commit, the names of the callbacks of on_commit that did not run.
     """
     _store_traceback(facts)
     failure = Failure(
@@ -53,6 +61,7 @@ def record(
         module=facts.where.module,
         function=facts.where.function,
         traceback=Traceback(facts.stack_sha256, facts.stack) if facts.stack_sha256 else None,
+        handlers=list(handlers),
         duration_ms=facts.duration_ms,
         will_retry=plan.will_retry,
         next_attempt_at=plan.next_attempt_at,

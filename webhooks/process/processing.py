@@ -21,9 +21,10 @@ from webhooks.process import announcements, claim, failing, lost, run, timeouts
 from webhooks.process.attempt import Attempt, Result, in_progress
 from webhooks.process.errors import class_path
 from webhooks.process.leftovers import in_its_own_context, sessions
+from webhooks.process.ran import Ran
 
 MOST = 10  # events in one claim
-_DONE = [WebhookEvent.State.PROCESSED, WebhookEvent.State.INCOMPLETE]
+_DONE = [WebhookEvent.State.PROCESSED, WebhookEvent.State.INCOMPLETE, WebhookEvent.State.DROPPED]
 _pace = 1.0  # seconds that the last event took in this process
 
 
@@ -90,11 +91,11 @@ def process(attempt: Attempt) -> Result:
 def _process(attempt: Attempt) -> Result:
     row = attempt.row
     try:
-        handlers = matching(row.type)
+        attempt.ran = Ran(matching(row.type))
         with sessions() as attempt.sessions:
             event = events.parse(row.body, row.endpoint)
-            run.outside(attempt, event, handlers)
-            run.inside(attempt, event, handlers)
+            run.outside(attempt, event)
+            run.inside(attempt, event)
     except LeaseLost:
         attempt.log.warning("event.lease_lost", duration_ms=attempt.duration_ms())
         return Result.BUSY
@@ -106,6 +107,6 @@ def _process(attempt: Attempt) -> Result:
             return Result.BUSY
         return failing.failed(attempt, error)
     attempt.log.info(
-        "event.processed", how=row.how_processed, handlers=len(handlers), duration_ms=attempt.duration_ms()
+        "event.processed", how=row.how_processed, handlers=len(attempt.ran.handlers), duration_ms=attempt.duration_ms()
     )
     return Result.PROCESSED

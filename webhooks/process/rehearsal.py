@@ -35,6 +35,7 @@ _NOT_RUN: Mapping[str, str] = {
     State.PROCESSED: "processed already",
     State.INCOMPLETE: "processed already, but for a callback after the commit",
     State.IGNORED: "of the mode that their endpoint does not handle",
+    State.DROPPED: "never to be run again",
 }
 
 

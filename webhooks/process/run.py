@@ -21,53 +21,58 @@ from webhooks.process import claim, settle
 from webhooks.process.attempt import Attempt
 from webhooks.process.callbacks import Callbacks
 from webhooks.process.leftovers import begun
+from webhooks.process.ran import Ran
 
 LONG_LOCK = 1.0  # seconds with SQLite's write lock, after which the log says that nobody else could write
 
 
-def outside(attempt: Attempt, event: StripeEvent, handlers: tuple[Handler, ...]) -> None:
+def outside(attempt: Attempt, event: StripeEvent) -> None:
     """Run the handlers with atomic=False. When a later one fails, the next attempt runs these again.
 
     Raises LeaseLost.
     """
-    alone = [handler for handler in handlers if not handler.atomic]
+    alone = [handler for handler in attempt.ran.handlers if not handler.atomic]
     if alone and not claim.are_ours([attempt]):
         raise LeaseLost
     for handler in alone:
-        run(handler, _own(event, attempt.row, handlers))
-        if attempt.sessions and attempt.sessions.in_transaction(connection):
-            raise TransactionManagementError(
-                f"{handler.name} left a transaction open, or autocommit off. Use `with transaction.atomic():`."
-            )
+        with attempt.ran.running(handler):
+            run(handler, _own(event, attempt.row, attempt.ran.handlers))
+            if attempt.sessions and attempt.sessions.in_transaction(connection):
+                raise TransactionManagementError(
+                    f"{handler.name} left a transaction open, or autocommit off. Use `with transaction.atomic():`."
+                )
 
 
-def inside(attempt: Attempt, event: StripeEvent, handlers: tuple[Handler, ...]) -> None:
+def inside(attempt: Attempt, event: StripeEvent) -> None:
     """Run the other handlers in the transaction that marks the event processed. Raises LeaseLost."""
-    until_serialized(lambda: _inside(attempt, event, handlers), is_final=lambda: attempt.committed)
+    until_serialized(lambda: _inside(attempt, event), is_final=lambda: attempt.committed)
 
 
-def _inside(attempt: Attempt, event: StripeEvent, handlers: tuple[Handler, ...]) -> None:
+def _inside(attempt: Attempt, event: StripeEvent) -> None:
     attempt.callbacks = Callbacks()
+    attempt.ran.begin_again()
     with transaction.atomic(durable=True):
         transaction.on_commit(attempt.set_committed)
         if not claim.confirm(attempt):
             raise LeaseLost
         locked_at, attempt.writes = monotonic(), True
-        in_transaction(attempt.row, event, handlers)
+        in_transaction(attempt.row, event, attempt.ran)
         if not settle.finish(attempt, timezone.now()):
             raise LeaseLost
         attempt.callbacks.watch(attempt.set_committed)
-    _warn_of_long_lock(attempt, [handler for handler in handlers if handler.atomic], monotonic() - locked_at)
+    atomic = [handler for handler in attempt.ran.handlers if handler.atomic]
+    _warn_of_long_lock(attempt, atomic, monotonic() - locked_at)
 
 
-def in_transaction(row: WebhookEvent, event: StripeEvent, handlers: tuple[Handler, ...]) -> None:
+def in_transaction(row: WebhookEvent, event: StripeEvent, ran: Ran) -> None:
     """Call the receivers and the atomic handlers, within the caller's transaction."""
     arguments = {"sender": WebhookEvent, "instance": row, "event": event, "api_key": None}
     _require_done(signals.webhook_pre_process.send(**arguments))
-    for handler in handlers:
+    for handler in ran.handlers:
         if handler.atomic:
-            run(handler, _own(event, row, handlers))
-            _require_transaction(handler.name)
+            with ran.running(handler):
+                run(handler, _own(event, row, ran.handlers))
+                _require_transaction(handler.name)
     _require_done(signals.webhook_post_process.send(**arguments))
 
 

@@ -25,7 +25,7 @@ def finish(attempt: Attempt, now: datetime) -> bool:
     if row.earlier_attempts:
         how = How.REPLAY
     done = {"state": State.PROCESSED, "due_at": None, "processed_at": now, "how_processed": how, "last_error": ""}
-    return _write(attempt, done)
+    return _write(attempt, {**done, "handlers": attempt.ran.lines(committed=True)})
 
 
 def fail(attempt: Attempt, facts: ErrorFacts, plan: retry.Plan, now: datetime) -> Failure | None:
@@ -47,7 +47,9 @@ def _fail(attempt: Attempt, facts: ErrorFacts, plan: retry.Plan, now: datetime) 
         "last_error": f"{facts.exception}: {facts.message}"[:255],
     }
     with transaction.atomic():
-        return failures.record(attempt.row, facts, plan, now) if _write(attempt, outcome) else None
+        if not _write(attempt, outcome):
+            return None
+        return failures.record(attempt.row, facts, plan, now, handlers=attempt.ran.lines(committed=False))
 
 
 def note(row: WebhookEvent, facts: ErrorFacts, callbacks: Sequence[str], now: datetime) -> Failure:
@@ -65,7 +67,7 @@ def _note(row: WebhookEvent, facts: ErrorFacts, callbacks: Sequence[str], now: d
         # Somebody may have armed the event again by now: then its state is left alone.
         processed = WebhookEvent.objects.filter(pk=row.pk, state=State.PROCESSED)
         processed.update(state=State.INCOMPLETE, last_error=last_error)
-        failure = failures.record(row, facts, retry.Plan(), now, callbacks=callbacks)
+        failure = failures.record(row, facts, retry.Plan(), now, handlers=row.handlers, callbacks=callbacks)
     row.state, row.last_error = State.INCOMPLETE, last_error
     return failure
 

@@ -20,6 +20,7 @@ from webhooks.models import WebhookEvent
 from webhooks.process import cut, run, statements, timeouts
 from webhooks.process.errors import ErrorFacts, describe
 from webhooks.process.leftovers import Sessions, in_its_own_context, sessions
+from webhooks.process.ran import Ran
 
 T = TypeVar("T")
 State = WebhookEvent.State
@@ -83,7 +84,7 @@ class TrialRun:
         row.state, row.attempts = State.PROCESSING, row.attempts + 1  # as handlers see it; not written
         handlers = matching(row.type)
         self.partly = not all(handler.atomic for handler in handlers)
-        run.in_transaction(row, events.parse(row.body, row.endpoint), handlers)
+        run.in_transaction(row, events.parse(row.body, row.endpoint), Ran(handlers))
 
     def _time_out(self) -> None:
         with self._ending:

@@ -121,6 +121,8 @@ def _new_row(event: StripeEvent, body: str, now: datetime, due_at: datetime) -> 
         "livemode": event.livemode,
         "api_version": event.api_version,
         "created": adapt(event.created),
+        "object_id": event.object_id,
+        "customer": event.customer,
         "body": body,
         "armed_at": moment,
         "received_at": moment,

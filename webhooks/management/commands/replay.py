@@ -28,6 +28,7 @@ _WHY: Mapping[str, str] = {
     State.PROCESSING: "it is being processed",
     State.PROCESSED: "it is processed; --include-processed runs it again, with all its effects",
     State.IGNORED: "it is of the mode that its endpoint does not handle (LIVEMODE)",
+    State.DROPPED: "somebody decided that it is never run again; its page takes that back",
 }
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
