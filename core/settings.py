@@ -96,6 +96,7 @@ if env.bool("LOGIN_LIMIT", not DEBUG):
     AXES_RESET_ON_SUCCESS = True
     AXES_DISABLE_ACCESS_LOG = True  # who logged in when is not ours to keep
     AXES_VERBOSE = False
+    AXES_LOCKOUT_CALLABLE = "notifier.pages.login.locked_out"
 
 # --- HTTPS --------------------------------------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ from alerts_runtime.redaction.redact import redact
 from notifier.facts import Verb, storable
 from notifier.models import Alert, LogEntry
 
-WORDS = 2000  # characters of a comment
+WORDS = 10_000  # characters of a comment
 
 
 def append(

@@ -11,13 +11,15 @@ from django.db.models.functions import Least
 from alerts_runtime.database import retention
 from alerts_runtime.database.retention import delete_some
 from notifier.alerts.arguments import LONGEST_RESOLVE_AFTER
-from notifier.facts import FORGOTTEN
+from notifier.facts import FORGOTTEN, NEVER_AGAIN
 from notifier.judge.durations import human
 from notifier.models import Alert, Occurrence
 
 
-def recover(event_id: str, how: str, now: datetime, *, after_commit: bool = True, of: Q | None = None) -> list[Alert]:
-    """Mark what failed for this event as recovered; the alerts that this resolved.
+def recover(
+    event_id: str, how: str, now: datetime, *, after_commit: bool = True, of: Q | None = None, ended: str = ""
+) -> list[Alert]:
+    """Mark what failed for this event as recovered; the alerts that this resolved, for what `ended` says.
 
     `of`: only those of one source, since an event may come from two. Without `after_commit` not what failed after an
     earlier commit: only a further one can end that.
@@ -35,8 +37,14 @@ def recover(event_id: str, how: str, now: datetime, *, after_commit: bool = True
         return [
             alert
             for alert in open_alerts
-            if not alert.resolve_after and not _waits(alert) and resolve(alert, f"by {how}", now)
+            if not alert.resolve_after and not _waits(alert) and resolve(alert, ended or f"by {how}", now)
         ]
+
+
+def waits_again(event_id: str) -> None:
+    """What was settled since the event was never to be run again. It is given up: nobody runs it by itself."""
+    settled = Occurrence.objects.filter(event_id=event_id, recovered_how=NEVER_AGAIN, alert__resolved_at__isnull=True)
+    settled.update(recovered_at=None, recovered_how="", dead=True)
 
 
 def resolve(alert: Alert, how: str, now: datetime) -> bool:

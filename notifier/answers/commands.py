@@ -14,7 +14,9 @@ Through = Literal["slack", "sms", "voice", "link", "page", "command", "admin"]
 
 
 # Verbs of which everybody who was told of the alert is told too.
-NEWS = frozenset({Verb.ACKNOWLEDGE, Verb.TAKE_BACK, Verb.SILENCE, Verb.ESCALATE, Verb.REPLAY})
+NEWS = frozenset(
+    {Verb.ACKNOWLEDGE, Verb.TAKE_BACK, Verb.SILENCE, Verb.ESCALATE, Verb.REPLAY, Verb.NEVER_AGAIN, Verb.RUN_AGAIN}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +31,16 @@ class Asker:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What somebody asks for. `duration`: of an acknowledgement or a silence; None: the site's default."""
+    """What somebody asks for. `duration`: of an acknowledgement or a silence; None: the site's default.
+
+    `event_id`: which of the alert's events is meant, by a verb that is about one.
+    """
 
     verb: Verb
     alert_id: int
     duration: timedelta | None = None
     text: str = ""
+    event_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

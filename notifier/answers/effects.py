@@ -11,6 +11,7 @@ from notifier.answers.commands import Asker, Command, Verb
 from notifier.config.conf import get_policy
 from notifier.facts import storable
 from notifier.flow import handover_tests, ignores, pipeline, rehearsals, replays, silences
+from notifier.flow import never_again as events
 from notifier.judge.durations import human
 from notifier.judge.policy import Policy
 from notifier.messages import answered
@@ -161,6 +162,22 @@ def comment(alert: Alert, command: Command, asker: Asker, now: datetime) -> Done
     return Done() if command.text.strip() else Done("A comment needs words.")
 
 
+def never_again(alert: Alert, command: Command, asker: Asker, now: datetime) -> Done:
+    if not command.text.strip():
+        return Done("Say why: whoever looks next wants to know.")
+    if not alert.occurrences.filter(event_id=command.event_id).exists():
+        return Done(f"Alert {alert.pk}: {storable(command.event_id, 60)} is none of its events.")
+    if not events.drop(command.event_id, storable(asker.person, 150), now):
+        return Done(f"{command.event_id} is processed, or is being processed, or is never run again already.")
+    return Done(detail=command.event_id)
+
+
+def run_again(alert: Alert, command: Command, asker: Asker, now: datetime) -> Done:
+    if not events.pick_up(command.event_id):
+        return Done(f"{storable(command.event_id, 60)}: nobody has said that it is never run again.")
+    return Done(detail=command.event_id)
+
+
 def _waiting(alert: Alert) -> list[str]:
     """The events of an alert that are still to be processed, and one more than can be replayed at once."""
     waiting = Occurrence.objects.filter(alert=alert, recovered_at__isnull=True).exclude(event_id="")
@@ -205,5 +222,7 @@ for _verb, _effect in {
     Verb.TEST: test,
     Verb.IGNORE: ignore,
     Verb.COMMENT: comment,
+    Verb.NEVER_AGAIN: never_again,
+    Verb.RUN_AGAIN: run_again,
 }.items():
     register(_verb, _effect)

@@ -99,7 +99,7 @@ def _answer(row: Notification, look: Look) -> Reason | Callable[[], Then | None]
             return lambda: holding.drop(row, "resolved before it was told")
         due = Due(Reason.RESOLVED, look.now)  # who may have heard of it hears of its end
     if due is None or due.at > look.now:
-        return lambda: holding.postpone(row, due)
+        return lambda: holding.postpone(row, due, look.now)
     reason = due.reason
     if reason is Reason.ESCALATED and recipients.is_off_duty(row, look.policy):
         return lambda: stepping.pass_on(row, look.policy, look.now)

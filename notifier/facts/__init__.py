@@ -4,7 +4,7 @@ Standard library only, but for the categories, which both apps share. Every valu
 nothing that an earlier one decided. All times are aware datetimes in UTC; local time appears only in what people read.
 """
 
-from notifier.facts.enums import FORGOTTEN, INFRASTRUCTURE, Category, Note, Reason, Result, Severity, Verb
+from notifier.facts.enums import FORGOTTEN, INFRASTRUCTURE, NEVER_AGAIN, Category, Note, Reason, Result, Severity, Verb
 from notifier.facts.failure import NO_CURRENCY, EventCounts, Failure, Frame, Money, Subject, Verdict
 from notifier.facts.message import Button, Link, Message
 from notifier.facts.outcome import (
@@ -20,7 +20,7 @@ from notifier.facts.outcome import (
 from notifier.facts.telling import AlertState, Due, Target, Timing, Told
 
 __all__ = [
-    "CODE", "FORGOTTEN", "HANDLE", "INFRASTRUCTURE", "NO_CURRENCY", "PROVIDER_ID", "REFERENCE",
+    "CODE", "FORGOTTEN", "HANDLE", "INFRASTRUCTURE", "NEVER_AGAIN", "NO_CURRENCY", "PROVIDER_ID", "REFERENCE",
     "AlertState", "Button", "Category", "DeliveryError", "Due", "EventCounts", "Failure", "Frame", "Link", "Message",
     "Money", "Note", "Reason", "Receipt", "Result", "Severity", "Subject", "Target", "Timing", "Told", "Verb",
     "Verdict", "seconds_to_wait", "storable",

@@ -43,6 +43,9 @@ class Reason(StrEnum):
 # broken.
 FORGOTTEN = "forgotten"
 
+# How an event's failures are settled that somebody decided never to run again: nothing waits, and nothing is recovered.
+NEVER_AGAIN = "never again"
+
 
 class Result(StrEnum):
     """What became of one try to send."""
@@ -67,6 +70,8 @@ class Verb(StrEnum):
     TEST = "test"
     COMMENT = "comment"
     IGNORE = "ignore"
+    NEVER_AGAIN = "never again"  # one of its events is not to be run any more
+    RUN_AGAIN = "may run again"  # and that is taken back
     STEP = "step"  # nobody says it: a step of escalation was taken, waits or did not happen
 
 

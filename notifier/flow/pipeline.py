@@ -14,7 +14,7 @@ from alerts_runtime.wakeups.wake import wake
 from notifier.alerts import counting, store
 from notifier.alerts.counting import Recorded
 from notifier.config.conf import get_policy
-from notifier.facts import Failure, Verdict
+from notifier.facts import NEVER_AGAIN, Failure, Verdict
 from notifier.flow import escalations, ignores, inhibit, stepping, steps
 from notifier.judge import guards
 from notifier.judge.classify import classify
@@ -106,6 +106,14 @@ def recovered(event_id: str, how: str, now: datetime, *, after_commit: bool = Tr
         for alert in resolved:
             _over(alert, policy, now)
     return resolved
+
+
+def settled(event_id: str, by: str, now: datetime) -> None:
+    """An event that had failed is never to be run again: nobody waits for it, and alerts may be over."""
+    policy = get_policy()
+    with transaction.atomic():
+        for alert in store.recover(event_id, NEVER_AGAIN, now, ended=by):
+            _over(alert, policy, now)
 
 
 def resolve(alert: Alert, how: str, now: datetime) -> bool:

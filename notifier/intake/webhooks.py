@@ -18,7 +18,7 @@ from django.utils import timezone
 from alerts_runtime.isolation.parts import on_its_own
 from alerts_runtime.wakeups.wake import wake
 from notifier.facts import EventCounts, Failure, Frame, Money
-from notifier.flow import pipeline, rehearsals, replays
+from notifier.flow import never_again, pipeline, rehearsals, replays
 from notifier.flow.replays import Replayed
 from notifier.intake.source import DJSTRIPE_KEYS
 from notifier.intake.traffic import missing
@@ -161,5 +161,6 @@ def rehearse(event_ids: Sequence[str]) -> str:
     return rehearsal.rehearse(event_ids, seconds=REHEARSE_WITHIN).sentence
 
 
+never_again.register(never_again.Source(arm.drop, arm.pick_up))
 rehearsals.register(rehearse)
 replays.register(replay)

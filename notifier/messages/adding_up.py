@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from django.db.models import Count, Max, Min, Q, QuerySet
 
-from notifier.facts import Money
+from notifier.facts import NEVER_AGAIN, Money
 from notifier.messages import each_event
 from notifier.messages.telling import Since, Totals
 from notifier.models import Alert, Occurrence
@@ -57,7 +57,7 @@ def totals_of(so_far: QuerySet[Occurrence]) -> Totals:
         object_id=facts["object_id"] if facts["objects"] == 1 else "",
         at_risk=each_event.money(waiting),
         unknown=sum(group.unknown for group in waiting),
-        recovered=each_event.money(done),
+        recovered=each_event.money(group for group in done if group.recovered_how != NEVER_AGAIN),
         recovered_by=tuple(sorted((+ways).items(), key=lambda way: (-way[1], way[0]))),
         dead=dead,
         dead_events=each_event.newest_dead(so_far, NAMED_EVENTS) if dead else (),
@@ -80,7 +80,7 @@ def totals_of_one(only: Occurrence) -> Totals:
         object_id=only.object_id,
         at_risk=money if waiting else (),
         unknown=group.unknown if waiting else 0,
-        recovered=() if waiting else money,
+        recovered=() if waiting or only.recovered_how == NEVER_AGAIN else money,
         recovered_by=((only.recovered_how, events),) if events and not waiting else (),
         dead=dead,
         dead_events=(only.event_id,) if dead else (),

@@ -26,6 +26,8 @@ _DID = {
     Verb.TEST: "sent a test",
     Verb.COMMENT: "commented",
     Verb.IGNORE: "ignores its kind",
+    Verb.NEVER_AGAIN: "decided that an event is never run again",
+    Verb.RUN_AGAIN: "let an event be run again",
 }
 _THROUGH = {
     "slack": "in Slack",
@@ -103,6 +105,10 @@ def done(verb: Verb, number: int, until: datetime | None, detail: str, now: date
         return f"Alert {number}: {detail}."
     if verb is Verb.TEST:
         return f"Alert {number}: the way back works. Nothing was changed."
+    if verb is Verb.NEVER_AGAIN:
+        return f"{detail} is never run again: by no retry, no replay and no resend."
+    if verb is Verb.RUN_AGAIN:
+        return f"{detail} may be run again. It is given up until somebody does."
     words = {
         Verb.ACKNOWLEDGE: "acknowledged",
         Verb.TAKE_BACK: "the acknowledgement is taken back; messages go on",

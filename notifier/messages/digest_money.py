@@ -8,7 +8,7 @@ from datetime import datetime
 
 from django.db.models import QuerySet
 
-from notifier.facts import Money
+from notifier.facts import NEVER_AGAIN, Money
 from notifier.judge.money import add
 from notifier.messages import each_event
 from notifier.models import Alert, Occurrence
@@ -31,7 +31,7 @@ def waiting(alerts: QuerySet[Alert]) -> dict[int, Events]:
 
 def recovered(alerts: QuerySet[Alert], start: datetime, end: datetime) -> dict[int, Events]:
     """Per alert, what recovered in the period."""
-    of_alerts = Occurrence.objects.filter(alert__in=alerts.values("pk"))
+    of_alerts = Occurrence.objects.filter(alert__in=alerts.values("pk")).exclude(recovered_how=NEVER_AGAIN)
     return _per_alert(of_alerts.filter(recovered_at__gte=start, recovered_at__lt=end))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from notifier.facts import Reason
-from notifier.messages.phrases import NAME, TITLE, TYPE, began, money, unknown, ways
+from notifier.messages.phrases import NAME, TITLE, TYPE, began, done_with, money, unknown, ways
 from notifier.messages.telling import Story
 from notifier.messages.wording import about, capitalised, clock, counted, shorten, sums
 
@@ -70,10 +70,10 @@ def over(story: Story) -> str:
         return f"{_ended(story)}.{recovered}"
     if done == totals.events:
         which = "Its event is" if done == 1 else f"All {done:,} events are"
-        return f"{which} processed ({ways(story)}).{recovered}"
+        return f"{which} {done_with(story)} ({ways(story)}).{recovered}"
     if story.after_commit:
         return f"{_ended(story)}.{recovered}"
-    some = f"; {done:,} processed ({ways(story)})" if done else ""
+    some = f"; {done:,} {done_with(story)} ({ways(story)})" if done else ""
     missing = f"{_unprocessed(totals.events - done, totals.events)}{some}"
     at_risk = f" {money(story, totals.at_risk)} not recovered." if sums(totals.at_risk) else ""
     not_known = f" {unknown(story).capitalize()}." if totals.unknown else ""

@@ -6,14 +6,14 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from notifier.facts import Money, Reason
+from notifier.facts import NEVER_AGAIN, Money, Reason
 from notifier.judge.builtin import while_it_holds
 from notifier.messages.telling import Story
 from notifier.messages.wording import about, clock, counted, shorten, span, sums, unknown_amounts
 
 TYPE, NAME, TITLE, HINT, ERROR = 80, 60, 200, 500, 300  # characters
 RECENT = timedelta(minutes=2)  # the message's own time says when
-WAYS = {"retry": "by retry", "replay": "replayed"}
+WAYS = {"retry": "by retry", "replay": "replayed", NEVER_AGAIN: "never to be run again"}
 
 
 class Fact(NamedTuple):
@@ -141,7 +141,12 @@ def progress(story: Story) -> str:
     done = story.totals.recovered_events
     if not done or story.resolved_at or not story.about_events:
         return ""
-    return f"{done:,} of {counted(story.totals.events, 'event')} processed since ({ways(story)})"
+    return f"{done:,} of {counted(story.totals.events, 'event')} {done_with(story)} since ({ways(story)})"
+
+
+def done_with(story: Story) -> str:
+    """Some are settled without ever having been processed."""
+    return "settled" if any(how == NEVER_AGAIN for how, _ in story.totals.recovered_by) else "processed"
 
 
 def ways(story: Story) -> str:

@@ -16,5 +16,6 @@ from notifier.models.oncall import Override as Override
 from notifier.models.outbox import Attempt as Attempt
 from notifier.models.outbox import AttemptPart as AttemptPart
 from notifier.models.outbox import Digest as Digest
+from notifier.models.outbox import Hold as Hold
 from notifier.models.outbox import Notification as Notification
 from notifier.models.outbox import Target as Target

@@ -97,6 +97,18 @@ class Notification(models.Model):
         )
 
 
+class Hold(models.Model):
+    """A guard held what a target was to hear. It ended with the next hold, with the next message, or as it says."""
+
+    notification = models.ForeignKey(Notification, on_delete=models.CASCADE, related_name="holds")
+    by = models.CharField(max_length=100)  # as `held_by` says
+    since = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)  # judged again, there was nothing to tell
+
+    def __str__(self) -> str:
+        return f"notification {self.notification_id}, by {self.by}"
+
+
 class Digest(models.Model):
     """One period's summary for one target: one row, whatever runs. A note of the rotation is one of a moment."""
 

@@ -12,7 +12,7 @@ from alerts_runtime.redaction.redact import redact
 from notifier.facts import Due, Reason, Severity
 from notifier.judge.guards import Gate
 from notifier.models import Alert, Digest, Notification
-from notifier.outbox import last_resort, targets
+from notifier.outbox import hold_history, last_resort, targets
 from notifier.outbox.plans import change, locked, set_due
 
 log = get_logger(__name__)
@@ -40,6 +40,7 @@ def bring_forward(by: timedelta, now: datetime) -> None:
 def hold(row: Notification, gate: Gate, now: datetime, reason: Reason | None = None) -> None:
     """Judge it again at `gate.until`, or within a day. Why it is held is stored and shown."""
     since = row.held_since if row.held_by == gate.name else now
+    hold_history.begin(row, gate.name, now)
     until = min(gate.until or now + LOOK_AGAIN, now + LONGEST_HOLD)
     # While it is held nobody tries: others are not to stand in at once when that ends.
     change(
@@ -59,8 +60,9 @@ def drop(row: Notification, why: str) -> None:
     log.info("notification.dropped", notification=row.pk, alert=row.alert_id, reason=why)
 
 
-def postpone(row: Notification, due: Due | None) -> None:
+def postpone(row: Notification, due: Due | None, now: datetime) -> None:
     """It was due, and judged again it is not, or not yet."""
+    hold_history.end(row, now)
     if due is None:
         change(row, due_at=None, held_by="", held_since=None, rejected=False, tries=0, trying_since=None)
         return

@@ -38,7 +38,7 @@ def page(alert: Alert, to: To, route: str, level: int, policy: Policy, now: date
 def needs_no_page(row: Notification, policy: Policy, now: datetime) -> None:
     """Others are paged for the level in its place. It is judged again for what else it is to hear."""
     change(row, level=row.told_level)
-    postpone(row, next_for(row, row.alert.state, policy, now))
+    postpone(row, next_for(row, row.alert.state, policy, now), now)
 
 
 def join(alert: Alert, to: To, route: str, policy: Policy, now: datetime) -> None:

@@ -14,7 +14,7 @@ from notifier.facts import Target as To
 from notifier.judge.guards import UNREACHED
 from notifier.judge.policy import Policy
 from notifier.models import Digest, Notification, Target
-from notifier.outbox import set_aside, targets
+from notifier.outbox import hold_history, set_aside, targets
 from notifier.outbox.holding import LONGEST_HOLD, LOOK_AGAIN
 from notifier.outbox.plans import change, replan
 
@@ -45,6 +45,7 @@ def divert(row: Notification, why: str, to: Iterable[To], policy: Policy, now: d
     """
     told = _stand_in(row, why, to, policy, now)
     since = row.held_since if row.held_since and row.held_by.startswith(DIVERTED) else now
+    hold_history.begin(row, f"{DIVERTED}: {why}", now)
     if not told and why == UNREACHED:
         # Nobody stands in: the last resort has heard, and the target is tried as often as before.
         change(row, held_by=f"{DIVERTED}: {why}", held_since=since)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import wraps
 from typing import Any, TypeVar
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
@@ -26,8 +26,10 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_exempt
 
 from notifier.config.conf import get_policy
+from notifier.pages import csrf, typed
 from notifier.pages.groups import ACT, CONFIGURE, PAYLOAD, VIEW
 
 PAGES = {
@@ -41,7 +43,6 @@ PAGES = {
 }
 _ABOUT_ONE = {"alert": "number", "event": "event_id"}  # the pages that are of one thing, and how it is named
 ZONE = "alerts_zone"  # the cookie in which the browser names its time zone
-TYPED_MOST = 2000  # characters of what was typed that a session's end does not lose
 Answered = TypeVar("Answered", bound=HttpResponseBase)
 View = Callable[..., HttpResponse]
 
@@ -74,8 +75,12 @@ def page(permission: str = VIEW, *, back: str = "") -> Callable[[View], View]:
         @wraps(view)
         def inner(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
             _refuse_what_no_database_holds(request)
+            if why := csrf.why_refused(request):
+                return refuse_form(request, why, _address(back, kwargs))
             if not request.user.is_authenticated:
-                return _log_in(request, back, kwargs)
+                return _log_in(request, _address(back, kwargs))
+            if request.method == "POST":
+                typed.forget(request)
             viewer = viewer_of(request)
             with timezone.override(ZoneInfo(viewer.zone)):
                 if not request.user.has_perms((VIEW, permission)):
@@ -85,7 +90,8 @@ def page(permission: str = VIEW, *, back: str = "") -> Callable[[View], View]:
                 except Http404 as missing:
                     return show(request, viewer, "missing", {"what": str(missing)}, status=404)
 
-        return never_cache(login_not_required(transaction.non_atomic_requests(inner)))
+        # Exempt, since it asks itself.
+        return csrf_exempt(never_cache(login_not_required(transaction.non_atomic_requests(inner))))
 
     return wrap
 
@@ -109,6 +115,7 @@ def show(
     # The request too: no context processor of the site's is needed.
     known = {"request": request, "viewer": viewer, "notes": messages.get_messages(request), "page": template}
     response = render(request, f"notifier/pages/{template}.html", {**known, **(context or {})}, status=status)
+    csrf.with_cookie(request, response)
     return guarded(response)
 
 
@@ -137,16 +144,32 @@ def next_page(request: HttpRequest, otherwise: str) -> str:
     return wanted if safe else otherwise
 
 
-def _log_in(request: HttpRequest, back: str, kwargs: dict[str, Any]) -> HttpResponse:
-    if request.method != "POST" or not back:
+def refuse_form(request: HttpRequest, why: str, address: str) -> HttpResponse:
+    """A form that was not sent from a page as it is now. What a page of this site sent is in its fields again."""
+    kept = bool(address) and csrf.is_of_this_site(request) and typed.keep(request, address)
+    happened, todo = csrf.in_words(request, why)
+    viewer = viewer_of(request) if request.user.is_authenticated else None
+    context = {"happened": happened, "todo": todo, "address": address, "kept": kept}
+    return show(request, viewer, "form_refused", context, status=403)
+
+
+def _log_in(request: HttpRequest, address: str) -> HttpResponse:
+    if request.method != "POST" or not address:
         return redirect_to_login(request.get_full_path(), _login_url())
-    typed = {name: value for name, value in request.POST.items() if name != "csrfmiddlewaretoken" and value}
-    if sum(map(len, typed.values())) > TYPED_MOST:
-        typed = {}
+    if typed.keep(request, address):
+        said = _("You had been logged out. Nothing was done; what you typed is there again once you are logged in.")
+    else:
+        said = _("You had been logged out. Nothing was done, and what you typed was too much to be kept.")
+    messages.warning(request, said)
+    return redirect_to_login(address, _login_url())
+
+
+def _address(back: str, kwargs: dict[str, Any]) -> str:
+    """Of the page with the form that posts here; "" for what is no form."""
+    if not back:
+        return ""
     known = {name: kwargs[name]} if (name := _ABOUT_ONE.get(back, "")) else {}
-    address = reverse(f"notifier_pages:{back}", kwargs=known)
-    messages.warning(request, _("You had been logged out. Nothing was done; what you typed is still here."))
-    return redirect_to_login(f"{address}?{urlencode(typed)}" if typed else address, _login_url())
+    return reverse(f"notifier_pages:{back}", kwargs=known)
 
 
 def _login_url() -> str:

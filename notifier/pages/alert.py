@@ -20,7 +20,7 @@ from notifier.messages.links import event_url
 from notifier.messages.telling import Story
 from notifier.models import Alert, Notification, Occurrence
 from notifier.oncall.present import policy_now
-from notifier.pages import stack, stories, timeline
+from notifier.pages import stack, stories, timeline, typed
 from notifier.pages.access import Viewer, guarded, page, show
 
 EVENTS = 15  # on a page
@@ -86,7 +86,7 @@ def context(request: HttpRequest, viewer: Viewer, row: Alert) -> dict[str, Any]:
         "escalates": row.resolved_at is None and bool(steps),
         "steps": steps,
         "ignored": row.ignored,
-        "typed": request.GET.get("text", ""),
+        "typed": typed.of(request),
         "acknowledged": until is not None and until > viewer.now and row.resolved_at is None,
         "own": [frame for frame in frames if frame.own],
         "foreign": [frame for frame in frames if not frame.own],

@@ -9,16 +9,17 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from django.core.cache import cache
-from django.db.models import CharField, Count
+from django.db.models import CharField, Count, Q
 from django.db.models.functions import Cast, Substr
 
-from notifier.facts import Money
+from notifier.facts import NEVER_AGAIN, Money
 from notifier.models import Occurrence
 from notifier.pages import money
 
 HOUR = len("2026-11-21 14")
 HIGH, WIDE, GAP = 60, 10, 2  # of a bar, in the drawing's own units
 HOURS, DAYS = 24, 30
+_RECOVERED = ~Q(recovered_how=NEVER_AGAIN)  # nothing came of those, though nobody waits for them
 KEEP = 60  # seconds: a month of a storm is not added up for everybody who looks
 
 
@@ -121,7 +122,7 @@ def _by_hour(start: datetime) -> dict[datetime, tuple[int, int]]:
     rows = (
         Occurrence.objects.filter(occurred_at__gte=start)
         .values(hour=Substr(Cast("occurred_at", CharField()), 1, HOUR))
-        .annotate(number=Count("pk"), recovered=Count("recovered_at"))
+        .annotate(number=Count("pk"), recovered=Count("recovered_at", filter=_RECOVERED))
         .order_by()
     )
     return {
@@ -132,5 +133,5 @@ def _by_hour(start: datetime) -> dict[datetime, tuple[int, int]]:
 
 def _money(start: datetime, day: datetime) -> list[money.Sum]:
     """Of live mode. At risk, and recovered; and whether an event failed within the last day."""
-    live = Occurrence.objects.filter(occurred_at__gte=start, alert__livemode=True).exclude(currency="")
+    live = Occurrence.objects.filter(_RECOVERED, occurred_at__gte=start, alert__livemode=True).exclude(currency="")
     return money.sums(live, "alert__livemode", day)

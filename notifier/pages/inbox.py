@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Count, Min, Q, QuerySet
+from django.db.models import Count, F, Min, Q, QuerySet
 
 from alerts_runtime.redaction.redact import redact_value
 from alerts_runtime.wakeups.wake import wake
@@ -19,8 +19,10 @@ from notifier.models import Alert, Occurrence
 from webhooks.handlers import matching
 from webhooks.models import Failure, WebhookEvent
 from webhooks.process import arm
+from webhooks.process.ran import Came
 
 State = WebhookEvent.State
+WAITS = (State.PENDING, State.DEAD, State.INCOMPLETE)  # what somebody may decide never to run again
 STATES = [(state.value, state.label) for state in State]
 SIZE = 25
 LOOKED_THROUGH = 20_000  # events, for a filter without an index
@@ -33,6 +35,25 @@ class Backlog:
     due: int  # events that should be worked on by now
     oldest: datetime | None
     later: int  # to be tried again
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """A handler in one attempt."""
+
+    name: str
+    came: Came
+    took: int  # milliseconds
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One attempt at an event; without a failure it went well. No handlers: there were none, or nobody knows."""
+
+    at: datetime
+    number: int
+    handlers: list[Ran]
+    failure: Failure | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,29 +77,39 @@ def backlog(now: datetime) -> Backlog:
 def search(asked: Mapping[str, str], since: datetime | None, until: datetime | None, before: datetime | None) -> Found:
     """The events that were asked for, the newest first. `asked` may name q, type, state, account and mode."""
     rows = WebhookEvent.objects.defer("body")
-    if word := asked.get("q", ""):
-        return Found(list(_named(rows, word)), "", None)
     if since:
         rows = rows.filter(received_at__gte=since)
     if limit := min(filter(None, (until, before)), default=None):
         rows = rows.filter(received_at__lt=limit)
+    if word := asked.get("q", ""):
+        return _page(_named(rows, word), None)
     kind = asked.get("type", "")
     if kind and not kind.endswith("*"):
         rows = rows.filter(type=kind)
     rest = _rest(asked)
     floor = _floor(rows) if rest else None
     rows = rows.filter(rest, received_at__gte=floor) if floor else rows.filter(rest)
-    found = list(rows.order_by("-received_at")[: SIZE + 1])
+    return _page(_newest(rows), floor)
+
+
+def _page(found: list[WebhookEvent], floor: datetime | None) -> Found:
     if len(found) > SIZE:
         return Found(found[:SIZE], found[SIZE - 1].received_at.isoformat(), None)
     return Found(found, floor.isoformat() if floor else "", floor)
 
 
-def _named(rows: QuerySet[WebhookEvent], word: str) -> QuerySet[WebhookEvent]:
-    """By an event's id; or by a customer's or an object's, of which only events that failed are known."""
-    known = Occurrence.objects.filter(Q(customer=word) | Q(object_id=word)).exclude(event_id="")
-    ids = [word, *known.order_by("-pk").values_list("event_id", flat=True)[:200]] if "_" in word else [word]
-    return rows.filter(event_id__in=ids).order_by("-received_at")[: 4 * SIZE]
+def _newest(rows: QuerySet[WebhookEvent]) -> list[WebhookEvent]:
+    return list(rows.order_by("-received_at")[: SIZE + 1])
+
+
+def _named(rows: QuerySet[WebhookEvent], word: str) -> list[WebhookEvent]:
+    """Those of this id, or about the customer or the object of it. Each is one look into an index of its own."""
+    if word.startswith("evt_"):
+        return _newest(rows.filter(event_id=word))
+    # `exclude` is the index's own condition, without which SQLite does not use it.
+    about = {one.pk: one for one in _newest(rows.filter(customer=word).exclude(customer=""))}
+    about |= {one.pk: one for one in _newest(rows.filter(object_id=word).exclude(object_id=""))}
+    return sorted(about.values(), key=lambda one: one.received_at, reverse=True)[: SIZE + 1]
 
 
 def _rest(asked: Mapping[str, str]) -> Q:
@@ -128,11 +159,24 @@ def failures(row: WebhookEvent) -> list[Failure]:
     return list(Failure.objects.filter(event=row).select_related("traceback").order_by("-pk")[:FAILURES])
 
 
+def attempts(row: WebhookEvent, failed: list[Failure]) -> list[Attempt]:
+    """What became of its newest attempts, the newest first. Of one that went well only the last is known."""
+    found = [Attempt(one.occurred_at, one.attempt, _ran(one.handlers), one) for one in failed]
+    if row.processed_at and row.state in (State.PROCESSED, State.INCOMPLETE):
+        found.append(Attempt(row.processed_at, row.attempt, _ran(row.handlers)))
+    return sorted(found, key=lambda one: one.at, reverse=True)
+
+
+def _ran(lines: list[tuple[str, str, int]]) -> list[Ran]:
+    return [Ran(name, Came(came), took) for name, came, took in lines]
+
+
 def alerts_of(found: list[Failure]) -> list[Alert]:
-    """The alerts on which these failures were counted; by the key that the intake gives each."""
+    """The alerts on which these failures were counted, open ones first; by the key that the intake gives each."""
     keys = [f"webhooks.failure:{failure.pk}" for failure in found]
     ids = Occurrence.objects.filter(key__in=keys).values_list("alert_id", flat=True)
-    return list(Alert.objects.filter(pk__in=set(ids)).defer("traceback", "context").order_by("-pk"))
+    rows = Alert.objects.filter(pk__in=set(ids)).defer("traceback", "context")
+    return list(rows.order_by(F("resolved_at").desc(nulls_first=True), "-pk"))
 
 
 def handlers(kind: str) -> list[tuple[str, bool]]:

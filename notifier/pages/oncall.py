@@ -21,6 +21,7 @@ from notifier.messages.oncall import because, name_of, taken, undone
 from notifier.models import Override
 from notifier.oncall import overrides
 from notifier.oncall.duty import duty_at, shifts_between
+from notifier.pages import typed
 from notifier.pages.access import Viewer, page, say, show
 from notifier.pages.groups import ACT
 from notifier.pages.times import moment
@@ -67,7 +68,8 @@ def on_call_now(policy: Policy, now: datetime) -> list[Turn]:
 @require_safe
 @page()
 def oncall(request: HttpRequest, viewer: Viewer) -> HttpResponse:
-    asked = {name: request.GET.get(name, "") for name in ASKED}
+    known = typed.of(request) or request.GET.dict()
+    asked = {name: known.get(name, "") for name in ASKED}
     return show(request, viewer, "oncall", _context(viewer, asked))
 
 

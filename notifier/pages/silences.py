@@ -16,7 +16,7 @@ from notifier.flow import ignores, silences
 from notifier.judge.durations import parse_duration
 from notifier.judge.match import Matcher, matches
 from notifier.models import Alert, Ignored, Silence
-from notifier.pages import words
+from notifier.pages import typed, words
 from notifier.pages.access import Viewer, page, say, show
 from notifier.pages.alert import found as the_alert
 from notifier.pages.groups import ACT
@@ -111,7 +111,8 @@ def _asked(request: HttpRequest) -> dict[str, str]:
     """The form's fields: as the address has them, or of the alert that it names."""
     number = request.GET.get("alert", "")
     names = (*FIELDS, "for", "from", "comment")
-    asked = {name: request.GET.get(name, "").strip() for name in names}
+    known = typed.of(request) or request.GET.dict()
+    asked = {name: known.get(name, "").strip() for name in names}
     if number.isdecimal() and len(number) < 18:
         alert = the_alert(int(number))
         asked["fingerprint"] = alert.fingerprint

@@ -11,10 +11,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from alerts_runtime.redaction.masking import named
-from notifier.facts import Reason, Result, Severity
+from notifier.facts import NEVER_AGAIN, Reason, Result, Severity
 from notifier.messages import answered
+from notifier.messages.news import held_because
 from notifier.messages.wording import listed
-from notifier.models import Alert, Attempt, AttemptPart, LogEntry, Notification, Occurrence
+from notifier.models import Alert, Attempt, AttemptPart, Hold, LogEntry, Notification, Occurrence
 
 MOST = 100  # messages; a reminder every five minutes for a week would be two thousand
 
@@ -39,7 +40,7 @@ def timeline(alert: Alert, notifications: list[Notification], zone: str, now: da
         *_failures(alert),
         *_messages(parts[:MOST]),
         *_worse(parts[:MOST]),
-        *_holds(notifications),
+        *_holds(alert, notifications, parts[:MOST]),
         *_people(alert, zone, now),
         *_ends(alert),
     ]
@@ -66,7 +67,7 @@ def held(row: Notification) -> str:
     """What holds a message, in words; "" when nothing does."""
     if not row.held_by:
         return ""
-    return _("held by %(what)s") % {"what": row.held_by}
+    return _("held %(why)s") % {"why": held_because(row.held_by)}
 
 
 REASONS = {
@@ -76,6 +77,7 @@ REASONS = {
     Reason.REPEAT: gettext_lazy("a reminder"),
     Reason.REOPENED: gettext_lazy("that it is open again"),
     Reason.ANSWERED: gettext_lazy("what somebody said of it"),
+    Reason.ESCALATED: gettext_lazy("a page, since nobody has it"),
     Reason.RESOLVED: gettext_lazy("that it is over"),
     Reason.DIGEST: gettext_lazy("a digest"),
     Reason.TEST: gettext_lazy("a test"),
@@ -105,6 +107,8 @@ def _failures(alert: Alert) -> Iterator[Entry]:
         yield Entry(alert.last_at, "fail", text, _("this is when the newest happened"))
     done = rows.filter(recovered_at__isnull=False).values("recovered_how")
     for row in done.annotate(n=Count("event_id", distinct=True), first=Min("recovered_at"), last=Max("recovered_at")):
+        if row["recovered_how"] == NEVER_AGAIN:
+            continue  # somebody decided that, and is named
         text = ngettext("%(n)s event recovered by %(how)s", "%(n)s events recovered by %(how)s", row["n"])
         yield Entry(row["last"], "good", text % {"n": f"{row['n']:,}", "how": row["recovered_how"] or _("itself")})
 
@@ -146,11 +150,45 @@ def _worse(parts: list[AttemptPart]) -> Iterator[Entry]:
         worst = max(worst, part.severity)
 
 
-def _holds(notifications: list[Notification]) -> Iterator[Entry]:
-    for row in notifications:
-        if row.held_by and row.held_since:
-            who = named(row.target.channel, row.target.address)
-            yield Entry(row.held_since, "hold", _("%(who)s is not told yet") % {"who": who}, held(row))
+def _holds(alert: Alert, notifications: list[Notification], parts: list[AttemptPart]) -> Iterator[Entry]:
+    """What held messages, and its end: what held several recipients from the same minute on is one entry."""
+    rows = list(Hold.objects.filter(notification__alert=alert).order_by("-since", "-pk")[:MOST])
+    known = {row.pk: row for row in notifications}
+    begun, ended = _Together(), _Together()
+    for row in rows:
+        of = known[row.notification_id]
+        begun.add(row.since, row.by, of)
+        if end := _end(row, of, alert, rows, parts):
+            ended.add(end, row.by, of)
+    for at, by, who in begun.all():
+        yield Entry(at, "hold", _("Not told: %(who)s") % {"who": who}, _("held %(why)s") % {"why": held_because(by)})
+    for at, by, who in ended.all():
+        text = _("No longer held: %(who)s") % {"who": who}
+        yield Entry(at, "hold", text, _("it had been held %(why)s") % {"why": held_because(by)})
+
+
+def _end(hold: Hold, of: Notification, alert: Alert, holds: list[Hold], parts: list[AttemptPart]) -> datetime | None:
+    """When it ended: see Hold. None: it goes on, or nobody knows."""
+    ends = [hold.ended_at, alert.resolved_at]
+    ends += [one.since for one in holds if one.notification_id == of.pk and one.pk > hold.pk]
+    ends += [part.attempt.started_at for part in parts if part.notification_id == of.pk]
+    return min((end for end in ends if end and end >= hold.since), default=None)
+
+
+class _Together:
+    """Recipients, by the minute and by what held them."""
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[datetime, str], tuple[datetime, dict[str, None]]] = {}
+
+    def add(self, at: datetime, by: str, row: Notification) -> None:
+        minute = at.replace(second=0, microsecond=0)
+        _, who = self._found.setdefault((minute, by), (at, {}))
+        who[named(row.target.channel, row.target.address)] = None
+
+    def all(self) -> Iterator[tuple[datetime, str, str]]:
+        for (_minute, by), (at, who) in self._found.items():
+            yield at, by, listed(list(who))
 
 
 def _people(alert: Alert, zone: str, now: datetime) -> Iterator[Entry]:

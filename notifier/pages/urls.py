@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from django.apps import apps
-from django.contrib.auth.views import LogoutView
 from django.urls import path
 
 from notifier.pages import act, alert, answer, digests, log, login, now, oncall, routing, silences, unsubscribe
@@ -30,7 +29,7 @@ urlpatterns = [
     path("answer/<str:token>/", answer.answer, name="answer"),
     path("unsubscribe/<str:token>/", unsubscribe.unsubscribe, name="unsubscribe"),
     path("login/", login.log_in, name="login"),
-    path("logout/", LogoutView.as_view(next_page="notifier_pages:login"), name="logout"),
+    path("logout/", login.log_out, name="logout"),
 ]
 
 if "swa_webhooks" in apps.app_configs:  # else the events are dj-stripe's, with pages of its own
@@ -40,4 +39,6 @@ if "swa_webhooks" in apps.app_configs:  # else the events are dj-stripe's, with 
         path("events/", events.events, name="events"),
         path("events/<str:event_id>/", events.event, name="event"),
         path("events/<str:event_id>/again/", events.again, name="again"),
+        path("events/<str:event_id>/never-again/", events.never_again, name="never_again"),
+        path("events/<str:event_id>/run-again/", events.run_again, name="run_again"),
     ]

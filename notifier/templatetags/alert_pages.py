@@ -13,6 +13,7 @@ from django.utils.safestring import SafeString
 
 from alerts_runtime.redaction.masking import named as masked_name
 from notifier.facts import Money, Severity
+from notifier.messages.news import held_because
 from notifier.messages.wording import about, clock, sums
 
 register = template.Library()
@@ -61,6 +62,12 @@ def severity(value: int | None) -> str:
 def recipient(target: Any) -> str:
     """A recipient with its address masked."""
     return masked_name(target.channel, target.address)
+
+
+@register.filter
+def because(held_by: str) -> str:
+    """What holds a message, in words."""
+    return held_because(held_by)
 
 
 @register.simple_tag(takes_context=True)

@@ -436,9 +436,10 @@ def _size() -> int:
 
 
 def test_a_storm_of_failures_stays_small() -> None:
-    """Less than 1.2 kB a failure with its indexes, though each stack is 30 frames deep.
+    """Less than 1.3 kB a failure with its indexes, though each stack is 30 frames deep.
 
-    Some 80 bytes of it are the two indexes by which the pages find a customer's and an object's failures.
+    Some 80 bytes of it are the two indexes by which the pages find a customer's and an object's failures, and 110 what
+    became of the handler, whose name is long here.
     """
 
     def deep(depth: int, event: StripeEvent) -> None:
@@ -461,7 +462,7 @@ def test_a_storm_of_failures_stays_small() -> None:
     storm(100)
     assert row.failures.count() == 120
     assert Traceback.objects.count() == 1
-    assert (_size() - before) / 100 < 1200
+    assert (_size() - before) / 100 < 1300
 
 
 def test_a_traceback_that_was_pruned_behind_our_back_is_stored_again() -> None:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from django.contrib.auth.models import Group, User
-from django.test import Client
+from django.http.response import HttpResponseBase
+from django.test import Client, RequestFactory
 from django.urls import reverse
+from django.utils.html import escape
 from pytest_django import Settings
 
+from notifier.alerts import log
 from notifier.models import Alert, LogEntry
 from notifier.pages.groups import GROUPS, make
+from notifier.pages.login import locked_out
 from tests.notifier.pages.conftest import a_client
 
 pytestmark = pytest.mark.django_db
@@ -55,15 +61,98 @@ def test_a_button_needs_its_token(paid: Alert) -> None:
     assert client.post(f"/alerts/{paid.pk}/resolve/").status_code == 403
 
 
-def test_a_session_that_ended_loses_no_typed_text(client: Client, paid: Alert) -> None:
-    answer = client.post(f"/alerts/{paid.pk}/comment/", {"text": "the ledger's disk is full"})
+PASSWORD = "a long enough word"
+LONG = "Die Bücher stimmen nicht, 帳簿が合わない. " * 250  # as an address it would take 60 kB
+
+
+def _log_in_again(client: Client, answer: HttpResponseBase) -> str:
+    """By the form that the answer leads to; the page after it."""
     assert answer["Location"].startswith("/alerts/login/?next=")
-    User.objects.create_superuser("root", password="a long enough word")
+    assert len(answer["Location"]) < 200
+    User.objects.create_superuser("root", password=PASSWORD)
     come_back = client.get(answer["Location"]).context["next"]
-    client.post("/alerts/login/", {"username": "root", "password": "a long enough word", "next": come_back})
-    page = client.get(come_back).content.decode()
-    assert "the ledger&#x27;s disk is full</textarea>" in page
+    client.post("/alerts/login/", {"username": "root", "password": PASSWORD, "next": come_back})
+    return client.get(come_back).content.decode()
+
+
+@pytest.mark.parametrize("text", ["the ledger's disk is full", LONG.strip()])
+def test_a_session_that_ended_loses_no_typed_text(client: Client, paid: Alert, text: str) -> None:
+    address = f"/alerts/{paid.pk}/"
+    page = _log_in_again(client, client.post(f"{address}comment/", {"text": text}))
+    assert f"{escape(text)}</textarea>" in page
     assert not LogEntry.objects.exists()
+    # There until it is sent, and then no more; all of it is in the log.
+    assert f"{escape(text)}</textarea>" in client.get(address).content.decode()
+    client.post(f"{address}comment/", {"text": text})
+    assert LogEntry.objects.get().text == text[: log.WORDS]
+    assert f"{escape(text)}</textarea>" not in client.get(address).content.decode()
+
+
+def test_no_form_is_lost_by_a_session_that_ended(client: Client, paid: Alert) -> None:
+    silence = {"event": "invoice.*", "for": "3h", "from": "", "comment": LONG[:500].strip(), "livemode": "live"}
+    page = _log_in_again(client, client.post("/alerts/silences/new/", silence))
+    for value in ("invoice.*", "3h", silence["comment"]):
+        assert f'value="{escape(value)}"' in page
+    client.logout()
+    User.objects.all().delete()
+    page = _log_in_again(client, client.post(f"/alerts/{paid.pk}/ignore/", {"text": "known", "form": "ignore"}))
+    assert 'name="text" value="known"' in page
+    assert "></textarea>" in page
+    client.logout()
+    User.objects.all().delete()
+    answer = client.get("/alerts/?q=ledger")
+    assert 'name="q" value="ledger"' in _log_in_again(client, answer)
+
+
+def test_a_form_that_is_refused_says_why_and_loses_no_text(paid: Alert) -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(User.objects.create_superuser("root"))
+    address = f"/alerts/{paid.pk}/"
+    client.get(address)
+    old = {"text": "the ledger", "csrfmiddlewaretoken": "a" * 64}
+    answer = client.post(f"{address}comment/", old, headers={"origin": "http://testserver"})
+    page = answer.content.decode()
+    assert answer.status_code == 403
+    assert "nothing was done" in page
+    assert "you logged in or out in another window" in page
+    assert "What you typed is in its fields again." in page
+    assert f'href="{address}"' in page
+    assert "default-src" in answer["Content-Security-Policy"]
+    assert "the ledger</textarea>" in client.get(address).content.decode()
+
+
+def test_what_another_site_sends_is_put_into_no_field(paid: Alert) -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(User.objects.create_superuser("root"))
+    address = f"/alerts/{paid.pk}/"
+    client.get(address)
+    answer = client.post(f"{address}comment/", {"text": "evil"}, headers={"origin": "https://evil.example"})
+    page = answer.content.decode()
+    assert answer.status_code == 403
+    assert "came from https://evil.example" in page
+    assert "CSRF_TRUSTED_ORIGINS" in page
+    assert "evil</textarea>" not in client.get(address).content.decode()
+    # Nor does it end anybody's session: its request comes without our cookies.
+    alone = Client(enforce_csrf_checks=True)
+    answer = alone.post(f"{address}comment/", {"text": "evil"}, headers={"origin": "https://evil.example"})
+    assert (answer.status_code, "sessionid" in answer.cookies) == (403, False)
+
+
+@pytest.mark.parametrize("path", ["/alerts/login/", "/alerts/logout/"])
+def test_to_log_in_and_out_needs_a_token_too_and_says_so(path: str, db: None) -> None:
+    answer = Client(enforce_csrf_checks=True).post(path, {"username": "root"})
+    assert answer.status_code == 403
+    assert "no cookie of this site" in answer.content.decode()
+
+
+def test_somebody_who_is_locked_out_reads_for_how_long(rf: RequestFactory, settings: Settings) -> None:
+    settings.AXES_COOLOFF_TIME = timedelta(minutes=15)
+    answer = locked_out(rf.post("/alerts/login/", {"username": "root"}))
+    page = answer.content.decode()
+    assert answer.status_code == 429
+    assert "Nobody can log in as root from here for now" in page
+    assert "Wait 15 min from the last try" in page
+    assert "default-src" in answer["Content-Security-Policy"]
 
 
 def test_no_foreign_code_runs_in_any_page(looker: Client, paid: Alert) -> None:

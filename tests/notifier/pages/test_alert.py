@@ -9,11 +9,13 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from notifier.models import Alert, LogEntry, Notification
+from notifier.config.conf import get_policy
+from notifier.flow import pipeline, silences, stepping
+from notifier.models import Alert, LogEntry
 from tests.notifier.conftest import Configure
 from tests.notifier.pages.conftest import a_client, queries
 from tests.notifier.rows import a_notification, an_alert, failures
-from tests.notifier.scene import BUG, HOUR, Scene
+from tests.notifier.scene import BUG, HOUR, MINUTE, Scene
 
 pytestmark = pytest.mark.django_db
 MOST_QUERIES = 28
@@ -56,14 +58,54 @@ def test_the_time_line_tells_messages_holds_and_answers(actor: Client, scene: Sc
     scene.deliver()
     actor.post(f"/alerts/{alert.pk}/acknowledge/", {"for": "2h"})
     actor.post(f"/alerts/{alert.pk}/comment/", {"text": "the plan was deleted"})
-    Notification.objects.update(held_by="silence 3", held_since=scene.now + HOUR, due_at=scene.now + 2 * HOUR)
     page = _page(actor, alert)
     assert "First failure" in page
     assert "the first message taken by the provider" in page
     assert "acknowledged it on its page, until" in page
     assert "the plan was deleted" in page
-    assert "is not told yet held by silence 3" in page
     assert page.index("the plan was deleted") < page.index("First failure")
+
+
+def test_the_time_line_tells_what_held_messages_and_when_that_ended(looker: Client, scene: Scene) -> None:
+    row = silences.silence({"event": "invoice.*"}, until=scene.now + HOUR, author="ada", comment="", now=scene.now)
+    alert = scene.alert(exceptions=BUG)
+    scene.deliver()
+    looker.cookies["alerts_zone"] = "UTC"
+    page = _page(looker, alert)
+    assert re.search(rf"12:00 UTC Not told: chat held by silence {row.pk}", page)
+    assert "No longer held" not in page
+    scene.pass_time(2 * HOUR)
+    page = _page(looker, alert)
+    assert re.search(rf"13:00 UTC No longer held: chat it had been held by silence {row.pk}", page)
+    assert re.search(rf"12:00 UTC Not told: chat held by silence {row.pk}", page)
+    assert page.index("No longer held") < page.index("Not told")
+
+
+def test_one_hold_gives_way_to_another_and_ends_with_the_alert(looker: Client, scene: Scene) -> None:
+    alert = scene.alert(exceptions=BUG)
+    scene.deliver()
+    pipeline.acknowledge(alert, "ada", scene.now, scene.now + 3 * HOUR)
+    scene.clock.step(HOUR)
+    scene.fail(exceptions=BUG)
+    scene.pass_time(HOUR)
+    held = _page(looker, alert)
+    assert re.search(r"Not told: chat held because it was acknowledged", held)
+    pipeline.resolve(alert, "by ada", scene.now)
+    scene.deliver()
+    assert re.search(r"No longer held: chat it had been held because it was acknowledged", _page(looker, alert))
+
+
+def test_a_page_of_an_escalation_is_in_the_time_line(looker: Client, scene: Scene, configure: Configure) -> None:
+    configure(
+        channels={name: {"BACKEND": "memory", "TO": [name]} for name in ("chat", "boss")},
+        routes=[{"name": "all", "match": {}, "to": ["chat"], "escalate": [{"after": "15m", "to": ["boss"]}]}],
+    )
+    alert = scene.alert(exceptions=BUG)
+    scene.deliver()
+    scene.clock.step(16 * MINUTE)
+    stepping.take_due(get_policy(), scene.now)
+    scene.deliver()
+    assert "a page, since nobody has it" in _page(looker, alert)
 
 
 def test_what_several_heard_in_the_same_minute_is_one_entry(looker: Client, scene: Scene, configure: Configure) -> None:
