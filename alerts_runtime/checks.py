@@ -64,7 +64,7 @@ def the_engine_is_one(**_kwargs: Any) -> list[CheckMessage]:
         return []
     if alias not in tasks:
         near = get_close_matches(alias, tasks, n=1)
-        problem = f"ALERTS_ENGINE is {alias!r}, which is no key of TASKS, so `manage.py worker` does all the work."
+        problem = f"ALERTS_ENGINE is {alias!r}, which is not a key of TASKS, so `manage.py worker` does all the work."
         hint = f"Did you mean {near[0]!r}?" if near else "Leave it empty for no engine."
     elif hints.runs_nothing(hints.backend()):
         problem = f"ALERTS_ENGINE is {alias!r}, whose backend runs nothing in the background."
@@ -174,7 +174,7 @@ def _wrong_url(url: str) -> str:
     try:
         parts = urlsplit(url)
     except ValueError:
-        return "is no URL"
+        return "is not a URL"
     if parts.scheme not in ("http", "https"):
         return "has no scheme"
     return "" if parts.hostname else "names no host"

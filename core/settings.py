@@ -197,9 +197,9 @@ _engines = {
     "huey": "huey.contrib.djhuey.tasks_backend.HueyBackend",
 }
 if _engine not in _engines and "." not in _engine:
-    end(f"TASKS={_engine} is no engine. There are {', '.join(_engines)}, or a backend's path.")
+    end(f"TASKS={_engine} is not an engine: it must be {', '.join(_engines)} or the dotted path of a Tasks backend.")
 if _engine in ("celery", "huey") and not find_spec(_engines[_engine].partition(".")[0]):
-    end(f"TASKS={_engine} needs its packages: pip install -r requirements-{_engine}.txt")
+    end(f"TASKS={_engine} needs packages that are not installed: pip install -r requirements-{_engine}.txt")
 TASKS_QUEUE = env.str("TASKS_QUEUE", "alerts")  # a name of its own: brokers are shared
 TASKS = {"default": {"BACKEND": _engines.get(_engine, _engine), "QUEUES": [TASKS_QUEUE]}}
 ALERTS_ENGINE = "" if _engine == "worker" else "default"  # the key of TASKS whose engine works here

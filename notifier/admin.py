@@ -17,6 +17,7 @@ from notifier.answers.commands import Asker, Command, Verb
 from notifier.config.conf import get_policy
 from notifier.flow import ignores, silences
 from notifier.messages.oncall import taken
+from notifier.messages.wording import counted
 from notifier.models import (
     Alert,
     Attempt,
@@ -115,7 +116,7 @@ class SilenceAdmin(Listed):
         if not change:
             obj.author, obj.created_at = request.user.get_username(), now
         if held := silences.write(obj, now):
-            self.message_user(request, f"{held} held message(s) are judged again", messages.SUCCESS)
+            self.message_user(request, f"{counted(held, 'held message')} will be judged again.", messages.SUCCESS)
 
     def has_delete_permission(self, request: HttpRequest, obj: Silence | None = None) -> bool:
         return False  # end it instead: what it held must be told
@@ -124,7 +125,7 @@ class SilenceAdmin(Listed):
     def end_now(self, request: HttpRequest, queryset: QuerySet[Silence]) -> None:
         now = timezone.now()
         held = sum(silences.end(row, now) for row in queryset)
-        self.message_user(request, f"ended; {held} held message(s) are judged again", messages.SUCCESS)
+        self.message_user(request, f"Ended; {counted(held, 'held message')} will be judged again.", messages.SUCCESS)
 
 
 class OverrideForm(forms.ModelForm):  # type: ignore[type-arg]  # as above
@@ -180,7 +181,7 @@ class OverrideAdmin(Listed):
     def has_delete_permission(self, request: HttpRequest, obj: Override | None = None) -> bool:
         return False
 
-    @admin.action(description="Undo: it counts no more from now on", permissions=["change"])
+    @admin.action(description="Undo: it ends now", permissions=["change"])
     def undo(self, request: HttpRequest, queryset: QuerySet[Override]) -> None:
         for row in queryset:
             try:
@@ -212,7 +213,7 @@ class IgnoredAdmin(ReadOnly, Listed):
     def end_now(self, request: HttpRequest, queryset: QuerySet[Ignored]) -> None:
         now = timezone.now()
         held = sum(ignores.end(row, f"by {request.user.get_username()}", now) for row in queryset)
-        self.message_user(request, f"{held} held message(s) are judged again", messages.SUCCESS)
+        self.message_user(request, f"{counted(held, 'held message')} will be judged again.", messages.SUCCESS)
 
 
 @admin.register(Target)

@@ -38,7 +38,7 @@ def _webhooks(raw: Any) -> Iterator[CheckMessage]:
         yield _absent("WEBHOOKS is not set")
         return
     if not isinstance(raw, Mapping):
-        yield Error("WEBHOOKS is no dict.", hint='{"ENDPOINTS": {...}}', id="webhooks.E001")
+        yield Error("WEBHOOKS is not a dict.", hint='Write WEBHOOKS = {"ENDPOINTS": {...}}.', id="webhooks.E001")
         return
     yield from _unknown_keys("WEBHOOKS", raw, KEYS)
     yield from _numbers("WEBHOOKS", raw, NUMBERS)
@@ -54,7 +54,8 @@ def _endpoints(endpoints: Any) -> Iterator[CheckMessage]:
         yield _absent(f"{path} names no endpoint")
         return
     if not isinstance(endpoints, Mapping):
-        yield Error(f"{path} is no dict.", hint='{"default": {"SECRETS": ["whsec_..."]}}', id="webhooks.E003")
+        hint = 'Write {"default": {"SECRETS": ["whsec_..."]}}.'
+        yield Error(f"{path} is not a dict.", hint=hint, id="webhooks.E003")
         return
     for name, options in endpoints.items():
         yield from _endpoint(name, options, f"{path}[{name!r}]")
@@ -80,12 +81,12 @@ def receiver_has_a_url(**_: Any) -> list[CheckMessage]:
 def _endpoint(name: Any, options: Any, path: str) -> Iterator[CheckMessage]:
     if not isinstance(name, str) or not _SLUG.fullmatch(name):
         yield Error(
-            f"{path}: no URL can have this name.",
-            hint="Letters, digits, hyphens and underscores, at most 100.",
+            f"{path}: this name cannot be part of a URL.",
+            hint="Use at most 100 letters, digits, hyphens and underscores.",
             id="webhooks.E007",
         )
     if not isinstance(options, Mapping):
-        yield Error(f"{path} is no dict.", hint='{"SECRETS": ["whsec_..."]}', id="webhooks.E001")
+        yield Error(f"{path} is not a dict.", hint='Write {"SECRETS": ["whsec_..."]}.', id="webhooks.E001")
         return
     yield from _unknown_keys(path, options, ENDPOINT_KEYS)
     yield from _numbers(path, options, {"TOLERANCE": 0})
@@ -144,13 +145,17 @@ def _bindings(path: str, options: Mapping[str, Any]) -> Iterator[CheckMessage]:
             id="webhooks.E008",
         )
     if not isinstance(options.get("API_VERSION", ""), str):
-        yield Error(f'{path}["API_VERSION"] is no text such as "2026-10-28.endive".', id="webhooks.E008")
+        yield Error(
+            f'{path}["API_VERSION"] is not a text.',
+            hint='Write a version such as "2026-10-28.endive", or leave it out for all.',
+            id="webhooks.E008",
+        )
 
 
 def _retry(retry: Any) -> Iterator[CheckMessage]:
     path = 'WEBHOOKS["RETRY"]'
     if not isinstance(retry, Mapping):
-        yield Error(f"{path} is no dict.", hint=f"Its keys: {', '.join(RETRY_KEYS)}.", id="webhooks.E001")
+        yield Error(f"{path} is not a dict.", hint=f"Its keys: {', '.join(RETRY_KEYS)}.", id="webhooks.E001")
         return
     yield from _unknown_keys(path, retry, RETRY_KEYS)
     yield from _numbers(path, retry, RETRY_NUMBERS)

@@ -24,8 +24,8 @@ def check_the_way_in(**_: Any) -> list[CheckMessage]:
 def _middleware() -> Iterator[CheckMessage]:
     if list(settings.MIDDLEWARE)[:1] != [MIDDLEWARE]:
         yield CheckWarning(
-            f"{MIDDLEWARE} is not the first of MIDDLEWARE: deliveries that others refuse are not counted.",
-            hint="Put it first.",
+            f"{MIDDLEWARE} is not the first of MIDDLEWARE, so requests that others refuse are not counted.",
+            hint=f'Write MIDDLEWARE = ["{MIDDLEWARE}", ...].',
             id="webhooks.W005",
         )
 
@@ -67,10 +67,10 @@ def _https() -> Iterator[CheckMessage]:
 def _slow_senders() -> Iterator[CheckMessage]:
     if not settings.SECURE_PROXY_SSL_HEADER:
         yield CheckWarning(
-            "No proxy stands before the web service: under WSGI, as `manage.py serve` runs it, whoever begins a body "
-            "and does not end it holds one of its threads for as long as they like.",
-            hint="Put deploy/nginx.conf before it and set BEHIND_PROXY=true; or serve core.asgi:application, which "
-            'gives silent bodies up, and silence webhooks.W010 ("Slow senders" in docs/howto/production.md).',
+            "There is no proxy before the web service. Under WSGI, as `manage.py serve` runs it, a sender who begins a "
+            "request and never ends it keeps one of its threads busy for as long as they like.",
+            hint="Put nginx before it (deploy/nginx.conf) and set BEHIND_PROXY=true; or serve core.asgi:application, "
+            'which ends such requests, and silence webhooks.W010. See "Slow senders" in docs/howto/production.md.',
             id="webhooks.W010",
         )
 
@@ -80,7 +80,7 @@ def _modes() -> Iterator[CheckMessage]:
         if endpoint.livemode is None:
             yield CheckWarning(
                 f'WEBHOOKS["ENDPOINTS"][{name!r}] handles live and test events alike.',
-                hint='Bind it to one: "LIVEMODE": True (STRIPE_WEBHOOK_LIVEMODE=true).',
+                hint='Add "LIVEMODE": True for live events only (STRIPE_WEBHOOK_LIVEMODE=true), False for test events.',
                 id="webhooks.W004",
             )
 

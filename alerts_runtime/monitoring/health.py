@@ -53,7 +53,8 @@ DATABASE = Reason(
 STORING = Reason(
     "storing",
     "The database takes no events: a trial write failed.",
-    "Look in this process's log for its error; check the disk's room, the rights, and that it is no read-only standby.",
+    "Look in this process's log for the error. Check that the disk has room, that the site may write, and that the "
+    "database is not a read-only standby.",
 )
 
 

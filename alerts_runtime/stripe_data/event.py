@@ -136,7 +136,7 @@ def parse(body: bytes | str, endpoint: str) -> StripeEvent:
     payload = _load(body)
     kind = _KINDS.get(payload["object"]) if isinstance(payload.get("object"), str) else None
     if kind is None:
-        raise MalformedEvent('The body is no Stripe event: its "object" is neither "event" nor "v2.core.event".')
+        raise MalformedEvent('The body is not a Stripe event: its "object" is neither "event" nor "v2.core.event".')
     if not isinstance(livemode := payload.get("livemode", False), bool):
         raise MalformedEvent('The event\'s "livemode" is not true or false.')
     return StripeEvent(

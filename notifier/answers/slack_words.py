@@ -10,6 +10,7 @@ from enum import StrEnum
 
 from notifier.facts import Verb
 from notifier.judge.durations import parse_duration
+from notifier.messages.wording import sentence
 
 LONGEST = 500  # characters that are read
 MOST = 20  # alerts in one command
@@ -85,7 +86,7 @@ def _answer(verb: Verb, words: list[str]) -> Typed:
     try:
         return Typed(Kind.ANSWER, verb, alerts, parse_duration(others[0].casefold()))
     except ValueError as error:
-        return Typed(wrong=f"For how long? {_sentence(error)}")
+        return Typed(wrong=f"For how long? {sentence(error)}")
 
 
 def _take(words: list[str]) -> Typed:
@@ -94,8 +95,4 @@ def _take(words: list[str]) -> Typed:
     try:
         return Typed(Kind.TAKE, name=words[0], duration=parse_duration(words[1].casefold()) if words[1:] else None)
     except ValueError as error:
-        return Typed(wrong=f"For how long? {_sentence(error)}")
-
-
-def _sentence(error: ValueError) -> str:
-    return f"{str(error)[:1].upper()}{str(error)[1:]}."
+        return Typed(wrong=f"For how long? {sentence(error)}")

@@ -38,12 +38,12 @@ def fetch(url: str, *, allow_private: bool = False) -> bytes:
             return body
         else:
             raise ValueError(f"it cannot be fetched (HTTP {status})")
-    raise ValueError(f"it was sent on more than {REDIRECTS} times")
+    raise ValueError(f"it redirects more than {REDIRECTS} times")
 
 
 def _get(url: SplitResult, end: float, *, allow_private: bool) -> tuple[int, str, bytes]:
     if url.scheme not in ("http", "https") or not url.hostname:
-        raise ValueError("it was sent on to what is no web address")
+        raise ValueError("it redirects to something that is not a web address")
     port = url.port or (443 if url.scheme == "https" else 80)
     connection = http.client.HTTPConnection(url.hostname, port, timeout=PAUSE)
     try:

@@ -191,4 +191,4 @@ def wrong_url(option: str, value: object) -> Iterator[tuple[str, str, str]]:
     """What is wrong with an option that has to be a URL, if it is set."""
     parts = urlsplit(str(value or "https://unset"))
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        yield option, "is no URL", "Write it with its scheme: https://..."
+        yield option, "is not a URL", "Write it with its scheme: https://..."

@@ -51,7 +51,7 @@ class Email(Channel):
             yield "backend", wrong, ""
         _, sender = parseaddr(str(options.get("from_email", "")))
         if sender and (cls.check_address(sender) or sender.endswith("@localhost")):
-            yield "from_email", "is no address that providers send from", 'Write such as "alerts@example.com".'
+            yield "from_email", "is not an address that providers send from", 'Write such as "alerts@example.com".'
 
     @classmethod
     def sends_nothing(cls, options: Mapping[str, object]) -> str:

@@ -76,12 +76,12 @@ class Slack(Channel):
         token = str(options.get("token", ""))
         kind = next((words for prefix, words in OTHER_TOKENS.items() if token.startswith(prefix)), "")
         if kind or (token and not token.startswith(OF_A_BOT)):
-            yield "token", f"is {kind or 'no token of a Slack bot'}", f"A bot's token begins with {OF_A_BOT}."
+            yield "token", f"is {kind or 'not the token of a Slack bot'}", f"A bot's token begins with {OF_A_BOT}."
         app_token = str(options.get("app_token", ""))
         if app_token and not app_token.startswith(OF_AN_APP):
             yield (
                 "app_token",
-                "is no app-level token",
+                "is not an app-level token",
                 f"One begins with {OF_AN_APP} and has the scope connections:write.",
             )
         yield from wrong_url("base_url", options.get("base_url"))
@@ -93,7 +93,7 @@ class Slack(Channel):
         if not address.startswith("#"):
             return f"{address!r} is neither a channel (#payments) nor an id (C0123ABCD, or U0123ABCD for a member)"
         if not re.fullmatch(r"#[^\s#@,.<>!]{1,80}", address) or address != address.lower():
-            return f"{address!r} is no channel's name: lower case, no spaces, at most 80 characters"
+            return f"{address!r} is not a channel's name: lower case, no spaces, at most 80 characters"
         return None
 
     def send(self, address: str, message: Message) -> Receipt:

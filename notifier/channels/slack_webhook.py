@@ -51,7 +51,7 @@ class SlackWebhook(Channel):
     @classmethod
     def wrong_options(cls, options: Mapping[str, object]) -> Iterator[tuple[str, str, str]]:
         if str(options.get("url", "")).startswith("xox"):
-            yield "url", "is a token, and no URL of an incoming webhook", "Set SLACK_BOT_TOKEN to it instead."
+            yield "url", "is a token, not the URL of an incoming webhook", "Set SLACK_BOT_TOKEN to it instead."
         else:
             yield from wrong_url("url", options.get("url"))
 

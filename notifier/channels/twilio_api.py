@@ -53,10 +53,10 @@ class TwilioChannel(Channel):
         account, token = (str(options.get(name, "")) for name in ("account_sid", "auth_token"))
         if account and not account.startswith("AC"):
             is_key = account.startswith("SK")
-            text = "is an API key's, and no account's" if is_key else "is no account's SID"
+            text = "is the SID of an API key, not of an account" if is_key else "is not the SID of an account"
             yield "account_sid", text, "An account's begins with AC; the console's first page shows it."
         if token.startswith(("AC", "SK")):
-            yield "auth_token", "is a SID, and no token", "The console's first page shows the token of the account."
+            yield "auth_token", "is a SID, not a token", "The console's first page shows the token of the account."
         yield from wrong_url("base_url", options.get("base_url"))
 
     @staticmethod
@@ -66,7 +66,7 @@ class TwilioChannel(Channel):
         try:
             number = phonenumbers.parse(address, None)
         except phonenumbers.NumberParseException:
-            return f"{address!r} is no telephone number with its country: write it like +14155552671"
+            return f"{address!r} is not a telephone number with its country: write it like +14155552671"
         written = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
         if not phonenumbers.is_valid_number(number):
             return f"{address!r} is not a number that exists"

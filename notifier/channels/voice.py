@@ -52,7 +52,7 @@ class Voice(TwilioChannel):
         yield from super().wrong_options(options)
         sender = str(options.get("from", ""))
         if sender and cls.check_address(sender):
-            yield "from", "is no number that can call", "Write a number of yours with its country: +14155552671."
+            yield "from", "is not a number that can call", "Write a number of yours with its country: +14155552671."
         yield from wrong_url("answers", options.get("answers"))
 
     @property

@@ -15,5 +15,5 @@ def doubts(policy: Policy) -> Iterator[Doubt]:
     for alias, channel in policy.channels.items():
         if channel.kind == "slack" and (channel.options.get("signing_secret") or channel.options.get("app_token")):
             text = "its messages have buttons, and nobody may press one: no one in PEOPLE has a SLACK_ID"
-            hint = '"PEOPLE": {"ana": {"NAME": "Ana", "SLACK_ID": "U0123ABCD"}}: the member ID in their profile.'
+            hint = 'Write "PEOPLE": {"ana": {"NAME": "Ana", "SLACK_ID": "U0123ABCD"}}: the member ID in her profile.'
             yield ("CHANNELS", alias), text, hint, NOBODY_ANSWERS

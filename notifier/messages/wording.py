@@ -50,7 +50,15 @@ def about(duration: timedelta) -> str:
     return human(duration if duration < minute else duration - duration % minute)
 
 
+def sentence(error: object) -> str:
+    """The text of an error as a sentence, with a capital and a full stop; a name such as `os.path` stays as it is."""
+    text = str(error)
+    text = capitalised(text) if text.partition(" ")[0].isalpha() else text
+    return text if text.endswith((".", "!", "?")) else f"{text}."
+
+
 def counted(number: int, one: str, many: str = "") -> str:
+    """A number with its noun: "1 alert", "2,400 alerts"."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 

@@ -59,9 +59,17 @@ def test_the_examples_values_are_the_defaults() -> None:
 @pytest.mark.parametrize(
     ("engine", "absent", "said"),
     [
-        ("celry", "", "TASKS=celry is no engine. There are worker, celery, huey, or a backend's path."),
-        ("huey", "huey", "TASKS=huey needs its packages: pip install -r requirements-huey.txt"),
-        ("celery", "django_tasks_fennel", "TASKS=celery needs its packages: pip install -r requirements-celery.txt"),
+        (
+            "celry",
+            "",
+            "TASKS=celry is not an engine: it must be worker, celery, huey or the dotted path of a Tasks backend.",
+        ),
+        ("huey", "huey", "TASKS=huey needs packages that are not installed: pip install -r requirements-huey.txt"),
+        (
+            "celery",
+            "django_tasks_fennel",
+            "TASKS=celery needs packages that are not installed: pip install -r requirements-celery.txt",
+        ),
     ],
 )
 def test_an_engine_that_cannot_be_used_says_what_to_do(engine: str, absent: str, said: str) -> None:

@@ -167,7 +167,11 @@ MISTAKES: list[tuple[dict[str, Any], str, str]] = [
     ({"RETENTION": "-1d"}, '["RETENTION"]', "cannot be negative"),
     (channel(OPTIONS={"timeout": "long"}), '["CHANNELS"]["slack"]["OPTIONS"]["timeout"]', "number of seconds"),
     # addresses
-    (channel("oncall", TO=["0151 2345678"]), '["CHANNELS"]["oncall"]["TO"][0]', "no telephone number with its country"),
+    (
+        channel("oncall", TO=["0151 2345678"]),
+        '["CHANNELS"]["oncall"]["TO"][0]',
+        "not a telephone number with its country",
+    ),
     (channel("oncall", TO="+1 415 555 2671"), '["CHANNELS"]["oncall"]["TO"]', "has to be written in full"),
     (channel("team", TO=["team@example.com", "team"]), '["CHANNELS"]["team"]["TO"][1]', "is not an email address"),
     (channel(TO="payments"), '["CHANNELS"]["slack"]["TO"]', "is neither a channel (#payments) nor an id"),

@@ -156,8 +156,8 @@ AT_NOON = ("--at", "2026-11-23T12:00:00+00:00")  # outside of the site's quiet h
     [
         ("chat", AT_NOON, None),
         ("chat,page", ("--last", *AT_NOON), None),
-        ("page", AT_NOON, "expected page; it would go to chat"),
-        ("", AT_NOON, "expected nobody; it would go to chat"),
+        ("page", AT_NOON, "Expected page; it would go to chat"),
+        ("", AT_NOON, "Expected nobody; it would go to chat"),
     ],
 )
 def test_route_compares_with_what_is_expected(expect: str, more: tuple[str, ...], wrong: str | None) -> None:
@@ -316,7 +316,7 @@ def test_route_logs_nothing_as_if_it_had_happened(
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("--event", "invoice.paid", "--exception", "KeyError", "--at", "soon"), "--at 'soon' is not a time"),
+        (("--event", "invoice.paid", "--exception", "KeyError", "--at", "soon"), "--at: 'soon' is not a time"),
         (("--event", "invoice.paid", "--exception", "os.path"), "os.path is not an exception class"),
     ],
 )
@@ -347,14 +347,14 @@ def test_send_test_sends_to_each_address_and_says_what_became_of_it() -> None:
 @pytest.mark.usefixtures("site")
 def test_send_test_fails_when_a_message_did_not_arrive() -> None:
     memory.fail_next(refused())
-    with pytest.raises(CommandError, match=r"1 test message\(s\) did not arrive") as caught:
+    with pytest.raises(CommandError, match=r"1 test message did not arrive") as caught:
         run("send_test", "page")
     assert caught.value.returncode == 1
 
 
 @pytest.mark.usefixtures("site")
 def test_send_test_knows_its_channels() -> None:
-    with pytest.raises(CommandError, match="no channel is called fax; there are chat, page"):
+    with pytest.raises(CommandError, match=r"No channel is called fax\. There are chat, page"):
         run("send_test", "fax")
 
 
@@ -384,7 +384,7 @@ def test_digest_is_due_at_once(scene: Scene, configure: Configure) -> None:
 @pytest.mark.parametrize("digests", [{}, {"a": {"TO": ["chat"]}, "b": {"TO": ["chat"]}}], ids=["none", "two"])
 def test_digest_asks_which(configure: Configure, digests: dict[str, Any]) -> None:
     configure(digests=digests)
-    with pytest.raises(CommandError, match=r"name one of NOTIFIER\['DIGESTS'\]"):
+    with pytest.raises(CommandError, match=r"Name one of NOTIFIER\['DIGESTS'\]"):
         run("digest")
 
 
@@ -393,14 +393,14 @@ def test_silence_begins_is_listed_and_ends(scene: Scene, match: str) -> None:
     with time_machine.travel(NOON, tick=False):
         said = run("silence", "--match", match, "--for", "2h", "--comment", "known bug", "--author", "ada")
         silence = Silence.objects.get()
-        assert said == f"silence {silence.pk} until 2026-11-23 14:00 UTC\n"
+        assert said == f"Silence {silence.pk} is in force until 2026-11-23 14:00 UTC.\n"
         assert run("silence", "--list") == (
             f'{silence.pk}: {{"event": "invoice.*"}} until 2026-11-23 14:00 UTC, ada: known bug\n'
         )
         scene.fail()
         assert scene.deliver() == []
         assert run("silence", "--end", str(silence.pk)) == (
-            f"silence {silence.pk} ended; 1 held message(s) are judged again\n"
+            f"Silence {silence.pk} ended; 1 held message will be judged again.\n"
         )
     assert reasons(scene.deliver()) == ["first"]
 
@@ -409,13 +409,13 @@ def test_silence_begins_is_listed_and_ends(scene: Scene, match: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        ((), "say what and for how long"),
-        (("--match", "event=invoice.*"), "say what and for how long"),
+        ((), "Say what and for how long"),
+        (("--match", "event=invoice.*"), "Say what and for how long"),
         (("--match", "invoice", "--for", "2h"), "name=value, or a JSON object"),
-        (("--match", "{", "--for", "2h"), "--match is no JSON"),
+        (("--match", "{", "--for", "2h"), "--match is not JSON"),
         (("--match", "evnt=invoice.*", "--for", "2h"), "event"),
-        (("--match", "event=invoice.*", "--for", "soon"), "not a duration"),
-        (("--end", "7"), "there is no silence 7"),
+        (("--match", "event=invoice.*", "--for", "soon"), "Not a duration"),
+        (("--end", "7"), "There is no silence 7"),
     ],
 )
 def test_silence_says_what_is_wrong(arguments: tuple[str, ...], says: str) -> None:
@@ -467,7 +467,7 @@ def test_ack_says_all_that_can_be_said_of_an_alert(scene: Scene, configure: Conf
 
 def test_ack_says_what_is_wrong_with_a_duration(scene: Scene) -> None:
     alert = scene.alert()
-    with pytest.raises(CommandError, match="not a duration"):
+    with pytest.raises(CommandError, match="Not a duration"):
         run("ack", str(alert.pk), "--for", "soon")
 
 
@@ -543,4 +543,4 @@ def test_the_admin_begins_a_silence_and_ends_it(scene: Scene, admin: Client) -> 
     assert silence.author == "ada"
     assert scene.deliver() == []
 
-    assert "1 held message(s) are judged again" in act(admin, "silence", "end_now", silence)
+    assert "1 held message will be judged again" in act(admin, "silence", "end_now", silence)

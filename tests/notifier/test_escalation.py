@@ -546,7 +546,7 @@ def test_the_dry_run_shows_each_step_and_writes_nothing(site: Scene) -> None:
     [
         ("10m second; 25m third,boss", None),
         ("10m second", "they would be 10 min second; 25 min boss,third"),
-        ("11m second; 25m third,boss", "expected the steps 11m second"),
+        ("11m second; 25m third,boss", "Expected the steps 11m second"),
         ("", "they would be"),
         ("10 second", "no unit"),
     ],

@@ -71,7 +71,7 @@ def test_unsigned_hints_of_huey_are_an_error(backend: str, huey: Any, found: lis
         ({"SITE_URL": ""}, []),
         ({"SITE_URL": "shop.example"}, ["SITE_URL has no scheme."]),
         ({"SITE_URL": "https://"}, ["SITE_URL names no host."]),
-        ({"SITE_URL": "https://[shop"}, ["SITE_URL is no URL."]),
+        ({"SITE_URL": "https://[shop"}, ["SITE_URL is not a URL."]),
         ({"HEARTBEAT_URL": "hc-ping.com/1"}, ["HEARTBEAT_URL has no scheme."]),
         ({"HEARTBEAT_URL": "https://hc-ping.com/1"}, []),
         ({"ADMINS": ["team@example.com", ("Team", "team@example.com")]}, []),

@@ -25,17 +25,17 @@ SECRET = "sk_live_not_for_anybodys_eyes"
         ({"ENDPOINTS": GOOD, "MODE": "inline", "RETRY": {"ATTEMPTS": 2, "TRANSIENT": ["shop.Busy"]}}, []),
         ({"ENDPOINTS": {"default": {"SECRETS": "whsec_1"}}}, []),  # one may stand alone
         (None, [("webhooks.W012", "WEBHOOKS is not set, so nothing can be received")]),
-        (3, [("webhooks.E001", "WEBHOOKS is no dict")]),
+        (3, [("webhooks.E001", "WEBHOOKS is not a dict")]),
         ({"ENDPOINTS": GOOD, "TOLERENCE": 9}, [("webhooks.E002", "Did you mean 'TOLERANCE'?")]),
         ({"ENDPOINTS": GOOD, "max_body": 9}, [("webhooks.E002", "Did you mean 'MAX_BODY'?")]),
         ({"ENDPOINTS": GOOD, "ZZZ": 9}, [("webhooks.E002", "Known are: ENDPOINTS, MODE")]),
         ({}, [("webhooks.W012", "names no endpoint")]),
         ({"ENDPOINTS": {}}, [("webhooks.W012", "names no endpoint")]),
-        ({"ENDPOINTS": ["default"]}, [("webhooks.E003", "is no dict")]),
+        ({"ENDPOINTS": ["default"]}, [("webhooks.E003", "is not a dict")]),
         ({"ENDPOINTS": {"default": {"SECRETS": []}}}, [("webhooks.E004", "Set STRIPE_WEBHOOK_SECRET to")]),
         ({"ENDPOINTS": {"default": {"SECRETS": ["", " "]}}}, [("webhooks.E004", "has no signing secret")]),
         ({"ENDPOINTS": {"connect": {}}}, [("webhooks.E004", "Set STRIPE_WEBHOOK_SECRET_CONNECT to")]),
-        ({"ENDPOINTS": {"default": "whsec_1"}}, [("webhooks.E001", "is no dict")]),
+        ({"ENDPOINTS": {"default": "whsec_1"}}, [("webhooks.E001", "is not a dict")]),
         (
             {"ENDPOINTS": {"default": {"SECRETS": ["whsec_1"], "SECRET": SECRET}}},
             [("webhooks.E002", "Did you mean 'SECRETS'?")],
@@ -46,12 +46,15 @@ SECRET = "sk_live_not_for_anybodys_eyes"
         ({"ENDPOINTS": GOOD, "MAX_BODY": "1 MB"}, [("webhooks.E006", 'WEBHOOKS["MAX_BODY"] must be')]),
         ({"ENDPOINTS": GOOD, "TOLERANCE": True}, [("webhooks.E006", "must be a whole number")]),
         ({"ENDPOINTS": GOOD, "RETRY": {"ATTEMPTS": -1}}, [("webhooks.E006", 'WEBHOOKS["RETRY"]["ATTEMPTS"]')]),
-        ({"ENDPOINTS": GOOD, "RETRY": 3}, [("webhooks.E001", 'WEBHOOKS["RETRY"] is no dict')]),
-        ({"ENDPOINTS": {"a/b": {"SECRETS": ["whsec_1"]}}}, [("webhooks.E007", "no URL can have this name")]),
+        ({"ENDPOINTS": GOOD, "RETRY": 3}, [("webhooks.E001", 'WEBHOOKS["RETRY"] is not a dict')]),
+        ({"ENDPOINTS": {"a/b": {"SECRETS": ["whsec_1"]}}}, [("webhooks.E007", "this name cannot be part of a URL")]),
         ({"ENDPOINTS": {"default": {"SECRETS": ["whsec_1"], "LIVEMODE": False, "API_VERSION": "2026-10-28"}}}, []),
         ({"ENDPOINTS": {"default": {"SECRETS": ["whsec_1"], "LIVEMODE": "yes"}}}, [("webhooks.E008", "neither True")]),
         ({"ENDPOINTS": {"default": {"SECRETS": ["whsec_1"], "LIVEMODE": 1}}}, [("webhooks.E008", "neither True")]),
-        ({"ENDPOINTS": {"default": {"SECRETS": ["whsec_1"], "API_VERSION": 2026}}}, [("webhooks.E008", "is no text")]),
+        (
+            {"ENDPOINTS": {"default": {"SECRETS": ["whsec_1"], "API_VERSION": 2026}}},
+            [("webhooks.E008", "is not a text")],
+        ),
         *[
             ({"ENDPOINTS": {"default": {"SECRETS": [f"whsec_{odd}x"]}}}, [("webhooks.E009", says)])
             for odd, says in [

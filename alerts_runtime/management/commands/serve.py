@@ -50,13 +50,18 @@ class Command(BaseCommand):
         died = _watch(running, commands, ended.wait)
         codes = {name: _stop(process) for name, process in running.items()}
         if died:
-            raise CommandError(f"{died} ended by itself with exit code {codes[died]}; see its output above")
+            raise CommandError(
+                f"The {died} process ended by itself with exit code {codes[died]}: see its output above."
+            )
 
 
 def _check(host: str, port: int) -> None:
     """What granian would say in its own words, after the worker had started. Raises CommandError."""
     if find_spec("granian") is None:
-        raise CommandError("serve needs granian: pip install granian. Or run your own server, and `manage.py worker`.")
+        raise CommandError(
+            "serve needs granian, which is not installed. Run `pip install granian`; or start your own server, and "
+            "`manage.py worker`."
+        )
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as trial:
         trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -22,7 +22,7 @@ log = get_logger(__name__)
 
 class Command(DatabaseCommand):
     help = (
-        "Processes events and sends alerts, or sees to it that the engine in ALERTS_ENGINE does. "
+        "Process events and send alerts; with ALERTS_ENGINE, watch that the engine does, and do it while it does not. "
         "Runs until SIGTERM or Ctrl+C; start as many as you like."
     )
 

@@ -110,10 +110,10 @@ def gaps(rotation: Rotation, overrides: Iterable[Override], start: datetime, end
 
 def _checked(at: datetime) -> datetime:
     if at.tzinfo is None:
-        raise ValueError("a time without a zone is no instant")
+        raise ValueError("a time needs a zone")
     instant = at.astimezone(UTC)
     if not EARLIEST <= instant <= LATEST:
-        raise ValueError("there is no telling who is on call before 1970 or after 9989")
+        raise ValueError("who is on call is known from 1970 to 9989 only")
     return instant
 
 

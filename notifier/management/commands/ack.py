@@ -1,4 +1,4 @@
-"""`manage.py ack`: somebody has it, or says something else of an alert."""
+"""`manage.py ack`: acknowledge an alert, or answer it in another way."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from notifier.answers.commands import Asker, Verb
 from notifier.answers.commands import Command as Said
 from notifier.answers.door import answer
 from notifier.judge.durations import parse_duration
+from notifier.messages.wording import sentence
 
 
 class Command(DatabaseCommand):
@@ -26,14 +27,14 @@ class Command(DatabaseCommand):
             "--for", dest="lasting", help="how long, e.g. 2h; default: ACKNOWLEDGE_FOR, 1h of a silence"
         )
         parser.add_argument("--by", default=None, help="who; default: the user of this machine")
-        parser.add_argument("--comment", default="", help="what all who read its log should know")
+        parser.add_argument("--comment", default="", help="a note in the alert's log")
         instead = parser.add_mutually_exclusive_group()
         instead.add_argument("--resolve", action="store_true", help="it is over: end the alert instead")
         instead.add_argument("--take-back", action="store_true", help="nobody has it any more: messages go on")
         instead.add_argument("--silence", action="store_true", help="tell nobody of its kind, for 1h or --for")
         instead.add_argument("--escalate", action="store_true", help="take the next step of its escalation now")
         instead.add_argument("--replay", action="store_true", help="process its events again instead")
-        instead.add_argument("--rehearse", action="store_true", help="what a replay would come to; nothing stays")
+        instead.add_argument("--rehearse", action="store_true", help="say what a replay would do; nothing is changed")
         instead.add_argument("--test", action="store_true", help="write into its log that this way works")
 
     def handle(self, **options: Any) -> None:
@@ -43,7 +44,7 @@ class Command(DatabaseCommand):
         )
         lasting = _lasting(options["lasting"])
         if lasting is not None and verb not in (Verb.ACKNOWLEDGE, Verb.SILENCE):
-            raise CommandError("--for says how long an acknowledgement or a silence lasts; leave it out here")
+            raise CommandError("--for is the time of an acknowledgement or a silence: leave it out here.")
         asker, now = Asker(options["by"] or getpass.getuser(), "command"), timezone.now()
         answers = [answer(Said(verb, pk, lasting, options["comment"]), asker, now) for pk in options["alerts"]]
         for one in answers:
@@ -68,4 +69,4 @@ def _lasting(text: str | None) -> timedelta | None:
     try:
         return parse_duration(text) if text else None
     except ValueError as error:
-        raise CommandError(str(error)) from error
+        raise CommandError(f"--for: {sentence(error)}") from error

@@ -27,7 +27,7 @@ class Command(DatabaseCommand):
         plans = {plan.name: plan for plan in policy.digests}
         name = options["name"] or (next(iter(plans)) if len(plans) == 1 else None)
         if name not in plans:
-            raise CommandError(f"name one of NOTIFIER['DIGESTS']: {', '.join(plans) or 'there is none'}")
+            raise CommandError(f"Name one of NOTIFIER['DIGESTS']: {', '.join(plans) or 'there is none'}.")
         for alias in plans[name].to:
             for target in policy.channels[alias].targets:
                 digests.digest_now(name, target, now - timedelta(days=1), now)

@@ -13,12 +13,14 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from notifier.config.conf import get_policy, parse
+from notifier.config.problems import nearest
 from notifier.judge.oncall.compare import changes, shares
 from notifier.judge.oncall.rota import shifts
 from notifier.judge.oncall.rotation import Rotation
 from notifier.judge.oncall.when import parse_when
 from notifier.judge.policy import Policy
 from notifier.messages.oncall import change_line, fairness, on_call, shift_line
+from notifier.messages.wording import sentence
 from notifier.oncall.duty import duty_at, shifts_between
 from notifier.oncall.overrides import in_force
 
@@ -42,7 +44,7 @@ class Command(BaseCommand):
         policy, now = get_policy(), timezone.now()
         weeks = options["weeks"]
         if weeks is not None and not 1 <= weeks <= MOST_WEEKS:
-            raise CommandError(f"--weeks is a number from 1 to {MOST_WEEKS}")
+            raise CommandError(f"--weeks must be a number from 1 to {MOST_WEEKS}.")
         if options["diff"]:
             self._diff(_chosen(policy, ()), old_policy(options["diff"]), policy, timedelta(weeks=weeks or 4), now)
             return
@@ -50,7 +52,7 @@ class Command(BaseCommand):
             for rotation in _chosen(policy, options["rotations"]):
                 self._show(rotation, policy, parse_when(options["at"], rotation.tz, now), weeks, now)
         except ValueError as error:
-            raise CommandError(f"--at: {error}") from None
+            raise CommandError(f"--at: {sentence(error)}") from None
 
     def _show(self, rotation: Rotation, policy: Policy, at: datetime, weeks: int | None, now: datetime) -> None:
         if weeks is None:
@@ -83,10 +85,10 @@ class Command(BaseCommand):
 
 def _chosen(policy: Policy, names: Iterable[str]) -> list[Rotation]:
     if not policy.rotations:
-        raise CommandError('NOTIFIER["ONCALL"] has no rotation')
+        raise CommandError('NOTIFIER["ONCALL"] has no rotation: see docs/oncall.md.')
     for name in names:
         if name not in policy.rotations:
-            raise CommandError(f'there is no rotation "{name}"; known are: {", ".join(sorted(policy.rotations))}')
+            raise CommandError(f'There is no rotation "{name}". {nearest(name, policy.rotations)}')
     return [policy.rotations[name] for name in names] or list(policy.rotations.values())
 
 
@@ -95,8 +97,8 @@ def old_policy(name: str) -> Policy:
     try:
         found = runpy.run_path(name) if name.endswith(".py") else vars(importlib.import_module(name))
     except Exception as error:
-        raise CommandError(f"the old settings cannot be read: {type(error).__name__}: {error}") from error
+        raise CommandError(f"The old settings cannot be read: {type(error).__name__}: {error}") from error
     policy, problems = parse(found.get("NOTIFIER", {}), found.get, twins=True, tz=str(found.get("TIME_ZONE", "UTC")))
     if policy is None:
-        raise CommandError("the old settings cannot be used:\n" + "\n".join(f"- {problem}" for problem in problems))
+        raise CommandError("The old settings cannot be used:\n" + "\n".join(f"- {problem}" for problem in problems))
     return policy

@@ -20,14 +20,16 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("rotation", help="its name in NOTIFIER['ONCALL']")
         parser.add_argument("person", nargs="?", default=None, help="whose; default: everybody's and each person's")
-        parser.add_argument("--renew", action="store_true", help="give new addresses; the ones so far find nothing")
+        parser.add_argument(
+            "--renew", action="store_true", help="make new addresses; those given out before stop working"
+        )
 
     def handle(self, **options: Any) -> None:
         policy, name, person = get_policy(), options["rotation"], options["person"]
         if name not in policy.rotations:
-            raise CommandError(f"there is no such rotation. {nearest(name, policy.rotations)}")
+            raise CommandError(f"There is no such rotation. {nearest(name, policy.rotations)}")
         if person is not None and person not in policy.people:
-            raise CommandError(f"there is no such person. {nearest(person, policy.people)}")
+            raise CommandError(f"There is no such person. {nearest(person, policy.people)}")
         for whose in [person] if person is not None else ["", *policy.rotations[name].people]:
             if options["renew"]:
                 links.renew(name, whose, timezone.now())

@@ -16,6 +16,7 @@ from notifier.judge.durations import parse_duration
 from notifier.judge.oncall.when import parse_when
 from notifier.judge.policy import Policy
 from notifier.messages.oncall import taken, undone
+from notifier.messages.wording import sentence
 from notifier.models import Override
 from notifier.oncall import overrides
 
@@ -30,7 +31,7 @@ class Command(BaseCommand):
         parser.add_argument("--to", dest="end", help="until when, written likewise")
         parser.add_argument("--for", dest="lasting", help="or how long, e.g. 2h")
         parser.add_argument("--author", default=None, help="who says so; default: the user of this machine")
-        parser.add_argument("--undo", type=int, metavar="N", help="let override N count no more")
+        parser.add_argument("--undo", type=int, metavar="N", help="end override N now")
         parser.add_argument("--list", action="store_true", help="list the overrides that count now or later")
 
     def handle(self, **options: Any) -> None:
@@ -47,7 +48,7 @@ class Command(BaseCommand):
                 else _take(options, author, policy, now)
             )
         except ValueError as error:
-            raise CommandError(str(error)) from None
+            raise CommandError(sentence(error)) from None
 
 
 def _undo(number: int, author: str, policy: Policy, now: datetime) -> str:

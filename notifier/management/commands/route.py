@@ -20,6 +20,7 @@ from notifier.delivery.dryrun import Explanation, Heard, explain
 from notifier.facts import Failure
 from notifier.intake.as_if import failure_like
 from notifier.judge.durations import human, parse_duration
+from notifier.messages.wording import sentence
 from notifier.oncall.present import policy_now
 
 
@@ -59,8 +60,8 @@ class Command(DatabaseCommand):
                 now=now,
             )
         except ValueError as error:
-            raise CommandError(str(error)) from error
-        logging.disable(logging.WARNING)  # what the log would say of it does not happen
+            raise CommandError(sentence(error)) from error
+        logging.disable(logging.WARNING)  # the log would say that things happen which do not
         try:
             explanation = explain(failure, policy_now(now), now)
         finally:
@@ -78,7 +79,7 @@ def _time(text: str | None) -> datetime:
         return timezone.now()
     found = parse_datetime(text)
     if found is None:
-        raise CommandError(f"--at {text!r} is not a time; write it like 2026-11-22T02:00+01:00")
+        raise CommandError(f"--at: {text!r} is not a time. Write it such as 2026-11-22T02:00+01:00.")
     return found if found.tzinfo else timezone.make_aware(found)
 
 
@@ -99,7 +100,7 @@ def _check(expect: str | None, explanation: Explanation) -> None:
         return
     others = [f"{one.target.channel}: {one.why_not}" for one in told if one.why_not]
     raise CommandError(
-        f"expected {', '.join(sorted(wanted)) or 'nobody'}; it would go to {', '.join(sorted(found)) or 'nobody'}"
+        f"Expected {', '.join(sorted(wanted)) or 'nobody'}; it would go to {', '.join(sorted(found)) or 'nobody'}."
         + "".join(f"\n  {line}" for line in dict.fromkeys(others))
     )
 
@@ -110,13 +111,13 @@ def _check_steps(expect: str | None, explanation: Explanation, now: datetime) ->
     try:
         wanted = [_step(one) for one in expect.split(";") if one.strip()]
     except ValueError as error:
-        raise CommandError(f'--expect-steps: {error}; write it like "10m oncall2; 25m lead,slack"') from error
+        raise CommandError(f'--expect-steps: {sentence(error)} For example "10m oncall2; 25m lead,slack".') from error
     steps = [one for one in explanation.steps if not one.level.last_resort]
     found = [(one.at - now, frozenset(one.level.to)) for one in steps]
     nobody = [f"\n  {', '.join(one.level.to)}: {one.nobody}" for one in steps if one.nobody]
     if wanted != found or nobody:
         would = "; ".join(f"{human(after)} {','.join(sorted(to))}" for after, to in found) or "none"
-        raise CommandError(f"expected the steps {expect}; they would be {would}{''.join(nobody)}")
+        raise CommandError(f"Expected the steps {expect}; they would be {would}.{''.join(nobody)}")
 
 
 def _step(text: str) -> tuple[timedelta, frozenset[str]]:

@@ -17,6 +17,7 @@ from alerts_runtime.redaction import masking
 from notifier.answers import slack_signed
 from notifier.delivery import probe
 from notifier.flow import heard
+from notifier.messages.wording import counted
 from notifier.oncall.present import policy_now
 
 
@@ -25,15 +26,17 @@ class Command(DatabaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("channels", nargs="*", help="aliases in NOTIFIER['CHANNELS']; default: all")
-        parser.add_argument("--buttons", action="store_true", help="Slack: with a button, whose press is waited for")
-        parser.add_argument("--wait", type=float, default=60.0, help="for so many seconds; default: 60")
+        parser.add_argument(
+            "--buttons", action="store_true", help="Slack: send a button, and wait until somebody presses it"
+        )
+        parser.add_argument("--wait", type=float, default=60.0, help="seconds to wait for that; default: 60")
 
     def handle(self, **options: Any) -> None:
         policy = policy_now(timezone.now())
         unknown = set(options["channels"]) - set(policy.channels)
         if unknown:
             raise CommandError(
-                f"no channel is called {', '.join(sorted(unknown))}; there are {', '.join(policy.channels)}"
+                f"No channel is called {', '.join(sorted(unknown))}. There are {', '.join(policy.channels)}."
             )
         if options["buttons"]:
             self._check_way_back()
@@ -49,13 +52,15 @@ class Command(DatabaseCommand):
                 failed += not outcome.delivered
                 self.stdout.write(f"{masking.named(alias, target.address)}: {outcome.text}")
         if failed:
-            raise CommandError(f"{failed} test message(s) did not arrive", returncode=1)
+            raise CommandError(f"{counted(failed, 'test message')} did not arrive.", returncode=1)
         if number:
             self._wait_for_press(number, options["wait"])
 
     def _check_way_back(self) -> None:
         if not slack_signed.is_enabled():
-            raise CommandError("nobody hears a button: set SLACK_SIGNING_SECRET, or SLACK_APP_TOKEN for Socket Mode")
+            raise CommandError(
+                "Buttons cannot be answered here: set SLACK_SIGNING_SECRET, or SLACK_APP_TOKEN for Socket Mode."
+            )
 
     def _wait_for_press(self, number: int, seconds: float) -> None:
         self.stdout.write(f'Press "It arrived" in Slack; this waits for {seconds:g} s.')
@@ -65,11 +70,11 @@ class Command(DatabaseCommand):
         if said:
             self.stdout.write(said)
         elif heard.waits(number):
-            raise CommandError("the press arrived here, and no worker has done it: run `manage.py worker`")
+            raise CommandError("The press arrived here, but no worker has done it: run `manage.py worker`.")
         else:
             raise CommandError(
-                f"no press arrived here: in the Slack app, is interactivity on, with the URL {_address()} (or does "
-                "`manage.py slackbot` run), and is its signing secret the one here?"
+                f"No press arrived here. In the Slack app, switch interactivity on with the URL {_address()} (or run "
+                "`manage.py slackbot`), and compare its signing secret with SLACK_SIGNING_SECRET."
             )
 
 

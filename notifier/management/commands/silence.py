@@ -13,6 +13,7 @@ from django.utils import timezone
 from alerts_runtime.management.database import DatabaseCommand
 from notifier.flow.silences import end, silence
 from notifier.judge.durations import parse_duration
+from notifier.messages.wording import counted, sentence
 from notifier.models import Silence
 
 
@@ -37,11 +38,13 @@ class Command(DatabaseCommand):
         if options["end"]:
             found = Silence.objects.filter(pk=options["end"]).first()
             if found is None:
-                raise CommandError(f"there is no silence {options['end']}; see `manage.py silence --list`")
-            self.stdout.write(f"silence {found.pk} ended; {end(found, now)} held message(s) are judged again")
+                raise CommandError(f"There is no silence {options['end']}: see `manage.py silence --list`.")
+            self.stdout.write(
+                f"Silence {found.pk} ended; {counted(end(found, now), 'held message')} will be judged again."
+            )
             return
         if not options["match"] or not options["lasting"]:
-            raise CommandError("say what and for how long: --match event=invoice.* --for 2h --comment 'known bug'")
+            raise CommandError("Say what and for how long: --match event=invoice.* --for 2h --comment 'known bug'.")
         try:
             row = silence(
                 _match(options["match"]),
@@ -51,8 +54,8 @@ class Command(DatabaseCommand):
                 now=now,
             )
         except ValueError as error:
-            raise CommandError(str(error)) from error
-        self.stdout.write(f"silence {row.pk} until {timezone.localtime(row.ends_at):%Y-%m-%d %H:%M %Z}")
+            raise CommandError(sentence(error)) from error
+        self.stdout.write(f"Silence {row.pk} is in force until {timezone.localtime(row.ends_at):%Y-%m-%d %H:%M %Z}.")
 
 
 def _match(text: str) -> dict[str, object]:
@@ -60,9 +63,9 @@ def _match(text: str) -> dict[str, object]:
         try:
             found = json.loads(text)
         except json.JSONDecodeError as error:
-            raise ValueError(f"--match is no JSON: {error}") from error
+            raise ValueError(f"--match is not JSON: {error}") from error
         return dict(found)
     name, equals, value = text.partition("=")
     if not equals:
-        raise ValueError("--match is name=value, or a JSON object")
+        raise ValueError("--match must be name=value, or a JSON object")
     return {name.strip(): value.strip()}

@@ -23,7 +23,10 @@ class Command(DatabaseCommand):
 
         found = [one.options for one in channels() if one.kind == "slack" and one.options.get("app_token")]
         if not found:
-            raise CommandError("SLACK_APP_TOKEN is not set: create one with connections:write under Basic Information")
+            raise CommandError(
+                "SLACK_APP_TOKEN is not set. Create an app-level token with the scope connections:write, in the Slack "
+                "app under Basic Information."
+            )
         name, stop = f"{socket.gethostname()}:{os.getpid()}", threading.Event()
         bot = Bot(str(found[0]["app_token"]), str(found[0].get("base_url", "")), name)
 
@@ -38,7 +41,9 @@ class Command(DatabaseCommand):
             code = str(error.response.get("error", ""))
             raise CommandError(f"Slack does not accept SLACK_APP_TOKEN ({code}): {_hint(code)}") from None
         except OSError as error:
-            raise CommandError(f"Slack cannot be reached: {type(error).__name__}") from None
+            raise CommandError(
+                f"Slack cannot be reached ({type(error).__name__}): check this machine's connection."
+            ) from None
 
 
 def _hint(code: str) -> str:

@@ -384,7 +384,7 @@ def test_a_test_message_proves_the_way_back(slack: FakeSlack, monkeypatch: pytes
 def test_a_test_message_whose_button_nobody_hears(
     slack: FakeSlack, monkeypatch: pytest.MonkeyPatch, settings: Settings
 ) -> None:
-    with pytest.raises(CommandError, match=r"no press arrived here.*/notifier/slack/"):
+    with pytest.raises(CommandError, match=r"No press arrived here.*/notifier/slack/"):
         run("send_test", "slack", "--buttons", "--wait", "0")
     settings.SLACK_SIGNING_SECRET = ""
     with pytest.raises(CommandError, match="set SLACK_SIGNING_SECRET"):

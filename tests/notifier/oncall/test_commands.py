@@ -75,11 +75,11 @@ def test_diff_says_who_would_be_on_call_instead_of_whom(configure: Configure, tm
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["payment"], 'there is no rotation "payment"; known are: payments'),
-        (["--at", "soon"], "--at: not a time"),
-        (["--at", "1960-01-01"], "--at: there is no telling who is on call"),
-        (["--weeks", "0"], "--weeks is a number"),
-        (["--diff", "no.such.module"], "the old settings cannot be read: ModuleNotFoundError"),
+        (["payment"], 'There is no rotation "payment". Did you mean "payments"?'),
+        (["--at", "soon"], "--at: Not a time"),
+        (["--at", "1960-01-01"], "--at: Who is on call is known"),
+        (["--weeks", "0"], "--weeks must be a number"),
+        (["--diff", "no.such.module"], "The old settings cannot be read: ModuleNotFoundError"),
     ],
 )
 def test_oncall_refuses_what_it_cannot_answer(arguments: list[str], said: str) -> None:
@@ -107,13 +107,13 @@ def test_an_end_is_the_next_such_time_after_the_start() -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ([], "say what, and who|say what, who and until when"),
+        ([], "Say what, who and until when"),
         (["payments", "bob"], "until when"),
         (["payment", "bob", "--for", "2h"], 'Did you mean "payments"'),
         (["payments", "bobb", "--for", "2h"], 'Did you mean "bob"'),
         (["payments", "bob", "--to", "2026-01-05 09:00"], "in the past"),
         (["payments", "bob", "--for", "2 moons"], "duration"),
-        (["--undo", "99"], "there is no override 99"),
+        (["--undo", "99"], "There is no override 99"),
     ],
 )
 def test_override_refuses_in_a_sentence(arguments: list[str], said: str) -> None:

@@ -119,7 +119,7 @@ def test_a_redirect_leads_nowhere_else(httpserver: HTTPServer, monkeypatch: pyte
         lambda host, port, allow_private: real(host, port, allow_private=allow_private or port == httpserver.port),
     )
     httpserver.expect_request("/a").respond_with_data("", status=302, headers={"Location": target})
-    with pytest.raises(ValueError, match=r"private network|no web address"):
+    with pytest.raises(ValueError, match=r"private network|not a web address"):
         fetch(httpserver.url_for("/a"))
 
 

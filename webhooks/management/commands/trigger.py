@@ -87,7 +87,7 @@ def _from_file(path: Path, options: Mapping[str, Any]) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise CommandError(f"{path} cannot be read as JSON: {error}") from None
     if not isinstance(event, dict):
-        raise CommandError(f"{path} holds no event.")
+        raise CommandError(f"{path} is JSON, but not an event: an event is an object.")
     now = timezone.now()
     is_thin = event.get("object") == "v2.core.event"
     return {
