@@ -20,6 +20,7 @@ So A sends at most 50 messages a second, and B never misses what a message stood
 from __future__ import annotations
 
 import os
+import secrets
 import threading
 import time
 from collections import defaultdict
@@ -46,6 +47,7 @@ _wakers: defaultdict[str, WeakSet[Waker]] = defaultdict(WeakSet)
 _lock = threading.Lock()
 _sent_at: dict[str, float] = {}
 _instead: list[Callable[[str], bool]] = []
+_name = secrets.token_hex(4)  # pids are of one machine
 
 
 class Waker:
@@ -152,7 +154,12 @@ def _notifications() -> Iterator[Hear]:
     with connection.cursor() as cursor:
         cursor.execute(f"LISTEN {CHANNEL}")
     notifies = connection.connection.notifies
-    yield lambda timeout: {notification.payload for notification in notifies(timeout=timeout, stop_after=1)}
+
+    def hear(timeout: float) -> set[str]:
+        heard = [notification.payload.rpartition(" ") for notification in notifies(timeout=timeout, stop_after=1)]
+        return {topic for sender, _, topic in heard if sender != _me()}
+
+    yield hear
 
 
 def _wake_all_here() -> None:
@@ -176,9 +183,14 @@ def _wake_now(topic: str) -> None:
 def _send(topic: str) -> None:
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_notify(%s, %s)", [CHANNEL, topic])
+            cursor.execute("SELECT pg_notify(%s, %s)", [CHANNEL, f"{_me()} {topic}"])
     elif database := shared_file():
         fifo.send(database, topic)
+
+
+def _me() -> str:
+    """Who sends: what comes back to this process has woken it already, and would do so twice more."""
+    return f"{_name}-{os.getpid()}"
 
 
 def _may_send(topic: str) -> bool:
