@@ -67,6 +67,11 @@ def for_each(cursor: CursorWrapper, sql: str, values: Sequence[Sequence[Any]]) -
     return cursor.rowcount if values else 0
 
 
+def places(number: int) -> str:
+    """For so many values in an IN (...)."""
+    return ", ".join(["%s"] * number)
+
+
 def column(model: type[Model], name: str, sql: str) -> list[Any]:
     """The values of one field that SQL gives."""
     converters = _converters(model, name, connection.vendor)

@@ -9,7 +9,7 @@ from functools import cache
 
 from django.db.models import Count, Min, Sum, Window
 
-from alerts_runtime.database.fast_sql import columns, select
+from alerts_runtime.database.fast_sql import columns, places, select
 from notifier.facts import Category, Frame, Reason, Severity, Timing, Told
 from notifier.flow import silences, steps
 from notifier.judge import escalation
@@ -31,26 +31,27 @@ class Known:
     """What is asked once for several stories: of the most alerts there is one failure, and no other alert is held."""
 
     only: Mapping[int, Occurrence]  # by alert, of those with a single one
-    parents: frozenset[int | None]  # alerts for which others are held
+    parents: frozenset[int]  # alerts for which others are held
 
 
 def look_up(alerts: Sequence[Alert]) -> Known:
-    once = [alert.pk for alert in alerts if alert.count == 1]
-    found = select([Occurrence], _first_of(len(once)), once) if once else []
-    parents = select([], _parents_of(len(alerts)), [alert.pk for alert in alerts])
-    return Known({one.alert_id: one for (one,) in found}, frozenset(parent for (parent,) in parents))
+    once = {alert.pk for alert in alerts if alert.count == 1}
+    found = select([Occurrence], _known_of(len(alerts)), [alert.pk for alert in alerts])
+    return Known(
+        {pk: first for first, pk, _ in found if pk in once},
+        frozenset(pk for _, pk, holds_others in found if holds_others),
+    )
 
 
 @cache
-def _first_of(alerts: int) -> str:
-    places = ", ".join(["%s"] * alerts)
-    return f"SELECT {columns(Occurrence)} FROM swa_notifier_occurrence WHERE seq = 1 AND alert_id IN ({places})"  # noqa: S608 - the model's own names
-
-
-@cache
-def _parents_of(alerts: int) -> str:
-    places = ", ".join(["%s"] * alerts)
-    return f"SELECT DISTINCT inhibited_by_id FROM swa_notifier_alert WHERE inhibited_by_id IN ({places})"  # noqa: S608 - placeholders
+def _known_of(alerts: int) -> str:
+    return f"""
+        SELECT {columns(Occurrence)}, alert.id,
+            EXISTS (SELECT 1 FROM swa_notifier_alert child WHERE child.inhibited_by_id = alert.id)
+        FROM swa_notifier_alert alert
+        LEFT JOIN swa_notifier_occurrence ON swa_notifier_occurrence.alert_id = alert.id AND seq = 1
+        WHERE alert.id IN ({places(alerts)})
+    """  # noqa: S608 - the model's own names
 
 
 def tell(

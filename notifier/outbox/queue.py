@@ -20,8 +20,8 @@ def due_rows(target: Target, now: datetime, limit: int, *, in_turn: bool) -> lis
     asked = {"target": target.pk, "now": moment(now), "limit": limit}
     for row, row.alert in select([Notification, Alert], _due(), asked):
         rows.append(row)
-    due = Notification.objects.filter(target=target, due_at__lte=now, sending__isnull=True)
     if in_turn and len(rows) == limit:
+        due = Notification.objects.filter(target=target, due_at__lte=now, sending__isnull=True)
         # So many wait that the oldest of another kind may be out of sight: one of each kind joins, so that all can
         # take turns.
         kinds = due.exclude(pk__in=[row.pk for row in rows]).values(

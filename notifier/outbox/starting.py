@@ -90,7 +90,8 @@ def _take(parts: Sequence[tuple[Attempt, Part]], now: datetime) -> bool:
     if not parts:
         return True
     with connection.cursor() as cursor:
-        cursor.executemany(
+        taken = fast_sql.for_each(
+            cursor,
             _TAKE,
             [
                 (
@@ -106,10 +107,9 @@ def _take(parts: Sequence[tuple[Attempt, Part]], now: datetime) -> bool:
                 if part.row.due_at is not None
             ],
         )
-        taken = cursor.rowcount
     for attempt, part in parts:
         part.row.sending = attempt
-    return bool(taken == len(parts))
+    return taken == len(parts)
 
 
 _TAKE = """

@@ -8,7 +8,7 @@ from functools import cache
 
 from django.db.models import Exists, OuterRef, Q
 
-from alerts_runtime.database.fast_sql import columns, select
+from alerts_runtime.database.fast_sql import columns, places, select
 from alerts_runtime.leasing.clock import brought_forward
 from alerts_runtime.redaction.loggers import get_logger
 from notifier.facts import DeliveryError, Result
@@ -44,8 +44,7 @@ def rows_of(recipients: Collection[To]) -> dict[str, Target]:
 
 @cache
 def _of_keys(number: int) -> str:
-    places = ", ".join(["%s"] * number)
-    return f"SELECT {columns(Target)} FROM swa_notifier_target WHERE key IN ({places})"  # noqa: S608 - the model's own names
+    return f"SELECT {columns(Target)} FROM swa_notifier_target WHERE key IN ({places(number)})"  # noqa: S608 - the model's own names
 
 
 def move(target: Target, address: str) -> None:
