@@ -52,6 +52,13 @@ def statements(run: Callable[[], object]) -> list[str]:
     return [query["sql"] for query in captured.captured_queries if not query["sql"].startswith(FRAME)]
 
 
+def round_trips(run: Callable[[], object]) -> list[str]:
+    """The same with the frame: for each of these PostgreSQL is waited for."""
+    with CaptureQueriesContext(connection) as captured:
+        run()
+    return [query["sql"] for query in captured.captured_queries]
+
+
 def scanned(sql: str) -> list[str]:
     """The growing tables that a statement would read from end to end."""
     with connection.cursor() as cursor:
@@ -80,6 +87,7 @@ def _site(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     handlers._matching.cache_clear()
     failures.forget_tracebacks()
     monkeypatch.setattr(watchdog, "look", lambda: None)  # its thread would outlive the test
+    monkeypatch.setattr(webhooks_tasks, "SLICE", 60.0)  # how many are claimed together is not the machine's to say
     on("invoice.paid")(lambda event: None)
     on("customer.deleted")(broken)
     chat = {"CHANNELS": {"chat": {"BACKEND": "memory", "TO": "us"}}, "ROUTES": {"*": ["chat"]}}
@@ -95,10 +103,10 @@ def test_statements_for_an_event_that_succeeds() -> None:
     received("invoice.paid")
     asked = statements(lambda: claim.claim(timezone.now()))
     assert len(asked) <= 2
-    WebhookEvent.objects.update(state="pending", due_at=timezone.now())
+    WebhookEvent.objects.update(state="pending", attempts=0)
     asked = statements(webhooks_tasks.process_due)
-    # claim, confirm, finish, the claim that finds no other, when the next is due; SQLite looks before it claims
-    assert len(asked) <= 7, asked
+    # claim, confirm, finish, when the next is due; SQLite looks before it claims
+    assert len(asked) == (5 if connection.vendor == "sqlite" else 4), asked
 
 
 @pytest.mark.django_db(transaction=True)
@@ -109,7 +117,7 @@ def test_statements_for_each_of_many_events_that_succeed() -> None:
         return len(statements(lambda: processing.process_due(until=time.monotonic() + 60)))
 
     few, many = together(2), together(12)
-    assert (many - few) / 10 <= 5  # without SQLite's look before it claims: claim, confirm, finish, failures to recover
+    assert (many - few) / 10 <= 2.5  # confirm and finish; ten are claimed together
 
 
 @pytest.mark.django_db(transaction=True)
@@ -121,8 +129,29 @@ def test_statements_for_a_failure_in_a_storm() -> None:
 
     storm(1)
     once, often = storm(2), storm(12)
-    assert (often - once) / 10 <= 8  # of which the notifier's are two: test_pipeline.py
+    # confirm, settle, failure; of the notifier, two (test_pipeline.py). Ten are claimed together, and marked
+    assert (often - once) / 10 <= 5.6
     assert Alert.objects.get().count == 15
+
+
+@pytest.mark.django_db(transaction=True)
+def test_round_trips_from_a_failing_event_to_its_message_and_after_it() -> None:
+    courier = Courier("chat", start=lambda _name, run: run())
+
+    def fails(account: str) -> tuple[list[str], list[str], list[str]]:
+        received("customer.deleted", account=account)
+        return round_trips(webhooks_tasks.process_due), round_trips(courier.step), round_trips(courier.step)
+
+    fails("acct_0")  # what is the first of all is made: its traceback, its recipient
+    recorded, sent, finished = fails("acct_1")
+    assert len(memory.outbox) == 2
+    # claim; confirm; outcome and failure; alert, occurrence, recipient and what it is to hear; marked as announced;
+    # when the next is due. On PostgreSQL a wake-up, on SQLite a look before the claim.
+    assert len(recorded) == 18, recorded
+    # lease; what is due, silences, what there is to tell; confirm, two rows, taken. SQLite looks before it claims
+    assert len(sent) == (11 if connection.vendor == "sqlite" else 10), sent
+    # the try, what it was about, the outcome, plans; is there more, then the lease ends
+    assert len(finished) == 9, finished
 
 
 @pytest.mark.django_db(transaction=True)
@@ -138,7 +167,7 @@ def test_messages_that_go_at_once_share_their_statements() -> None:
         return asked
 
     one, eight = sent_to(1), sent_to(8)
-    assert (eight - one) / 7 <= 4
+    assert (eight - one) / 7 <= 2
 
 
 # --- Indexes ------------------------------------------------------------------------------------------------------

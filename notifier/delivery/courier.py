@@ -100,7 +100,8 @@ class Courier:
             policy = policy_now(now)
         busy = False
         for target_id, token in list(self._held.items()):
-            busy |= self._feed(target_id, token, taken.get(target_id), policy, now)
+            if target_id in taken or not self._released(target_id, token, now):
+                busy |= self._feed(target_id, token, taken.get(target_id), policy, now)
         return 0.0 if busy and len(self._calls) < SLOTS else IDLE
 
     def busy(self) -> bool:
@@ -130,6 +131,13 @@ class Courier:
         finishing.finish([one for _, one in ended], policy, now)
         for call, _ in ended:
             self._calls.remove(call)
+
+    def _released(self, target_id: int, token: str, now: datetime) -> bool:
+        """Whether it is ours no more, since nothing is under way or due for it: most messages come alone."""
+        if self._under_way(target_id) or not leases.release_idle(target_id, token, now):
+            return False
+        del self._held[target_id]
+        return True
 
     def _feed(self, target_id: int, token: str, taken: leases.Held | None, policy: Policy, now: datetime) -> bool:
         """Send a target what may go now; True when there is more to look at. `taken`: its lease began right now."""

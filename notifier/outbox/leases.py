@@ -114,7 +114,7 @@ def _free(tokens: list[str]) -> int:
 
 def confirm(target_id: int, token: str) -> bool:
     """Whether it is still ours; until the end of the transaction nobody else takes it."""
-    return _did(_CONFIRM, id=target_id, token=token)
+    return _did(_confirm(connection.vendor), id=target_id, token=token)
 
 
 def release(target_id: int, token: str) -> None:
@@ -122,9 +122,22 @@ def release(target_id: int, token: str) -> None:
     _did(_RELEASE, id=target_id, token=token)
 
 
+def release_idle(target_id: int, token: str, now: datetime) -> bool:
+    """The same unless something is due for it, which is then ours to send."""
+    return _did(_RELEASE_IDLE, id=target_id, token=token, now=moment(now))
+
+
 # By hand for the same reason: they are the frame of every message.
-_CONFIRM = "UPDATE swa_notifier_target SET token = token WHERE id = %(id)s AND token = %(token)s"
-_RELEASE = "UPDATE swa_notifier_target SET token = '' WHERE id = %(id)s AND token = %(token)s"
+_OURS = "id = %(id)s AND token = %(token)s"
+_RELEASE = f"UPDATE swa_notifier_target SET token = '' WHERE {_OURS}"  # noqa: S608 - the text above
+_RELEASE_IDLE = f"{_RELEASE} AND NOT {_ALERTS_DUE} AND NOT {_DIGEST_DUE}"
+
+
+@cache
+def _confirm(vendor: str) -> str:
+    if vendor == "postgresql":  # makes no new row version
+        return f"SELECT 1 FROM swa_notifier_target WHERE {_OURS} FOR NO KEY UPDATE"  # noqa: S608 - the text above
+    return f"UPDATE swa_notifier_target SET token = token WHERE {_OURS}"  # noqa: S608 - as above
 
 
 def _all_held(sql: str, **values: object) -> list[Held]:

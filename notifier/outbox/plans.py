@@ -11,7 +11,7 @@ from functools import cache
 
 from django.db import connection
 
-from alerts_runtime.database.fast_sql import columns, create, select
+from alerts_runtime.database.fast_sql import columns, create, for_each, select
 from notifier.facts import AlertState, Due, Reason, Severity
 from notifier.judge import timing
 from notifier.judge.policy import Policy
@@ -137,7 +137,11 @@ def _locked(vendor: str) -> str:
 def unplanned(alert_ids: Iterable[int]) -> None:
     """Some target of these alerts has nothing planned: their next failures have to plan."""
     if ids := sorted(set(alert_ids)):
-        Alert.objects.filter(pk__in=ids).exclude(planned_for="").update(planned_for="")
+        with connection.cursor() as cursor:
+            for_each(cursor, _UNPLANNED, [[one] for one in ids])
+
+
+_UNPLANNED = "UPDATE swa_notifier_alert SET planned_for = '' WHERE id = %s AND planned_for <> ''"
 
 
 def urgency(reason: Reason, severity: Severity, sent: int) -> int:
