@@ -15,7 +15,10 @@ Through = Literal["slack", "sms", "voice", "link", "page", "command", "admin"]
 
 # Verbs of which everybody who was told of the alert is told too.
 NEWS = frozenset(
-    {Verb.ACKNOWLEDGE, Verb.TAKE_BACK, Verb.SILENCE, Verb.ESCALATE, Verb.REPLAY, Verb.NEVER_AGAIN, Verb.RUN_AGAIN}
+    {
+        *(Verb.ACKNOWLEDGE, Verb.TAKE_BACK, Verb.SILENCE, Verb.UNSILENCE, Verb.ESCALATE, Verb.REPLAY),
+        *(Verb.NEVER_AGAIN, Verb.RUN_AGAIN),
+    }
 )
 
 

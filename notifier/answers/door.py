@@ -14,7 +14,7 @@ from alerts_runtime.redaction.loggers import get_logger
 from notifier.answers import effects, log
 from notifier.answers.commands import Answer, Asker, Command, Verb
 from notifier.config.conf import get_policy
-from notifier.flow import each, pipeline
+from notifier.flow import each, pipeline, silences
 from notifier.messages import answered
 from notifier.models import Alert
 
@@ -26,9 +26,15 @@ logger = get_logger(__name__)
 def lock(alerts: Iterable[int]) -> None:
     """Lock several alerts in one order for everybody: two who answer several must not wait for each other.
 
-    Within a transaction, before their answers.
+    Within a transaction, before what is said of them.
     """
     list(Alert.objects.select_for_update(of=("self",)).filter(pk__in=set(alerts)).order_by("pk").only("pk"))
+
+
+def lock_silences(verbs: Iterable[Verb | None], now: datetime) -> None:
+    """Lock what one of these may end, before any alert is locked: whoever judges a message takes them in that order."""
+    if Verb.UNSILENCE in verbs:
+        silences.lock(now)
 
 
 def test(asker: Asker) -> Answer:
@@ -45,6 +51,7 @@ def answer(command: Command, asker: Asker, now: datetime) -> Answer:
     """
     known = effects.beforehand(command, asker, now)
     with transaction.atomic():
+        lock_silences([command.verb], now)
         # Whoever counts a failure of the alert, sends about it or ends it takes this lock too.
         alert = Alert.objects.select_for_update(of=("self",)).filter(pk=command.alert_id).first()
         if alert is None:

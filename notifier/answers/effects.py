@@ -16,7 +16,7 @@ from notifier.judge.durations import human
 from notifier.judge.policy import Policy
 from notifier.messages import answered
 from notifier.messages.wording import clock, counted
-from notifier.models import Alert, Occurrence, Silence
+from notifier.models import Alert, Occurrence
 
 LONGEST = timedelta(days=30)  # of an acknowledgement or a silence by an answer; those of the admin may be longer
 SILENCE = timedelta(hours=1)
@@ -106,8 +106,7 @@ def silence(alert: Alert, command: Command, asker: Asker, now: datetime) -> Done
         return Done(wrong)
     until = now + (command.duration or SILENCE)
     match = {"fingerprint": alert.fingerprint}  # this kind as it is counted, and no other
-    in_force = Silence.objects.filter(starts_at__lte=now, ends_at__gte=until - SAME).order_by("-ends_at")
-    found = next((row for row in in_force if row.matcher == match), None)
+    found = next((row for row in silences.of_match(match, now) if row.ends_at >= until - SAME), None)
     if found is not None:
         end = clock(found.ends_at, now, policy.tz)
         by = f" by {found.author}" if found.author else ""
@@ -115,6 +114,16 @@ def silence(alert: Alert, command: Command, asker: Asker, now: datetime) -> Done
     comment = command.text or f"alert {alert.pk}: {alert.headline}"
     row = silences.silence(match, until=until, author=storable(asker.person, 150), comment=comment, now=now)
     return Done(until=until, detail=f"silence {row.pk}")
+
+
+def unsilence(alert: Alert, command: Command, asker: Asker, now: datetime) -> Done:
+    """End what `silence` began, whoever did. A wider silence is of other alerts too, and stays."""
+    ended = [row for row in silences.of_match({"fingerprint": alert.fingerprint}, now) if row.ends_at > now]
+    for row in ended:
+        silences.end(row, now)
+    if ended:
+        return Done(detail=", ".join(f"silence {row.pk}" for row in ended))
+    return Done(f"Alert {alert.pk}: no silence is of its kind alone. Wider ones end in the admin, or on their page.")
 
 
 def replay(alert: Alert, command: Command, asker: Asker, now: datetime) -> Done:
@@ -216,6 +225,7 @@ for _verb, _effect in {
     Verb.TAKE_BACK: take_back,
     Verb.RESOLVE: resolve,
     Verb.SILENCE: silence,
+    Verb.UNSILENCE: unsilence,
     Verb.REPLAY: replay,
     Verb.ESCALATE: escalate,
     Verb.REHEARSE: rehearse,

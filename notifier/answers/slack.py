@@ -53,6 +53,7 @@ def _type(asked: Asked, asker: Asker, person: Person, now: datetime) -> str:
 
 def _answer(alerts: Sequence[int], verb: Verb, duration: timedelta | None, asker: Asker, now: datetime) -> list[Answer]:
     if verb is not Verb.REHEARSE:  # it takes seconds, and is about one alert: no lock for so long
+        door.lock_silences([verb], now)
         door.lock(alerts)
     return [door.answer(Command(verb, alert, duration), asker, now) for alert in alerts]
 

@@ -13,9 +13,9 @@ from notifier.facts import Severity
 from notifier.judge.oncall.people import Person
 from notifier.judge.policy import Policy
 from notifier.messages.answered import how_it_stands
-from notifier.messages.oncall import taken
+from notifier.messages.oncall import taken, undone
 from notifier.messages.wording import counted, shorten
-from notifier.models import Alert
+from notifier.models import Alert, Override
 from notifier.oncall import overrides
 from notifier.outbox import digests
 
@@ -26,9 +26,10 @@ HELP = """What /alerts can do:
 open: what is open, the worst first
 oncall: who is on call
 take payments 4h: be on call for a rotation, from now on (8 h when you give no time)
+undo 7: what override 7 took over is given back
 ack 118 2h, back 118: you have alert 118 for two hours; you do not have it any more
 resolve 118, escalate 118, replay 118: it is over; the next person; process its events again
-silence 118 4h: nobody hears of this kind of alert for four hours
+silence 118 4h, unsilence 118: nobody hears of this kind of alert for four hours; they do again
 rehearse 118: what a replay would come to; nothing of it stays
 test: does this arrive?
 digest: the digest of the time since the last one, now
@@ -44,6 +45,8 @@ def run(typed: Typed, person: Person, now: datetime) -> str:
         return on_call(policy, now)
     if typed.kind is Kind.TAKE:
         return _take(typed, person, policy, now)
+    if typed.kind is Kind.UNDO:
+        return _undo(typed.number, person, policy, now)
     if typed.kind is Kind.DIGEST:
         return _digest(typed.name, policy, now)
     return f"{typed.wrong}\n{HELP}".strip()
@@ -73,6 +76,16 @@ def _take(typed: Typed, person: Person, policy: Policy, now: datetime) -> str:
     except (ValueError, OverflowError) as error:
         return str(error)
     return f"Override {row.pk}: {taken(row, policy, now)}"
+
+
+def _undo(number: int, person: Person, policy: Policy, now: datetime) -> str:
+    row = Override.objects.filter(pk=number).first()
+    if row is None:
+        return f"There is no override {number}."
+    try:
+        return undone(overrides.undo(row, person.key, now), policy, now)
+    except ValueError as error:
+        return str(error)
 
 
 def _digest(name: str, policy: Policy, now: datetime) -> str:

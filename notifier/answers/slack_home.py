@@ -13,6 +13,7 @@ from notifier.answers import slack_signed, who
 from notifier.answers.duty import on_call
 from notifier.answers.set_up import channels
 from notifier.answers.slack_asked import Asked
+from notifier.channels import slack_errors
 from notifier.channels.blocks import escape
 from notifier.config.conf import get_policy
 from notifier.facts import Button, Severity, Verb
@@ -44,7 +45,7 @@ def publish(asked: Asked, said: str) -> bool:
         client = BotClient(str(bot["token"]), str(bot.get("base_url") or BotClient.BASE_URL), TIMEOUT)
         client.views_publish(user_id=asked.user, view=view)
     except SlackApiError as error:
-        log.warning("slack.home_not_shown", reason=str(error.response.get("error", "")))
+        log.warning("slack.home_not_shown", reason=str(slack_errors.refusal(error.response)))
     except (HTTPException, OSError, SlackRequestError, ValueError, StopIteration) as error:
         log.warning("slack.home_not_shown", reason=type(error).__name__)
     else:

@@ -21,6 +21,7 @@ class Kind(StrEnum):
     OPEN = "open"
     ONCALL = "oncall"
     TAKE = "take"
+    UNDO = "undo"
     DIGEST = "digest"
     HELP = "help"
     TEST = "test"
@@ -35,6 +36,7 @@ class Typed:
     alerts: tuple[int, ...] = ()
     duration: timedelta | None = None
     name: str = ""  # of a rotation or a digest
+    number: int = 0  # of an override
     wrong: str = ""
 
 
@@ -45,6 +47,7 @@ _VERBS = {
     "unack": Verb.TAKE_BACK,
     "resolve": Verb.RESOLVE,
     "silence": Verb.SILENCE,
+    "unsilence": Verb.UNSILENCE,
     "escalate": Verb.ESCALATE,
     "replay": Verb.REPLAY,
     "rehearse": Verb.REHEARSE,
@@ -64,6 +67,8 @@ def read(text: str) -> Typed:
         return _answer(_VERBS[first], rest)
     if first == Kind.TAKE:
         return _take(rest)
+    if first == Kind.UNDO:
+        return _undo(rest)
     if first == Kind.DIGEST:
         return Typed(Kind.DIGEST, name=rest[0] if rest else "")
     if first in (Kind.OPEN, Kind.ONCALL, Kind.HELP):
@@ -96,3 +101,10 @@ def _take(words: list[str]) -> Typed:
         return Typed(Kind.TAKE, name=words[0], duration=parse_duration(words[1].casefold()) if words[1:] else None)
     except ValueError as error:
         return Typed(wrong=f"For how long? {sentence(error)}")
+
+
+def _undo(words: list[str]) -> Typed:
+    numbers = [word.removeprefix("#") for word in words if word.casefold() != "override"]
+    if len(numbers) != 1 or not re.fullmatch(r"\d{1,18}", numbers[0], re.ASCII):
+        return Typed(wrong='Which override? Write its number: "undo 7".')
+    return Typed(Kind.UNDO, number=int(numbers[0]))

@@ -11,7 +11,7 @@ from django.db import transaction
 from alerts_runtime.redaction.loggers import get_logger
 from notifier.answers import set_up, who
 from notifier.answers.commands import Asker, Command, Verb
-from notifier.answers.door import answer, lock, test
+from notifier.answers.door import answer, lock, lock_silences, test
 from notifier.answers.duty import on_call
 from notifier.answers.sms_words import Kind, Statement, read
 from notifier.channels.gsm7 import gsm7, segments
@@ -104,6 +104,7 @@ def _reply(sender: str, text: str, now: datetime, opted: str) -> Reply:
 
 def _do(statements: Sequence[Statement], asker: Asker, now: datetime) -> Reply:
     meant = [(one, *_meant(one, asker.address)) for one in statements]
+    lock_silences([one.verb for one in statements], now)
     lock(row.alert_id for _, rows, _ in meant for row in rows)
     said = []
     for statement, rows, wrong in meant:

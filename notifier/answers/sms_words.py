@@ -24,6 +24,7 @@ _VERBS = {
     Verb.ACKNOWLEDGE: ("a", "ack", "acknowledge", "acknowledged", "take"),
     Verb.RESOLVE: ("c", "close", "closed", "resolve", "resolved", "done", "fixed"),
     Verb.SILENCE: ("s", "silence", "mute", "snooze"),
+    Verb.UNSILENCE: ("u", "unsilence", "unmute"),
     Verb.ESCALATE: ("e", "esc", "escalate", "next"),
     Verb.REPLAY: ("r", "replay", "retry"),
     Verb.TAKE_BACK: ("b", "back", "unack", "untake"),

@@ -64,6 +64,7 @@ class Verb(StrEnum):
     TAKE_BACK = "take back"  # nobody has it any more
     RESOLVE = "resolve"
     SILENCE = "silence"  # alerts of this kind, for a time
+    UNSILENCE = "unsilence"  # not any longer
     ESCALATE = "escalate"  # the next step now
     REPLAY = "replay"  # its events that failed
     REHEARSE = "rehearse"  # run them, and take everything back

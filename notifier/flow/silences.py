@@ -70,6 +70,17 @@ def end(row: Silence, now: datetime) -> int:
         return _release(row.pk, now)
 
 
+def of_match(match: Mapping[str, object], now: datetime) -> list[Silence]:
+    """The silences in force that are of exactly this, the one that lasts longest first."""
+    rows = Silence.objects.filter(starts_at__lte=now, ends_at__gt=now).order_by("-ends_at")
+    return [row for row in rows if row.matcher == match]
+
+
+def lock(now: datetime) -> None:
+    """Lock what is in force, within a transaction, to end some of it."""
+    list(Silence.objects.select_for_update(of=("self",)).filter(ends_at__gt=now).order_by("pk").only("pk"))
+
+
 def mistakes(match: object, starts_at: datetime | None, ends_at: datetime | None, now: datetime) -> dict[str, str]:
     """What is wrong with a silence, by the name of its field, each in a sentence. A time that is None is not judged."""
     found = {}

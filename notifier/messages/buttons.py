@@ -21,7 +21,7 @@ def of_one(story: Story) -> tuple[Button, ...]:
     return (
         Button("Take back", Verb.TAKE_BACK, this) if has_it else Button("Acknowledge", Verb.ACKNOWLEDGE, this),
         Button("Resolve", Verb.RESOLVE, this),
-        *(() if silenced else _silences(this)),
+        *((Button("End silence", Verb.UNSILENCE, this),) if silenced else _silences(this)),
         *((Button("Replay", Verb.REPLAY, this),) if waits else ()),
         *((Button("Next person", Verb.ESCALATE, this),) if story.turn.more else ()),
     )

@@ -32,6 +32,7 @@ class Command(DatabaseCommand):
         instead.add_argument("--resolve", action="store_true", help="it is over: end the alert instead")
         instead.add_argument("--take-back", action="store_true", help="nobody has it any more: messages go on")
         instead.add_argument("--silence", action="store_true", help="tell nobody of its kind, for 1h or --for")
+        instead.add_argument("--unsilence", action="store_true", help="tell of its kind again")
         instead.add_argument("--escalate", action="store_true", help="take the next step of its escalation now")
         instead.add_argument("--replay", action="store_true", help="process its events again instead")
         instead.add_argument("--rehearse", action="store_true", help="say what a replay would do; nothing is changed")
@@ -58,6 +59,7 @@ _INSTEAD = {
     "resolve": Verb.RESOLVE,
     "take_back": Verb.TAKE_BACK,
     "silence": Verb.SILENCE,
+    "unsilence": Verb.UNSILENCE,
     "escalate": Verb.ESCALATE,
     "replay": Verb.REPLAY,
     "rehearse": Verb.REHEARSE,

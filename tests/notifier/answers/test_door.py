@@ -13,6 +13,7 @@ from notifier.answers.commands import Answer, Asker, Command, Verb
 from notifier.answers.door import answer
 from notifier.channels import memory
 from notifier.facts import Severity
+from notifier.flow import silences
 from notifier.models import Alert, LogEntry, Silence
 from tests.notifier.conftest import Configure
 from tests.notifier.scene import HOUR, MINUTE, Scene, reasons, row_of
@@ -121,6 +122,31 @@ def test_of_two_services_that_are_away_one_is_silenced(scene: Scene) -> None:
     assert reasons(scene.deliver()) == ["first"]
     scene.fail(**away, peer="tax.example.com", event_type="charge.failed")
     assert scene.pass_time(HOUR) == []
+
+
+def test_a_silence_is_taken_back_by_whoever_wants_to_hear_again(scene: Scene, alert: Alert) -> None:
+    nothing = Answer(
+        False, f"Alert {alert.pk}: no silence is of its kind alone. Wider ones end in the admin, or on their page."
+    )
+    assert say(scene, alert, Verb.UNSILENCE) == nothing
+    say(scene, alert, Verb.SILENCE)
+    silence = Silence.objects.get()
+    scene.deliver()
+    scene.fail()
+    assert scene.pass_time(30 * MINUTE) == []
+    assert say(scene, alert, Verb.UNSILENCE, BEN) == Answer(
+        True, f"Alert {alert.pk}: its kind is told again, silence {silence.pk}."
+    )
+    [sent] = scene.deliver()
+    assert sent.message.news.startswith("Ben ended the silence of its kind")
+    assert "Silence 1 h" in [button.text for button in sent.message.buttons]
+    assert say(scene, alert, Verb.UNSILENCE) == nothing
+
+
+def test_a_wider_silence_is_not_ended_by_an_answer(scene: Scene, alert: Alert) -> None:
+    silences.silence({"event": "*"}, until=scene.now + HOUR, author="ada", comment="", now=scene.now)
+    assert not say(scene, alert, Verb.UNSILENCE).changed
+    assert Silence.objects.get().ends_at == scene.now + HOUR
 
 
 def test_a_silence_is_of_its_kind_and_made_once(scene: Scene, alert: Alert) -> None:

@@ -243,6 +243,11 @@ def test_commands(slack: FakeSlack) -> None:
     assert typed(slack, "take payments 4h").startswith("Override ")
     assert Override.objects.get().person == "ana"
     assert typed(slack, "oncall").startswith("payments: Ana until 16:00 UTC")
+    number = Override.objects.get().pk
+    assert typed(slack, f"undo {number}").startswith("Undone by ana: Ana does not take payments over from 12:00 UTC")
+    assert typed(slack, f"undo {number}") == f"Override {number} was undone by ana already."
+    assert typed(slack, "undo 4711") == "There is no override 4711."
+    assert typed(slack, "oncall").startswith("payments: Ben until ")
     assert typed(slack, "take payment").startswith("There is no such rotation.")
     assert typed(slack, "test") == "The way back works: Ana is known here, and may answer alerts."
     assert typed(slack, f"test {alert.pk}") == f"Alert {alert.pk}: the way back works. Nothing was changed."

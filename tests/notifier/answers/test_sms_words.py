@@ -54,6 +54,7 @@ def one(verb: Verb, *codes: int, **more: object) -> tuple[Statement, ...]:
         ("1r", one(R, 1)),
         ("1b", one(B, 1)),
         ("1t", one(Verb.TEST, 1)),
+        ("1u", one(Verb.UNSILENCE, 1)),
         ("test 1", one(Verb.TEST, 1)),
         ("all", one(A, all=True)),
         ("ALL", one(A, all=True)),
