@@ -120,7 +120,11 @@ def _said(error: BaseException, class_only: bool) -> str:
 
 def _notes(*links: BaseException) -> list[str]:
     """What was added with `add_note`, to the exception and to those that led to it."""
-    lists = [notes for link in links if isinstance(notes := foreign.get(link, "__notes__"), list | tuple)]
+    lists = [
+        notes
+        for link in links
+        if foreign.is_a(notes := foreign.get(link, "__notes__"), list) or foreign.is_a(notes, tuple)
+    ]
     return _listed("note", [foreign.text(note) for notes in lists for note in notes], _NOTES)
 
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import lru_cache, partial
 from importlib import import_module
+from types import FunctionType, MethodType
 from typing import TypeVar
 
 from django.apps import apps
@@ -30,7 +31,9 @@ Function = Callable[[StripeEvent], object]
 _F = TypeVar("_F", bound=Function)
 _AWAITED = "Call async code in it with asgiref.sync.async_to_sync."
 _CALLED = "Do the work in a plain function: loop over what it yields, or use a list."
-_ITERATORS = (map, filter)  # they do their work only when somebody looks at it
+_ITERATORS = (map, filter, zip, enumerate)  # they, and those of itertools, do their work only when somebody looks at it
+_CONTAINERS = (list, tuple, set, dict)
+_FUNCTIONS = (FunctionType, MethodType, partial)  # as of a decorator that forgets to call what it wraps
 _CONTEXT_MANAGERS = (contextlib.AbstractContextManager, contextlib.AbstractAsyncContextManager)
 
 
@@ -115,14 +118,27 @@ def not_run(result: object) -> str:
 
     Closes it.
     """
+    if isinstance(result, _FUNCTIONS):
+        return f"returned a {type(result).__name__}, which nobody calls: its work was not done. Call it in the handler."
+    if isinstance(result, _CONTAINERS):
+        items = result.values() if isinstance(result, dict) else result
+        return next((f"{reason} It is in a {type(result).__name__}." for reason in [*map(_lazy, items)] if reason), "")
+    return _lazy(result)
+
+
+def _lazy(result: object) -> str:
     if inspect.isawaitable(result):
         _close(result)
         return f"returned {type(result).__name__}, which nobody awaits: its work was not done. {_AWAITED}"
     lazy = getattr(result, "gen", result) if isinstance(result, _CONTEXT_MANAGERS) else result
-    if inspect.isgenerator(lazy) or inspect.isasyncgen(lazy) or isinstance(lazy, _ITERATORS):
+    if inspect.isgenerator(lazy) or inspect.isasyncgen(lazy) or isinstance(lazy, _ITERATORS) or _is_of_itertools(lazy):
         _close(lazy)
         return f"returned {type(result).__name__}, whose body nobody runs: its work was not done. {_CALLED}"
     return ""
+
+
+def _is_of_itertools(result: object) -> bool:
+    return type(result).__module__ == "itertools"
 
 
 def _close(result: object) -> None:

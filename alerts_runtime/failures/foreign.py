@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeGuard, TypeVar
 
+T = TypeVar("T")
 LINKS = 5  # of a chain
 PARTS = 100  # of a group, its groups' included
+
+
+def is_interrupt(error: BaseException) -> bool:
+    """Whether somebody pressed Ctrl-C, which reaches the main thread alone: in another it is an exception as any."""
+    return issubclass(type(error), KeyboardInterrupt) and threading.current_thread() is threading.main_thread()
+
+
+def is_a(of: object, cls: type[T]) -> TypeGuard[T]:
+    """As isinstance, which asks a property `__class__` too: of Django's lazy objects that one makes a query."""
+    return issubclass(type(of), cls)
 
 
 def get(of: object, name: str) -> Any:
     """The attribute, or None when there is none or it cannot be read."""
     try:
         return getattr(of, name, None)
-    except KeyboardInterrupt:
-        raise
-    except BaseException:  # noqa: BLE001 - a property may raise anything, SystemExit too
+    except BaseException as error:
+        if is_interrupt(error):
+            raise
         return None
 
 
@@ -24,9 +36,9 @@ def item(of: object, name: str) -> Any:
     """The value of a mapping, or of what is like one (email.message.Message), or None."""
     try:
         return None if of is None else of.get(name)  # type: ignore[attr-defined] # else that is an answer too
-    except KeyboardInterrupt:
-        raise
-    except BaseException:  # noqa: BLE001 - as above
+    except BaseException as error:
+        if is_interrupt(error):
+            raise
         return None
 
 
@@ -34,9 +46,9 @@ def called(of: object, name: str) -> Any:
     """What the method answers, or None."""
     try:
         return getattr(of, name)()
-    except KeyboardInterrupt:
-        raise
-    except BaseException:  # noqa: BLE001 - as above
+    except BaseException as error:
+        if is_interrupt(error):
+            raise
         return None
 
 
@@ -44,9 +56,9 @@ def text(of: object, otherwise: str = "") -> str:
     """str() of it, or `otherwise` when that raises."""
     try:
         return str.__str__(str(of))  # of a subclass of str, the plain text
-    except KeyboardInterrupt:
-        raise
-    except BaseException:  # noqa: BLE001 - an exception whose __str__ raises is still a failure to report
+    except BaseException as error:
+        if is_interrupt(error):
+            raise
         return otherwise
 
 
@@ -62,36 +74,36 @@ def of_class(cls: type, name: str) -> Any:
 
 def number(of: object) -> int:
     """An int, but no bool; else 0."""
-    return int(of) if isinstance(of, int) and not isinstance(of, bool) else 0
+    return int(of) if is_a(of, int) and not is_a(of, bool) else 0
 
 
 def frames_of(error: BaseException) -> TracebackType | None:
     """Its traceback."""
     found = _slot(error, "__traceback__")
-    return found if isinstance(found, TracebackType) else None
+    return found if is_a(found, TracebackType) else None
 
 
 def cause_of(error: BaseException) -> BaseException | None:
     """What it was raised `from`."""
     found = _slot(error, "__cause__")
-    return found if isinstance(found, BaseException) else None
+    return found if is_a(found, BaseException) else None
 
 
 def context_of(error: BaseException) -> BaseException | None:
     """What was being handled when it was raised, unless it was raised `from` something or `from None`."""
     found = None if _slot(error, "__suppress_context__") else _slot(error, "__context__")
-    return found if isinstance(found, BaseException) else None
+    return found if is_a(found, BaseException) else None
 
 
 def parts_of(error: BaseException) -> Iterator[BaseException]:
     """The exceptions in a group that are no groups, at most PARTS of them; none of any other exception."""
-    if not isinstance(error, BaseExceptionGroup):
+    if not is_a(error, BaseExceptionGroup):
         return
     waiting, found = [error], 0
     while waiting and found < PARTS:
         group = waiting.pop(0)
         for part in BaseExceptionGroup.exceptions.__get__(group):  # the slot, whatever a subclass makes of the name
-            if isinstance(part, BaseExceptionGroup):
+            if is_a(part, BaseExceptionGroup):
                 waiting.append(part)
             elif found < PARTS:
                 found += 1

@@ -8,7 +8,7 @@ from types import FrameType
 from urllib.parse import urlsplit
 
 from alerts_runtime.failures import foreign
-from alerts_runtime.failures.foreign import get, item, number
+from alerts_runtime.failures.foreign import get, is_a, item, number
 
 _HOST = re.compile(r"[\w.:\[\]-]{1,253}")
 _URL_READ = 2000
@@ -50,8 +50,8 @@ def _hosts(error: BaseException) -> Iterator[str]:
             yield _host(get(holder, "host"), get(holder, "port"))
             return
     args = get(error, "args")
-    for one in args[:3] if isinstance(args, tuple) else ():
-        if not isinstance(one, str | bytes | int | BaseException):
+    for one in args[:3] if is_a(args, tuple) else ():
+        if not issubclass(type(one), str | bytes | int | BaseException):
             yield _host(get(one, "host"), get(one, "port"))
 
 
@@ -66,7 +66,7 @@ def _hosts_in_frames(error: BaseException) -> Iterator[str]:
     for frame in reversed(frames):
         values = frame.f_locals
         address = values.get("address")
-        if isinstance(address, tuple) and len(address) >= 2:
+        if is_a(address, tuple) and len(address) >= 2:
             yield _host(address[0], address[1])
         owner = values.get("self")
         yield _host(
@@ -86,7 +86,7 @@ def _host_of_url(url: object) -> str:
 
 
 def _host(host: object, port: object) -> str:
-    if not isinstance(host, str) or not _HOST.fullmatch(host):
+    if not is_a(host, str) or not _HOST.fullmatch(host):
         return ""
     name = str.lower(host)
     return name if number(port) in _USUAL_PORTS else f"{name}:{number(port)}"

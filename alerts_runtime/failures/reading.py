@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from alerts_runtime.failures import codes, foreign, peers
-from alerts_runtime.failures.foreign import get, item, number
+from alerts_runtime.failures.foreign import get, is_a, item, number
 from alerts_runtime.redaction.tokens import hide_tokens
 
 _DATABASES = frozenset({"django.db.Error", "psycopg.Error", "psycopg2.Error", "sqlite3.Error", "MySQLdb.Error"})
@@ -108,12 +108,12 @@ def _read(error: BaseException, own_lock: bool, depth: int) -> Facts:
     return Facts(
         classes=classes,
         status=_status(error, classes),
-        errno=number(get(error, "errno")) if isinstance(error, OSError) else 0,
+        errno=number(get(error, "errno")) if is_a(error, OSError) else 0,
         smtp=_smtp(error, classes),
         sqlstate=sqlstate,
         sqlite=sqlite,
         mysql=mysql,
-        no_request="urllib.error.URLError" in classes and isinstance(get(error, "reason"), str),
+        no_request="urllib.error.URLError" in classes and is_a(get(error, "reason"), str),
         own_lock=own_lock,
         peer=peers.peer_of(error, classes),
         cause=_read(cause, own_lock, depth - 1) if cause is not None and depth > 1 else None,
@@ -129,10 +129,10 @@ def _database(error: BaseException, cause: BaseException | None, classes: tuple[
     for one in (error, cause):
         sqlstate = get(one, "sqlstate") or get(one, "pgcode")
         sqlite = get(one, "sqlite_errorname")
-        if isinstance(sqlstate, str) or isinstance(sqlite, str):
-            return (sqlstate if isinstance(sqlstate, str) else ""), (sqlite if isinstance(sqlite, str) else ""), 0
+        if is_a(sqlstate, str) or is_a(sqlite, str):
+            return (sqlstate if is_a(sqlstate, str) else ""), (sqlite if is_a(sqlite, str) else ""), 0
     args = get(error, "args")
-    return "", "", number(args[0]) if isinstance(args, tuple) and args else 0
+    return "", "", number(args[0]) if is_a(args, tuple) and args else 0
 
 
 def _smtp(error: BaseException, classes: tuple[str, ...]) -> int:
@@ -140,8 +140,8 @@ def _smtp(error: BaseException, classes: tuple[str, ...]) -> int:
     if "smtplib.SMTPException" not in classes:
         return 0
     recipients = get(error, "recipients")
-    if isinstance(recipients, dict):
-        answers = [number(answer[0]) for answer in recipients.values() if isinstance(answer, tuple) and answer]
+    if is_a(recipients, dict):
+        answers = [number(answer[0]) for answer in recipients.values() if is_a(answer, tuple) and answer]
         return min(answers, default=0)
     return number(get(error, "smtp_code"))
 

@@ -11,13 +11,25 @@ import structlog
 from alerts_runtime.redaction.redact import redact_processor
 
 ROOT = "stripe_alerts"
+
+
+def _exception_as_text(logger: Any, method: str, event_dict: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """What an exception's own code raises while it is read must not end whoever logs it."""
+    try:
+        return structlog.processors.format_exc_info(logger, method, event_dict)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001 - SystemExit, too
+        return {**event_dict, "exception": f"(it cannot be read: {type(error).__name__})"}
+
+
 # Exceptions become text before redaction; structlog's own rendering may show local variables.
 MADE_READABLE: list[Any] = [
     structlog.contextvars.merge_contextvars,
     structlog.stdlib.add_log_level,
     structlog.stdlib.add_logger_name,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
-    structlog.processors.format_exc_info,
+    _exception_as_text,
 ]
 _TEXTS_OF_THEIR_OWN = ("exception", "stack")
 

@@ -12,6 +12,8 @@ from itertools import islice
 
 from django.utils.crypto import salted_hmac
 
+from alerts_runtime.failures.foreign import is_interrupt
+from alerts_runtime.failures.reading import classes_of
 from alerts_runtime.redaction.redact import redact, redact_value
 from notifier.facts import Category, Money, Severity
 from notifier.judge.match import canonical
@@ -131,9 +133,9 @@ def text_of(value: object) -> str:
 def _safely(read: Callable[[], str]) -> str:
     try:
         return read()
-    except KeyboardInterrupt:
-        raise
-    except BaseException:  # noqa: BLE001 - a value's own text, which may even exit, must not reach the caller
+    except BaseException as error:
+        if is_interrupt(error):
+            raise
         return _UNREADABLE
 
 
@@ -141,8 +143,7 @@ def classes(exception: BaseException | None) -> tuple[str, ...]:
     """The paths of the exception's class and its bases."""
     if exception is None:
         return ()
-    mro = type(exception).__mro__[:-2]
-    return tuple(canonical(redact(f"{cls.__module__}.{cls.__qualname__}", limit=255)) for cls in mro)
+    return tuple(canonical(redact(path, limit=255)) for path in classes_of(type(exception)))
 
 
 def context_of(context: Mapping[str, object] | None) -> dict[str, str]:

@@ -13,6 +13,7 @@ import ssl
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from email.message import Message
 from importlib import import_module
@@ -31,6 +32,7 @@ import stripe
 import urllib3
 from aiohttp.client_reqrep import ConnectionKey
 from django import db
+from django.utils.functional import SimpleLazyObject
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from redis.backoff import NoBackoff
@@ -504,6 +506,22 @@ def test_an_interrupt_does_escape() -> None:
     cls = type("InterruptedError_", (Exception,), {"status_code": raising(KeyboardInterrupt())})
     with pytest.raises(KeyboardInterrupt):
         judged(cls())
+
+
+def test_what_only_looks_like_one_in_another_thread_does_not() -> None:
+    cls = type("InterruptedError_", (Exception,), {"status_code": raising(KeyboardInterrupt())})
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(judged, cls()).result()
+
+
+def test_a_lazy_object_is_not_asked() -> None:
+    def query() -> object:
+        raise SystemExit("a query of the site's")
+
+    lazy: Any = SimpleLazyObject(query)
+    cls: Any = type("LazyError", (urllib.error.URLError,), dict.fromkeys(NAMES, property(lambda self: lazy)))
+    judged(cls.__new__(cls))
+    judged(ValueError(lazy, lazy))
 
 
 ODD = st.one_of(

@@ -5,8 +5,12 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
+
+from alerts_runtime.redaction.loggers import get_logger
+from tests.logged import capture_logs
 
 SITE = """
 import logging, logging.config, os, sys
@@ -87,3 +91,21 @@ def test_a_plain_format_reads_as_one_line() -> None:
         "ERROR stripe_alerts.notifier.flow.pipeline it failed: [secret] note='[secret]' card='[card]'\n" in done.stdout
     )
     assert "WARNING stripe_alerts.notifier.flow.pipeline said of shop.Customer and checkout count=3\n" in done.stdout
+
+
+def test_an_exception_that_cannot_be_read_is_said_to_be_one() -> None:
+    class HostileError(Exception):
+        @property  # type: ignore[misc] # hostile
+        def __class__(self) -> Any:
+            raise SystemExit(3)
+
+        def __str__(self) -> str:
+            raise SystemExit(3)
+
+    with capture_logs() as lines:
+        try:
+            raise HostileError
+        except HostileError:
+            get_logger("notifier.flow").exception("it.failed")
+    assert lines[0]["event"] == "it.failed"
+    assert "HostileError" in lines[0]["exception"] or "SystemExit" in lines[0]["exception"]

@@ -9,6 +9,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial, wraps
+from itertools import starmap
 from pathlib import Path
 from typing import Any
 
@@ -147,6 +148,14 @@ LAZY: dict[str, Callable[[StripeEvent], object]] = {
     "a lambda around a generator": lambda event: handle_lazily(event),
     "a lambda around an async generator": lambda event: generate_async(event),
     "map": lambda event: map(print, [event]),
+    "zip": lambda event: zip(map(print, [event]), [1], strict=False),
+    "itertools": lambda event: starmap(print, [(event,)]),
+    "coroutines in a list": lambda event: [1, handle_async(event), handle_async(event)],
+    "a coroutine in a dict": lambda event: {"done": handle_async(event)},
+    "a generator in a tuple": lambda event: (1, handle_lazily(event)),
+    "a function": lambda event: handle_lazily,
+    "a partial": lambda event: partial(print, event),
+    "a method": lambda event: LazyHandler().method,
     "@contextmanager": contextmanager(handle_lazily),
     "@asynccontextmanager": asynccontextmanager(generate_async),
     "a decorator": wraps(handle_async)(lambda event: handle_async(event)),
@@ -162,7 +171,7 @@ def test_a_call_that_gives_back_work_undone_fails_and_says_why(name: str) -> Non
     gc.collect()  # "coroutine was never awaited" would be said now
 
 
-@pytest.mark.parametrize("result", [None, 0, 5, "x", [1], {"a": 1}, object()])
+@pytest.mark.parametrize("result", [None, 0, 5, "x", [1], {"a": 1}, object(), (1, print), open])
 def test_any_other_result_is_ignored(result: object) -> None:
     on("a")(lambda event: result)
     run(matching("a")[0], an_event())

@@ -5,9 +5,12 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
+from asyncio import CancelledError
+from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -218,22 +221,49 @@ def test_an_outage_outlasts_many_attempts() -> None:
     assert Failure.objects.latest("pk").exception == "django.db.OperationalError"
 
 
-@pytest.mark.parametrize("error", [SystemExit(1), GeneratorExit(), RecursionError("deep"), MemoryError()])
-def test_whatever_a_handler_raises_is_its_failure(error: BaseException) -> None:
-    failing(error)
+class WithoutClassError(Exception):
+    @property  # type: ignore[misc] # hostile
+    def __class__(self) -> Any:
+        raise SystemExit(3)
+
+
+@pytest.mark.parametrize(
+    "cls", [SystemExit, GeneratorExit, RecursionError, MemoryError, CancelledError, WithoutClassError]
+)
+def test_whatever_a_handler_raises_is_its_failure(cls: type[BaseException]) -> None:
+    failing(cls("deep"))
     received()
     work()
-    assert Failure.objects.get().exception == type(error).__name__
+    assert Failure.objects.get().exception.rpartition(".")[2] == cls.__name__
 
 
-def test_only_an_interrupt_ends_the_worker() -> None:
+def test_only_an_interrupt_ends_the_worker_and_gives_the_event_back() -> None:
     failing(KeyboardInterrupt())
     row = received()
     with pytest.raises(KeyboardInterrupt):
         work()
     row.refresh_from_db()
-    assert row.state == "processing"  # until its lease runs out
+    assert (row.state, row.attempts, row.token) == ("pending", 0, "")
     assert not Failure.objects.exists()
+
+
+def test_in_a_worker_s_thread_an_interrupt_is_raised_by_the_handler_itself_and_its_failure() -> None:
+    failing(KeyboardInterrupt())
+    received()
+    in_a_thread(work)
+    assert Failure.objects.get().exception == "KeyboardInterrupt"
+
+
+def in_a_thread(target: Callable[[], object]) -> None:
+    def run_it() -> None:
+        try:
+            target()
+        finally:
+            connection.close()
+
+    thread = Thread(target=run_it)
+    thread.start()
+    thread.join()
 
 
 def test_a_handler_that_swallows_a_database_error_fails() -> None:

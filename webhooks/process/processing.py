@@ -11,6 +11,7 @@ from time import monotonic
 
 from django.utils import timezone
 
+from alerts_runtime.failures.foreign import is_interrupt
 from alerts_runtime.isolation import threads
 from alerts_runtime.wakeups import wake
 from webhooks import events
@@ -84,6 +85,10 @@ def process(attempt: Attempt) -> Result:
         return Result.BUSY
     try:
         return in_its_own_context(lambda: _process(attempt))
+    except BaseException:  # an interrupt; while this process lives nobody else would free what it holds
+        if in_progress.take(lambda one: one is attempt):
+            claim.give_back([attempt])
+        raise
     finally:
         in_progress.end(attempt)
 
@@ -99,9 +104,9 @@ def _process(attempt: Attempt) -> Result:
     except LeaseLost:
         attempt.log.warning("event.lease_lost", duration_ms=attempt.duration_ms())
         return Result.BUSY
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:  # noqa: BLE001 - SystemExit in a handler is its failure, not the worker's end
+    except BaseException as error:  # SystemExit in a handler is its failure, not the worker's end
+        if is_interrupt(error):
+            raise
         if attempt.taken_away:
             attempt.log.warning("event.finished_late", error=class_path(type(error)), duration_ms=attempt.duration_ms())
             return Result.BUSY

@@ -91,7 +91,7 @@ def _asked(error: BaseException) -> float | None:
         for headers in (foreign.get(error, "headers"), foreign.get(response, "headers"), aws)
         for name in ("Retry-After", "retry-after")
     )
-    text = next((value for value in found if isinstance(value, str | int | float)), "")
+    text = next((value for value in found if issubclass(type(value), str | int | float)), "")
     try:
         asked = float(text)
     except (ValueError, OverflowError):

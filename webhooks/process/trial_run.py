@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from django.db import connection, connections, transaction
 from django.db.transaction import TransactionManagementError
 
+from alerts_runtime.failures.foreign import is_interrupt
 from alerts_runtime.isolation import later
 from alerts_runtime.isolation.threads import close_connections
 from webhooks import events
@@ -58,10 +59,8 @@ class TrialRun:
             with later.discarded(), sessions() as self._sessions, _rolled_back():
                 began = True
                 self._handle(within)
-        except KeyboardInterrupt:
-            raise
         except BaseException as error:  # SystemExit in a handler is its failure here as well
-            if not began:
+            if not began or is_interrupt(error):
                 raise
             facts = describe(error)
         finally:
