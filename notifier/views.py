@@ -21,7 +21,7 @@ from alerts_runtime.redaction.loggers import get_logger
 from notifier.answers import set_up, twilio_signed
 from notifier.channels import mail_backend
 from notifier.judge.bounces import is_soft
-from notifier.judge.receipts import SOFT, report_of
+from notifier.judge.delivery_status import SOFT, report_of
 from notifier.outbox import reports
 
 if TYPE_CHECKING:

@@ -100,7 +100,7 @@ _COUNT = f"""
         acknowledged_by = CASE WHEN resolved_at IS NULL THEN acknowledged_by ELSE '' END,
         acknowledged_severity = CASE WHEN resolved_at IS NULL THEN acknowledged_severity END,
         inhibited_by_id = CASE WHEN resolved_at IS NULL THEN inhibited_by_id END,
-        burst_at = CASE WHEN last_at < %(quiet_since)s THEN %(when)s ELSE burst_at END,
+        storm_since = CASE WHEN last_at < %(quiet_since)s THEN %(when)s ELSE storm_since END,
         last_at = CASE WHEN last_at < %(when)s THEN %(when)s ELSE last_at END,
         opened_at = CASE WHEN resolved_at IS NULL THEN opened_at ELSE %(when)s END,
         planned_for = CASE WHEN resolved_at IS NULL THEN planned_for ELSE '{REOPENED}' END,
@@ -173,7 +173,7 @@ def _open(failure: Failure, verdict: Verdict, resolve_after: timedelta | None, p
         count=1,
         opened_at=failure.occurred_at,
         last_at=failure.occurred_at,
-        burst_at=failure.occurred_at,
+        storm_since=failure.occurred_at,
         resolve_after=resolve_after,
         planned_for=planned_for,
     )

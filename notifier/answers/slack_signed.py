@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from notifier.answers.set_up import channels
 from notifier.answers.slack_asked import Asked
-from notifier.judge.policy import Channel
+from notifier.judge.policy import ChannelConfig
 
 
 def secrets() -> list[str]:
@@ -55,5 +55,5 @@ def _listed(option: str) -> set[str]:
     return {one.strip() for one in found if one.strip()}
 
 
-def _slack() -> Iterable[Channel]:
+def _slack() -> Iterable[ChannelConfig]:
     return [channel for channel in channels() if channel.kind == "slack"]

@@ -18,7 +18,7 @@ from notifier.channels.gsm7 import gsm7, segments
 from notifier.config.conf import get_policy
 from notifier.flow import heard
 from notifier.judge.durations import human
-from notifier.judge.policy import Channel
+from notifier.judge.policy import ChannelConfig
 from notifier.messages.answered import how_it_stands
 from notifier.messages.phrases import TITLE
 from notifier.messages.sms_text import clip
@@ -64,7 +64,7 @@ def hear(key: str, sender: str, text: str, now: datetime, *, opted: str = "") ->
     return said
 
 
-def _may_be_said(reply: Reply, sender: str, channel: Channel, now: datetime) -> bool:
+def _may_be_said(reply: Reply, sender: str, channel: ChannelConfig, now: datetime) -> bool:
     """Whether it is answered, within limits, so that two machines do not answer each other for ever.
 
     What was asked is done either way.

@@ -25,8 +25,8 @@ from notifier.config.problems import (
     shown,
 )
 from notifier.config.schema import ChannelEntry, LimitEntry, Written
-from notifier.facts import Target
-from notifier.judge.policy import Channel, Limits, Quiet
+from notifier.facts import Recipient
+from notifier.judge.policy import ChannelConfig, Limits, Quiet
 
 TWIN = "console"
 MAX_ADDRESS = 200  # as long as its column
@@ -43,7 +43,7 @@ class Site:
     name_of: Callable[[str], str] = str  # the name by which people set a setting
 
 
-def channel_of(alias: str, written: Written, site: Site) -> Channel:
+def channel_of(alias: str, written: Written, site: Site) -> ChannelConfig:
     """The channel; or, with `site.twins`, its console twin when credentials or recipients are not set."""
     entry = written.channels[alias]
     provider = load(entry.backend)
@@ -56,11 +56,11 @@ def channel_of(alias: str, written: Written, site: Site) -> Channel:
     twin = site.twins and bool(missing or not (addresses or rotations))
     if twin and not (addresses or rotations):
         addresses = (provider.STAND_IN or alias,)
-    return Channel(
+    return ChannelConfig(
         alias=alias,
         kind=entry.backend,
         backend=TWIN if twin else entry.backend,
-        targets=tuple(Target(alias, entry.backend, address) for address in addresses),
+        targets=tuple(Recipient(alias, entry.backend, address) for address in addresses),
         options={"as": entry.backend} if twin else options,
         missing=missing,
         failover=entry.failover,
@@ -105,7 +105,7 @@ def _limits(provider: type[Provider], entry: LimitEntry) -> Limits:
 # --- what is wrong with it ----------------------------------------------------------------------------------------
 
 
-def problems_of(channel: Channel, entry: ChannelEntry, raw: object, site: Site) -> Iterator[Problem]:
+def problems_of(channel: ChannelConfig, entry: ChannelEntry, raw: object, site: Site) -> Iterator[Problem]:
     at: Loc = ("CHANNELS", channel.alias)
     yield from _of_options(channel, entry, (*at, "OPTIONS"), raw)
     for index, address in enumerate(entry.to):
@@ -118,7 +118,7 @@ def problems_of(channel: Channel, entry: ChannelEntry, raw: object, site: Site) 
         yield from _unfinished(channel, path(at, raw), site)
 
 
-def _of_options(channel: Channel, entry: ChannelEntry, at: Loc, raw: object) -> Iterator[Problem]:
+def _of_options(channel: ChannelConfig, entry: ChannelEntry, at: Loc, raw: object) -> Iterator[Problem]:
     provider = load(channel.kind)
     known = sorted({*provider.SETTINGS, *provider.OPTIONS})
     for name, value in entry.options.items():
@@ -146,7 +146,7 @@ def wrong_address(kind: str, address: str) -> str:
     return redact(re.sub(r"as \+\d+", "in full", wrong))
 
 
-def _unfinished(channel: Channel, where: str, site: Site) -> Iterator[Problem]:
+def _unfinished(channel: ChannelConfig, where: str, site: Site) -> Iterator[Problem]:
     """What a channel still lacks. Without credentials it is an error if it has recipients; without both it was not set
     up, which is a warning.
     """

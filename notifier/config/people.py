@@ -10,10 +10,10 @@ from notifier.config.destinations import wrong_address
 from notifier.config.people_schema import CalendarEntry, LayerEntry, LayersEntry, OneLayerEntry, PersonEntry
 from notifier.config.problems import ADDRESS, CONTRADICTION, NAME, Loc, Problem, nearest, path, shown
 from notifier.config.schema import Written
-from notifier.facts import Target
+from notifier.facts import Recipient
 from notifier.judge.oncall.people import Person
 from notifier.judge.oncall.rotation import Layer, Member, Rotation
-from notifier.judge.policy import Channel
+from notifier.judge.policy import ChannelConfig
 
 
 def people_of(written: Written) -> dict[str, Person]:
@@ -24,11 +24,13 @@ def _person(key: str, entry: PersonEntry) -> Person:
     return Person(key, entry.name or key, entry.addresses, entry.slack_id, entry.tz or "", entry.user)
 
 
-def people_on(channel: Channel, people: Mapping[str, Person]) -> dict[str, Target]:
+def people_on(channel: ChannelConfig, people: Mapping[str, Person]) -> dict[str, Recipient]:
     """Everybody whom the channel can reach, by target key: also those without a turn, who may take over by override."""
     named = channel.prints or load(channel.kind).address_is_a_name  # what it does with a name is right
     found = (
-        Target(channel.alias, channel.kind, one.address_on(channel.alias, channel.kind) or (key if named else ""), key)
+        Recipient(
+            channel.alias, channel.kind, one.address_on(channel.alias, channel.kind) or (key if named else ""), key
+        )
         for key, one in people.items()
     )
     return {target.key: target for target in found if target.address}

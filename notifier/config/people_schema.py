@@ -104,7 +104,7 @@ def _calendar(text: str) -> str:
     return text
 
 
-Recipient = Annotated[str | OnCall, PlainValidator(_recipient)]
+RecipientEntry = Annotated[str | OnCall, PlainValidator(_recipient)]
 Key = Annotated[str, AfterValidator(_key)]
 PersonName = Annotated[str, AfterValidator(_person)]
 Day = Annotated[date, PlainValidator(_day)]

@@ -37,7 +37,7 @@ from notifier.config.fields import (
     Tz,
     Weekday,
 )
-from notifier.config.people_schema import Key, PersonEntry, Recipient, RotationEntry, rotation_keys
+from notifier.config.people_schema import Key, PersonEntry, RecipientEntry, RotationEntry, rotation_keys
 from notifier.config.shape import Lower, Upper
 from notifier.facts import Timing
 from notifier.judge.policy import Policy, Watch
@@ -64,7 +64,7 @@ class MatchEntry(Lower):
 
 class ChannelEntry(Upper):
     backend: ChannelKind
-    to: Many[Recipient] = ()
+    to: Many[RecipientEntry] = ()
     failover: OptionalAlias = ""
     failover_after: Span = timedelta(minutes=15)
     options: dict[str, Any] = Field(default_factory=dict)

@@ -11,7 +11,7 @@ from notifier.config.problems import UNHEARD, Doubt
 from notifier.facts import Severity
 from notifier.judge.calendar import QuietHours, quiet_until, zone
 from notifier.judge.match import Matcher
-from notifier.judge.policy import Channel, Policy
+from notifier.judge.policy import ChannelConfig, Policy
 
 A_MONDAY = date(2026, 1, 5)
 
@@ -55,7 +55,7 @@ def _asks_nothing_else(matcher: Matcher) -> bool:
     return replace(matcher, min_severity=None, severities=(), livemode=live) == Matcher()
 
 
-def _all_quiet(channels: list[Channel]) -> datetime | None:
+def _all_quiet(channels: list[ChannelConfig]) -> datetime | None:
     """A time in the week at which all of these channels are quiet, even for a critical alert; None: there is none.
 
     It is enough to look at the beginnings of quiet times: if all are quiet at once, that begins with one of them.

@@ -22,7 +22,7 @@ from notifier.config.conf import get_policy
 from notifier.delivery import judging
 from notifier.facts import DeliveryError, Message, Reason, Receipt, Result, Severity
 from notifier.judge import throttle
-from notifier.judge.policy import Channel, Policy
+from notifier.judge.policy import ChannelConfig, Policy
 from notifier.messages import compose
 from notifier.models import Attempt, Digest, Notification, Target
 from notifier.oncall.present import policy_now
@@ -83,7 +83,7 @@ class Courier:
         self._start = start
         self.topic = topic_of(alias)
         self._now = now
-        self._held: dict[int, str] = {}  # target -> the token of our lease
+        self._claimed: dict[int, str] = {}  # target -> the token of our lease
         self._calls: list[Call] = []
         self._provider: Provider | None = None
 
@@ -94,19 +94,19 @@ class Courier:
         channel = policy.channels.get(self.alias)
         after = channel.failover_after if channel else timedelta.max
         found = leases.lease(self.alias, now, after) if len(self._calls) < SLOTS else []
-        taken = {held.target.pk: held for held in found}
-        self._held.update((held.target.pk, held.target.token) for held in found)
-        if self._held:
+        taken = {claimed.target.pk: claimed for claimed in found}
+        self._claimed.update((claimed.target.pk, claimed.target.token) for claimed in found)
+        if self._claimed:
             policy = policy_now(now)
         busy = False
-        for target_id, token in list(self._held.items()):
+        for target_id, token in list(self._claimed.items()):
             if target_id in taken or not self._released(target_id, token, now):
                 busy |= self._feed(target_id, token, taken.get(target_id), policy, now)
         return 0.0 if busy and len(self._calls) < SLOTS else IDLE
 
     def busy(self) -> bool:
         """Whether calls are under way, or a target is still ours."""
-        return bool(self._calls or self._held)
+        return bool(self._calls or self._claimed)
 
     def close(self, timeout: float) -> None:
         """Wait for the calls under way, write down what became of them and give the leases back."""
@@ -115,10 +115,10 @@ class Courier:
         while self._calls and time.monotonic() < end:
             time.sleep(0.02)
             self._finish(get_policy(), self._now())
-        for target_id, token in list(self._held.items()):
+        for target_id, token in list(self._claimed.items()):
             if not self._under_way(target_id):  # else the try is settled as uncertain when this process is gone
                 leases.release(target_id, token)
-                del self._held[target_id]
+                del self._claimed[target_id]
 
     def _finish(self, policy: Policy, now: datetime) -> None:
         ended = []
@@ -136,33 +136,35 @@ class Courier:
         """Whether it is ours no more, since nothing is under way or due for it: most messages come alone."""
         if self._under_way(target_id) or not leases.release_idle(target_id, token, now):
             return False
-        del self._held[target_id]
+        del self._claimed[target_id]
         return True
 
-    def _feed(self, target_id: int, token: str, taken: leases.Held | None, policy: Policy, now: datetime) -> bool:
+    def _feed(self, target_id: int, token: str, taken: leases.Claimed | None, policy: Policy, now: datetime) -> bool:
         """Send a target what may go now; True when there is more to look at. `taken`: its lease began right now."""
-        held = taken or leases.held(target_id, token, now)
-        if held is None:
-            self._held.pop(target_id, None)
+        claimed = taken or leases.claimed(target_id, token, now)
+        if claimed is None:
+            self._claimed.pop(target_id, None)
             return False
-        if recipients.is_moved(held.target, policy, now):
+        if recipients.is_moved(claimed.target, policy, now):
             return self._feed(target_id, token, None, policy, now)
-        channel, next_at = policy.channels.get(self.alias), held.target.next_at
+        channel, next_at = policy.channels.get(self.alias), claimed.target.next_at
         more = False
         if channel is not None and (next_at is None or next_at <= now):
-            more = (held.alerts_due or held.digest_due) and self._send_due(held, token, channel, policy, now)
-        elif channel is not None and held.alerts_due:
+            more = (claimed.alerts_due or claimed.digest_due) and self._send_due(claimed, token, channel, policy, now)
+        elif channel is not None and claimed.alerts_due:
             # Nothing may go to it now. Others must not hear later for that.
-            rows = queue.overdue_rows(held.target, now, channel.failover_after, BATCH)
-            judging.judge(rows, held.target, channel, policy, now)
+            rows = queue.overdue_rows(claimed.target, now, channel.failover_after, BATCH)
+            judging.judge(rows, claimed.target, channel, policy, now)
             more = len(rows) == BATCH
         if not more and not self._under_way(target_id):
             leases.release(target_id, token)
-            self._held.pop(target_id, None)
+            self._claimed.pop(target_id, None)
         return more
 
-    def _send_due(self, held: leases.Held, token: str, channel: Channel, policy: Policy, now: datetime) -> bool:
-        target = held.target
+    def _send_due(
+        self, claimed: leases.Claimed, token: str, channel: ChannelConfig, policy: Policy, now: datetime
+    ) -> bool:
+        target = claimed.target
         failing = targets.is_failing(target)
         if failing and self._under_way(target.pk):
             return False  # what becomes of this one says whether to go on
@@ -174,7 +176,7 @@ class Courier:
         # What takes turns or makes one message has to be seen together; of the rest, only what can go now.
         provider = self._connect()
         most = LISTED if provider.can_fold else BATCH if limits.windows else free
-        rows = queue.due_rows(target, now, most, in_turn=bool(limits.windows)) if held.alerts_due else []
+        rows = queue.due_rows(target, now, most, in_turn=bool(limits.windows)) if claimed.alerts_due else []
         cleared = judging.judge(rows, target, channel, policy, now)
         while cleared and len(self._calls) < SLOTS:
             history = batches.History.of(target.pk, limits, provider, now) if limits.windows else None
@@ -195,7 +197,7 @@ class Courier:
                 return False
             if one_by_one:
                 return True  # what the budget still allows is judged anew for each message
-        if held.digest_due and not cleared and len(self._calls) < SLOTS:
+        if claimed.digest_due and not cleared and len(self._calls) < SLOTS:
             self._send_digest(target, token, channel, policy, now)
         return bool(cleared) or len(rows) >= most
 
@@ -241,7 +243,7 @@ class Courier:
         for attempt, message, (_, before) in zip(started, told, tellings, strict=False):  # none when the lease is lost
             self._call(attempt, target, message, before)
 
-    def _send_digest(self, target: Target, token: str, channel: Channel, policy: Policy, now: datetime) -> None:
+    def _send_digest(self, target: Target, token: str, channel: ChannelConfig, policy: Policy, now: datetime) -> None:
         digest = digests.due_digest(target.pk, now)
         if digest is None:
             return
@@ -251,7 +253,7 @@ class Courier:
             digest_trouble.trouble(digest.pk, error, now)
 
     def _say_digest(
-        self, digest: Digest, target: Target, token: str, channel: Channel, policy: Policy, now: datetime
+        self, digest: Digest, target: Target, token: str, channel: ChannelConfig, policy: Policy, now: datetime
     ) -> None:
         before = past_tries.last_uncertain(digest)
         message = compose.digest_message(digest, policy, now, before=before)

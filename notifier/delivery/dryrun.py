@@ -9,12 +9,12 @@ from datetime import datetime
 from django.db import transaction
 
 from notifier.channels import load
-from notifier.facts import Due, Failure, Message, Reason, Severity, Target, Verdict
+from notifier.facts import Due, Failure, Message, Reason, Recipient, Severity, Verdict
 from notifier.flow import pipeline, silences, steps
 from notifier.flow.steps import Coming
 from notifier.judge import guards, timing
 from notifier.judge.classify import classify
-from notifier.judge.policy import Channel, Policy
+from notifier.judge.policy import ChannelConfig, Policy
 from notifier.judge.route import Tried, route
 from notifier.messages import compose
 from notifier.models import Alert, Notification
@@ -26,7 +26,7 @@ from notifier.outbox import batches, budget, stand_ins, starting, targets
 class Heard:
     """What one target would hear, and when."""
 
-    target: Target
+    target: Recipient
     route: str
     reason: Reason | None  # None: nothing, since it has been told
     due_at: datetime | None
@@ -87,7 +87,7 @@ def _stand_ins(alert: Alert, of: Heard, heard: Sequence[Heard], policy: Policy, 
     ]
 
 
-def _heard(alert: Alert, target: Target, route: str, policy: Policy, now: datetime) -> Heard:
+def _heard(alert: Alert, target: Recipient, route: str, policy: Policy, now: datetime) -> Heard:
     row = Notification.objects.select_related("alert", "target").get(alert=alert, target__key=target.key)
     told, state = row.told, alert.state
     due = timing.next_due(told, state, policy.timing(row.route), now)
@@ -107,8 +107,8 @@ def _heard(alert: Alert, target: Target, route: str, policy: Policy, now: dateti
         budget_until=budget.spent_until(channel, policy.tz, due.at),
     )
     asked = tuple((guard.__name__, _answer(guard(case))) for guard in guards.TABLE[due.reason])
-    gate = guards.judge(case)
-    goes_at = _goes_at(gate, row, due, channel)
+    ruling = guards.judge(case)
+    goes_at = _goes_at(ruling, row, due, channel)
     part = starting.Part(row, due.reason, alert.count, Severity(alert.severity))
     # An alert that this opens will never be, and has no page.
     site_url = "" if alert.count == 1 else None
@@ -118,21 +118,21 @@ def _heard(alert: Alert, target: Target, route: str, policy: Policy, now: dateti
         route,
         due.reason,
         due.at,
-        (*asked, ("throttle", _throttled(due.at, goes_at, gate))),
+        (*asked, ("throttle", _throttled(due.at, goes_at, ruling))),
         goes_at,
         message,
-        _why_not_now(gate, row.target, channel, due.at, goes_at),
-        gate.to if gate.action is guards.Action.DIVERT else None,
+        _why_not_now(ruling, row.target, channel, due.at, goes_at),
+        ruling.to if ruling.action is guards.Action.DIVERT else None,
     )
 
 
 def _why_not_now(
-    gate: guards.Gate, target: TargetRow, channel: Channel, due_at: datetime, goes_at: datetime | None
+    ruling: guards.Ruling, target: TargetRow, channel: ChannelConfig, due_at: datetime, goes_at: datetime | None
 ) -> str:
-    if gate.action is guards.Action.DIVERT:
-        return f"{gate.name}; goes to {gate.to or 'the last resort: the log, and ADMINS by mail'}"
-    if gate.action is guards.Action.HOLD:
-        return f"held by {gate.name} until {gate.until:%Y-%m-%d %H:%M %Z}"
+    if ruling.action is guards.Action.DIVERT:
+        return f"{ruling.name}; goes to {ruling.to or 'the last resort: the log, and ADMINS by mail'}"
+    if ruling.action is guards.Action.HOLD:
+        return f"held by {ruling.name} until {ruling.until:%Y-%m-%d %H:%M %Z}"
     if channel.prints:
         return f"printed here: {', '.join(channel.missing) or 'its recipients'} not set"
     if why := load(channel.backend).sends_nothing(channel.options):
@@ -143,10 +143,10 @@ def _why_not_now(
     return ""
 
 
-def _goes_at(gate: guards.Gate, row: Notification, due: Due, channel: Channel) -> datetime | None:
-    if gate.action is guards.Action.HOLD:
-        return gate.until
-    if gate.action is not guards.Action.SEND:
+def _goes_at(ruling: guards.Ruling, row: Notification, due: Due, channel: ChannelConfig) -> datetime | None:
+    if ruling.action is guards.Action.HOLD:
+        return ruling.until
+    if ruling.action is not guards.Action.SEND:
         return None
     at = max(due.at, row.target.next_at or due.at)  # its provider asked to wait, or its rate is full
     if not channel.limits.windows:
@@ -158,14 +158,14 @@ def _goes_at(gate: guards.Gate, row: Notification, due: Due, channel: Channel) -
     return at
 
 
-def _answer(gate: guards.Gate | None) -> str:
-    if gate is None:
+def _answer(ruling: guards.Ruling | None) -> str:
+    if ruling is None:
         return "clear"
-    when = f" until {gate.until:%Y-%m-%d %H:%M %Z}" if gate.until else ""
-    to = f" to {gate.to or 'the last resort'}" if gate.action is guards.Action.DIVERT else ""
-    return f"{gate.action}{to}{when} ({gate.name})"
+    when = f" until {ruling.until:%Y-%m-%d %H:%M %Z}" if ruling.until else ""
+    to = f" to {ruling.to or 'the last resort'}" if ruling.action is guards.Action.DIVERT else ""
+    return f"{ruling.action}{to}{when} ({ruling.name})"
 
 
-def _throttled(due_at: datetime, goes_at: datetime | None, gate: guards.Gate) -> str:
-    waits = gate.action is guards.Action.SEND and goes_at is not None and goes_at > due_at
+def _throttled(due_at: datetime, goes_at: datetime | None, ruling: guards.Ruling) -> str:
+    waits = ruling.action is guards.Action.SEND and goes_at is not None and goes_at > due_at
     return f"hold until {goes_at:%Y-%m-%d %H:%M:%S %Z}" if waits else "clear"

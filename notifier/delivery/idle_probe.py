@@ -12,8 +12,8 @@ from alerts_runtime.isolation.threads import close_connections, daemon
 from alerts_runtime.redaction.loggers import get_logger
 from notifier.config.conf import get_policy
 from notifier.delivery.probe import send_test
-from notifier.facts import Target
-from notifier.judge.policy import Channel
+from notifier.facts import Recipient
+from notifier.judge.policy import ChannelConfig
 from notifier.models import Target as TargetRow
 from notifier.oncall.present import policy_now
 from notifier.outbox import set_aside
@@ -44,7 +44,7 @@ def try_dead(now: datetime, start: Callable[[str, Callable[[], None]], None] | N
             (start or _start)(f"probe-{row.channel}", partial(_try, channel, target))
 
 
-def _try(channel: Channel, target: Target) -> None:
+def _try(channel: ChannelConfig, target: Recipient) -> None:
     outcome = send_test(channel, target, get_policy().tz, getattr(settings, "SITE_URL", ""))
     log.info("target.tried", channel=channel.alias, delivered=outcome.delivered)
 

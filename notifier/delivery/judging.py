@@ -18,7 +18,7 @@ from notifier.channels import load
 from notifier.facts import AlertState, Due, Reason
 from notifier.flow import silences, stepping, steps
 from notifier.judge import guards
-from notifier.judge.policy import Channel, Policy
+from notifier.judge.policy import ChannelConfig, Policy
 from notifier.models import Notification, Target
 from notifier.outbox import budget, holding, last_resort, past_tries, plans, recipients, set_aside, stand_ins, targets
 
@@ -33,7 +33,7 @@ class Look:
     """What is the same for all that is judged together."""
 
     target: Target
-    channel: Channel
+    channel: ChannelConfig
     policy: Policy
     now: datetime
     silences: tuple[guards.Silenced, ...]
@@ -41,7 +41,7 @@ class Look:
 
 
 def judge(
-    rows: Iterable[Notification], target: Target, channel: Channel, policy: Policy, now: datetime
+    rows: Iterable[Notification], target: Target, channel: ChannelConfig, policy: Policy, now: datetime
 ) -> list[Cleared]:
     """The rows that may go, and why each goes. One that cannot be judged is marked and told of; the others go on."""
     rows = list(rows)
@@ -62,7 +62,7 @@ def judge(
     return cleared
 
 
-def why_undeliverable(row: Notification | None, target: Target, channel: Channel) -> str:
+def why_undeliverable(row: Notification | None, target: Target, channel: ChannelConfig) -> str:
     """Why nothing of this can be delivered to the target; empty when it can."""
     if channel.unconfigured:
         return channel.unconfigured
@@ -103,12 +103,12 @@ def _answer(row: Notification, look: Look) -> Reason | Callable[[], Then | None]
     reason = due.reason
     if reason is Reason.ESCALATED and recipients.is_off_duty(row, look.policy):
         return lambda: stepping.pass_on(row, look.policy, look.now)
-    gate = guards.judge(_case(row, alert, reason, look))
-    if gate.action is guards.Action.SEND:
+    ruling = guards.judge(_case(row, alert, reason, look))
+    if ruling.action is guards.Action.SEND:
         return reason
-    if gate.action is guards.Action.HOLD:
-        return lambda: holding.hold(row, gate, look.now, reason)
-    return lambda: _divert(row, gate, look)
+    if ruling.action is guards.Action.HOLD:
+        return lambda: holding.hold(row, ruling, look.now, reason)
+    return lambda: _divert(row, ruling, look)
 
 
 def _case(row: Notification, alert: AlertState, reason: Reason, look: Look) -> guards.Case:
@@ -128,7 +128,11 @@ def _case(row: Notification, alert: AlertState, reason: Reason, look: Look) -> g
     )
 
 
-def _divert(row: Notification, gate: guards.Gate, look: Look) -> Then:
-    other = look.policy.channels.get(gate.to)
-    told = stand_ins.divert(row, gate.name, other.targets if other else (), look.policy, look.now)
-    return (lambda: wake(f"deliver-{gate.to}")) if told else (lambda: last_resort.cry(row.alert, gate.name, of=row))
+def _divert(row: Notification, ruling: guards.Ruling, look: Look) -> Then:
+    other = look.policy.channels.get(ruling.to)
+    told = stand_ins.divert(row, ruling.name, other.targets if other else (), look.policy, look.now)
+    return (
+        (lambda: wake(f"deliver-{ruling.to}"))
+        if told
+        else (lambda: last_resort.not_delivered(row.alert, ruling.name, of=row))
+    )

@@ -9,8 +9,8 @@ from django.utils import timezone
 from alerts_runtime.wakeups.wake import wake
 from notifier import api
 from notifier.channels import load
-from notifier.facts import DeliveryError, Target
-from notifier.judge.policy import Channel
+from notifier.facts import DeliveryError, Recipient
+from notifier.judge.policy import ChannelConfig
 from notifier.messages.compose import new_reference
 from notifier.messages.render import render_test
 from notifier.models import Target as TargetRow
@@ -23,7 +23,7 @@ class Outcome:
     text: str
 
 
-def send_test(channel: Channel, target: Target, tz: str, site: str = "", *, answered_by: int = 0) -> Outcome:
+def send_test(channel: ChannelConfig, target: Recipient, tz: str, site: str = "", *, answered_by: int = 0) -> Outcome:
     """Send a test message; a target that was set aside, or is waited for, is used again when it arrives."""
     if channel.unconfigured:
         return Outcome(False, f"not configured: set {', '.join(channel.missing)}")

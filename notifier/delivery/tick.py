@@ -19,7 +19,7 @@ from notifier.config.conf import get_policy
 from notifier.delivery import holes, idle_probe
 from notifier.delivery.deaf import Deaf
 from notifier.delivery.own_alerts import tell_of_dead_targets, tell_of_unreadable_silences, watch_inbound
-from notifier.facts import Target as To
+from notifier.facts import Recipient
 from notifier.flow import escalations, heard, ignores, inhibit, listeners, on_call, pipeline, silences, stepping
 from notifier.intake import source
 from notifier.judge import calendar
@@ -102,7 +102,7 @@ def start_digests(now: datetime) -> None:
                 on_its_own("begin digest", partial(_start_digest, plan, target, now), key=key)
 
 
-def _start_digest(plan: DigestPlan, target: To, now: datetime) -> None:
+def _start_digest(plan: DigestPlan, target: Recipient, now: datetime) -> None:
     period = calendar.period_before(now, plan.at, plan.tz, plan.every, plan.weekday)
     if digests.ensure_digest(plan.name, target, period.start, period.end, now):
         log.info("digest.due", digest=plan.name, period=period.label, channel=target.channel)

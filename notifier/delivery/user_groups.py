@@ -20,7 +20,7 @@ from notifier.channels import failures, slack_errors
 from notifier.config.conf import get_policy
 from notifier.facts import DeliveryError, Result
 from notifier.judge.oncall.rotation import Rotation
-from notifier.judge.policy import Channel, Policy
+from notifier.judge.policy import ChannelConfig, Policy
 from notifier.models import Alert
 from notifier.oncall.duty import person_now
 
@@ -85,13 +85,13 @@ class Follower:
                 api.resolve(f"{SOURCE}{rotation.name}", "it follows again", now)
 
 
-def bot_of(policy: Policy) -> Channel | None:
+def bot_of(policy: Policy) -> ChannelConfig | None:
     """The channel by whose token groups are set: the first of Slack that has one."""
     found = (one for one in policy.channels.values() if one.kind == "slack" and one.options.get("token"))
     return next((one for one in found if not one.prints), None)
 
 
-def _set(bot: Channel, group: str, member: str) -> None:
+def _set(bot: ChannelConfig, group: str, member: str) -> None:
     """Raises DeliveryError."""
     from slack_sdk.errors import SlackApiError, SlackRequestError
 

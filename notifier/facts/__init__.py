@@ -17,11 +17,11 @@ from notifier.facts.outcome import (
     seconds_to_wait,
     storable,
 )
-from notifier.facts.telling import AlertState, Due, Target, Timing, Told
+from notifier.facts.telling import AlertState, Due, Recipient, Timing, Told
 
 __all__ = [
     "CODE", "FORGOTTEN", "HANDLE", "INFRASTRUCTURE", "NEVER_AGAIN", "NO_CURRENCY", "PROVIDER_ID", "REFERENCE",
     "AlertState", "Button", "Category", "DeliveryError", "Due", "EventCounts", "Failure", "Frame", "Link", "Message",
-    "Money", "Note", "Reason", "Receipt", "Result", "Severity", "Subject", "Target", "Timing", "Told", "Verb",
+    "Money", "Note", "Reason", "Receipt", "Recipient", "Result", "Severity", "Subject", "Timing", "Told", "Verb",
     "Verdict", "seconds_to_wait", "storable",
 ]  # fmt: skip

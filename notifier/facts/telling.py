@@ -10,7 +10,7 @@ from notifier.facts.failure import Subject
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class Recipient:
     """One recipient: an address on a channel, or a person, whose address there may change."""
 
     channel: str  # the alias in NOTIFIER["CHANNELS"]
@@ -46,7 +46,7 @@ class AlertState:
     subject: Subject
     count: int
     opened_at: datetime
-    burst_at: datetime  # since when failures have come without a quiet period between them
+    storm_since: datetime  # since when failures have come without a quiet period between them
     resolved_at: datetime | None = None
     acknowledged_at: datetime | None = None
     acknowledged_until: datetime | None = None

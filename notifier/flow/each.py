@@ -6,14 +6,13 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from alerts_runtime.redaction.masking import masked
-from notifier.facts import Target as To
-from notifier.facts import Verb
+from notifier.facts import Recipient, Verb
 from notifier.judge.oncall.people import Person, by_address
 from notifier.judge.policy import Policy
 from notifier.models import Alert, LogEntry, Notification
 
 
-def left(alert: Alert, asked: Iterable[To], policy: Policy, now: datetime) -> list[To]:
+def left(alert: Alert, asked: Iterable[Recipient], policy: Policy, now: datetime) -> list[Recipient]:
     """Those of the asked without an acknowledgement of their own that is in force."""
     said = LogEntry.objects.filter(alert=alert, changed=True)
     taken_back = said.filter(verb=Verb.TAKE_BACK).order_by("-pk").values_list("pk", flat=True).first() or 0
@@ -32,19 +31,19 @@ def is_uninvited(alert: Alert, who: str, address: str, policy: Policy) -> bool:
     return bool(paged) and not any(names(one, policy) & {who, masked(address)} for one in paged)
 
 
-def names(target: To, policy: Policy) -> set[str]:
+def names(target: Recipient, policy: Policy) -> set[str]:
     """What somebody who answers may be called who is told there."""
     person = _person(target, policy)
     own = {person.key, person.name, person.user} if person else set[str]()
     return (own | {masked(target.address)}) - {""}
 
 
-def _recipient(row: Notification, policy: Policy) -> To:
+def _recipient(row: Notification, policy: Policy) -> Recipient:
     """Of somebody who was on call, too, who that was."""
     channel = policy.channels.get(row.target.channel)
     known = channel.people.get(row.target.key) if channel else None
-    return known or To(row.target.channel, "", row.target.address)
+    return known or Recipient(row.target.channel, "", row.target.address)
 
 
-def _person(target: To, policy: Policy) -> Person | None:
+def _person(target: Recipient, policy: Policy) -> Person | None:
     return policy.people.get(target.person) or by_address(policy.people.values(), target.address)

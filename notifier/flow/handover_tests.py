@@ -90,7 +90,7 @@ def _pass_on(pk: int, policy: Policy, now: datetime) -> None:
             notes.plan(Note.UNANSWERED, row.rotation, [person], row.at, policy, now, row.pk)
             told = f"{_name(person, policy)}, who was on call before, is told"
         else:
-            last_resort.unanswered(alert)
+            last_resort.not_acknowledged(alert)
             told = "nobody who was on call before can be told, so the last resort is (the log, ADMINS)"
         append(
             alert, Verb.STEP, now, through="route", outcome=HANDOVER_TEST, detail=f"Nobody has acknowledged it: {told}"

@@ -11,11 +11,11 @@ from django.db.models import Exists, OuterRef
 
 from alerts_runtime.isolation.parts import on_its_own
 from alerts_runtime.redaction.loggers import get_logger
-from notifier.facts import Note, Target
+from notifier.facts import Note, Recipient
 from notifier.flow import handover_tests, notes
 from notifier.judge.oncall.rota import shifts
 from notifier.judge.oncall.rotation import Rotation
-from notifier.judge.policy import Channel, Policy
+from notifier.judge.policy import ChannelConfig, Policy
 from notifier.models import Alert, Handover, Notification, Override
 from notifier.oncall import handovers, overrides
 from notifier.outbox import pages
@@ -35,7 +35,7 @@ def join_open(policy: Policy, now: datetime) -> None:
                     on_its_own("join alert", partial(_join, pk, channel, target, policy, now), key=pk)
 
 
-def _to_join(channel: Channel, target: Target) -> list[int]:
+def _to_join(channel: ChannelConfig, target: Recipient) -> list[int]:
     rows = Notification.objects.filter(alert=OuterRef("pk")).exclude(route="")
     told = rows.filter(target__key__in=channel.people, told_seq__gt=0)
     own = rows.filter(target__key=target.key)
@@ -46,7 +46,7 @@ def _to_join(channel: Channel, target: Target) -> list[int]:
     )
 
 
-def _join(pk: int, channel: Channel, target: Target, policy: Policy, now: datetime) -> None:
+def _join(pk: int, channel: ChannelConfig, target: Recipient, policy: Policy, now: datetime) -> None:
     with transaction.atomic():
         alert = Alert.objects.select_for_update(of=("self",)).filter(pk=pk, resolved_at__isnull=True).first()
         told = Notification.objects.filter(alert=pk, target__key__in=channel.people, told_seq__gt=0).exclude(route="")

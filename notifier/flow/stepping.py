@@ -117,11 +117,11 @@ def _page(row: Escalation, alert: Alert, taken: Taken, route: Route, policy: Pol
         transaction.on_commit(partial(wake, f"deliver-{target.channel}"))
     if level.last_resort:
         # Before the commit: if it is lost, it is said twice.
-        last_resort.unanswered(alert)
+        last_resort.not_acknowledged(alert)
     steps_log.taken(alert, taken, route, now, asks_each=row.asks_each)
 
 
-def _wait(row: Escalation, alert: Alert, held: guards.Gate, route: Route, now: datetime) -> None:
+def _wait(row: Escalation, alert: Alert, held: guards.Ruling, route: Route, now: datetime) -> None:
     """The step's time begins when nothing holds the alert any more, by a minute at most later."""
     row.reached_at = now
     following = escalation.next_level(route.levels, Reached(row.level, now), now)

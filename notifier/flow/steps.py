@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from alerts_runtime.redaction.masking import masked
-from notifier.facts import Reason, Told
-from notifier.facts import Target as To
+from notifier.facts import Reason, Recipient, Told
 from notifier.flow import each
 from notifier.judge import guards
 from notifier.judge.escalation import Acknowledged, Level
-from notifier.judge.policy import Channel, Policy, Route
+from notifier.judge.policy import ChannelConfig, Policy, Route
 from notifier.judge.route import try_routes
 from notifier.models import Alert, Escalation
 from notifier.outbox import reachable
@@ -77,13 +76,13 @@ def left_of_round(row: Escalation, route: Route) -> list[Level]:
     return [level for level in left if level.round == route.levels[row.level].round]
 
 
-def held(alert: Alert, in_force: tuple[guards.Silenced, ...], now: datetime) -> guards.Gate | None:
+def held(alert: Alert, in_force: tuple[guards.Silenced, ...], now: datetime) -> guards.Ruling | None:
     """What holds every message on the alert: who is told nothing cannot be waited for."""
     case = guards.Case(
         reason=Reason.ESCALATED,
         alert=alert.state,
         told=Told(),
-        channel=Channel("", "", "", ()),
+        channel=ChannelConfig("", "", "", ()),
         now=now,
         silences=in_force,
     )
@@ -113,7 +112,7 @@ def is_worse(alert: Alert) -> bool:
     return alert.acknowledged_severity is not None and alert.severity > alert.acknowledged_severity
 
 
-def _left(row: Escalation, alert: Alert, route: Route, policy: Policy, now: datetime) -> list[To]:
+def _left(row: Escalation, alert: Alert, route: Route, policy: Policy, now: datetime) -> list[Recipient]:
     """Who has still to answer of those whom the steps that were taken ask each."""
     asking = [level for level in route.levels[: row.level + 1] if level.each]
     people = {one.key: one for level in asking for one in reachable.people(level, policy)}

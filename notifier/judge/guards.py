@@ -14,7 +14,7 @@ from enum import StrEnum
 from notifier.facts import AlertState, Reason, Told
 from notifier.judge.calendar import quiet_until
 from notifier.judge.match import Matcher, matches
-from notifier.judge.policy import Channel
+from notifier.judge.policy import ChannelConfig
 
 # A parent's end judges its children at once; this only bounds the wait when that was missed.
 LOOK_AGAIN = timedelta(minutes=5)
@@ -32,7 +32,7 @@ class Action(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Gate:
+class Ruling:
     action: Action
     name: str  # "clear", or the guard that answered
     until: datetime | None = None
@@ -57,7 +57,7 @@ class Case:
     reason: Reason
     alert: AlertState
     told: Told
-    channel: Channel
+    channel: ChannelConfig
     now: datetime
     silences: tuple[Silenced, ...] = ()
     dead: str = ""  # why nothing can be delivered to the target
@@ -68,30 +68,30 @@ class Case:
     asks_each: bool = False  # a step asks each of its recipients, and not all of them have answered
 
 
-CLEAR = Gate(Action.SEND, "clear")
-Guard = Callable[[Case], Gate | None]
+CLEAR = Ruling(Action.SEND, "clear")
+Guard = Callable[[Case], Ruling | None]
 
 
-def judge(case: Case) -> Gate:
+def judge(case: Case) -> Ruling:
     """The first guard that objects, in the order of the reason's row of the table."""
     for guard in TABLE[case.reason]:
-        gate = guard(case)
-        if gate is not None:
-            return gate
+        ruling = guard(case)
+        if ruling is not None:
+            return ruling
     return CLEAR
 
 
-def inhibited(case: Case) -> Gate | None:
+def inhibited(case: Case) -> Ruling | None:
     parent = case.alert.inhibited_by
-    return Gate(Action.HOLD, f"inhibited by alert {parent}", case.now + LOOK_AGAIN) if parent else None
+    return Ruling(Action.HOLD, f"inhibited by alert {parent}", case.now + LOOK_AGAIN) if parent else None
 
 
-def ignored(case: Case) -> Gate | None:
+def ignored(case: Case) -> Ruling | None:
     """Holds until the code changes or somebody takes it back; neither has a time, so it is judged again each day."""
-    return Gate(Action.HOLD, f"ignored {case.alert.ignored}", case.now + DAY) if case.alert.ignored else None
+    return Ruling(Action.HOLD, f"ignored {case.alert.ignored}", case.now + DAY) if case.alert.ignored else None
 
 
-def silenced(case: Case) -> Gate | None:
+def silenced(case: Case) -> Ruling | None:
     ends = [
         (silence.ends_at, silence.id)
         for silence in case.silences
@@ -100,19 +100,19 @@ def silenced(case: Case) -> Gate | None:
     if not ends:
         return None
     until, number = max(ends)
-    return Gate(Action.HOLD, f"silence {number}", until)
+    return Ruling(Action.HOLD, f"silence {number}", until)
 
 
-def acknowledged(case: Case) -> Gate | None:
+def acknowledged(case: Case) -> Ruling | None:
     if case.asks_each and case.reason is Reason.ESCALATED:
         return None
     until, seen = case.alert.acknowledged_until, case.alert.acknowledged_severity
     if seen is not None and case.alert.subject.severity > seen:
         return None  # it has become worse since somebody acknowledged it
-    return Gate(Action.HOLD, ACKNOWLEDGED, until) if until and case.now < until else None
+    return Ruling(Action.HOLD, ACKNOWLEDGED, until) if until and case.now < until else None
 
 
-def quiet(case: Case) -> Gate | None:
+def quiet(case: Case) -> Ruling | None:
     """Holds during quiet hours, unless the alert is as bad as their `unless`.
 
     News that it is over, or that somebody has it, passes only to those who were told of it in the same quiet hours.
@@ -132,28 +132,28 @@ def quiet(case: Case) -> Gate | None:
     if not ends:
         return None
     until, name = max(ends)
-    return Gate(Action.HOLD, f"quiet hours {name}", until)
+    return Ruling(Action.HOLD, f"quiet hours {name}", until)
 
 
-def undeliverable(case: Case) -> Gate | None:
+def undeliverable(case: Case) -> Ruling | None:
     """Diverts to the failover: at once for a dead target, for one that fails after FAILOVER_AFTER.
 
     Without a failover the last resort is told.
     """
     if case.dead:
-        return Gate(Action.DIVERT, case.dead, to=case.channel.failover)
+        return Ruling(Action.DIVERT, case.dead, to=case.channel.failover)
     since = case.trying_since
     if since and not case.told_elsewhere and case.now - since >= case.channel.failover_after:
-        return Gate(Action.DIVERT, UNREACHED, to=case.channel.failover)
+        return Ruling(Action.DIVERT, UNREACHED, to=case.channel.failover)
     return None
 
 
-def over_budget(case: Case) -> Gate | None:
+def over_budget(case: Case) -> Ruling | None:
     if case.budget_until is None or case.budget_until <= case.now:
         return None
     if case.channel.limits.overflow:
-        return Gate(Action.DIVERT, "budget spent", to=case.channel.limits.overflow)
-    return Gate(Action.HOLD, "budget spent", case.budget_until)
+        return Ruling(Action.DIVERT, "budget spent", to=case.channel.limits.overflow)
+    return Ruling(Action.HOLD, "budget spent", case.budget_until)
 
 
 # Rates (LIMITS) are not in the table: they hold a target with all its messages (see targets.hold).

@@ -8,7 +8,7 @@ from datetime import time, timedelta
 from decimal import Decimal
 from typing import Literal
 
-from notifier.facts import Category, Severity, Target, Timing
+from notifier.facts import Category, Recipient, Severity, Timing
 from notifier.judge.calendar import QuietHours
 from notifier.judge.escalation import Level, Step, levels
 from notifier.judge.match import Matcher
@@ -39,13 +39,13 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class Channel:
+class ChannelConfig:
     """One alias of CHANNELS."""
 
     alias: str
     kind: str  # what was configured
     backend: str  # what sends: the kind, or "console" for its twin without credentials
-    targets: tuple[Target, ...]  # in oncall.present.policy_now also those who are on call
+    targets: tuple[Recipient, ...]  # in oncall.present.policy_now also those who are on call
     options: Mapping[str, object] = field(default_factory=dict, repr=False)  # credentials
     missing: tuple[str, ...] = ()  # credentials that are not set
     failover: str = ""
@@ -55,7 +55,7 @@ class Channel:
     rotations: tuple[str, ...] = ()  # who of them is on call hears too; see oncall/present.py
     wakes: bool = True  # rings at night
     costs: bool = False  # each message costs money
-    people: Mapping[str, Target] = field(default_factory=dict, repr=False)  # whom rotations may name, by target key
+    people: Mapping[str, Recipient] = field(default_factory=dict, repr=False)  # whom rotations may name, by target key
 
     @property
     def unconfigured(self) -> str:
@@ -138,7 +138,7 @@ class Watch:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    channels: Mapping[str, Channel]
+    channels: Mapping[str, ChannelConfig]
     rules: tuple[Rule, ...]
     routes: tuple[Route, ...]
     digests: tuple[DigestPlan, ...]

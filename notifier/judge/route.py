@@ -6,9 +6,9 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from notifier.facts import Failure, Severity, Subject, Target, Verdict
+from notifier.facts import Failure, Recipient, Severity, Subject, Verdict
 from notifier.judge.match import mismatch, subject_of
-from notifier.judge.policy import Channel, Policy, Route
+from notifier.judge.policy import ChannelConfig, Policy, Route
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Tried:
 class Routed:
     """One target and the route that chose it."""
 
-    target: Target
+    target: Recipient
     route: Route
 
 
@@ -68,7 +68,7 @@ def try_routes(subject: Subject, routes: Iterable[Route], *, last_attempt: bool 
     return tuple(tried)
 
 
-def targets_of(tried: Iterable[Tried], channels: Mapping[str, Channel]) -> tuple[Routed, ...]:
+def targets_of(tried: Iterable[Tried], channels: Mapping[str, ChannelConfig]) -> tuple[Routed, ...]:
     """The targets of the routes that matched, each once, by the first route that named it."""
     chosen: dict[str, Routed] = {}
     for one in tried:

@@ -47,7 +47,7 @@ def window(told: Told, alert: AlertState, timing: Timing) -> timedelta:
     """How long to leave between the last message and an update."""
     if not timing.windows:
         return timedelta(0)
-    step = 0 if _new_burst(told, alert) else told.window
+    step = 0 if _new_storm(told, alert) else told.window
     return timing.windows[min(step, len(timing.windows) - 1)]
 
 
@@ -55,7 +55,7 @@ def window_after(reason: Reason, told: Told, alert: AlertState) -> int:
     """Which of the route's intervals comes after a message: the next one after an update, the same after a reminder or
     an answer, and the first when a new storm or a new problem has begun.
     """
-    if _new_burst(told, alert):
+    if _new_storm(told, alert):
         return 0
     return {Reason.UPDATE: told.window + 1, Reason.REPEAT: told.window, Reason.ANSWERED: told.window}.get(reason, 0)
 
@@ -64,5 +64,5 @@ def _first_window(timing: Timing) -> timedelta:
     return timing.windows[0] if timing.windows else timedelta(0)
 
 
-def _new_burst(told: Told, alert: AlertState) -> bool:
-    return told.at is not None and alert.burst_at > told.at
+def _new_storm(told: Told, alert: AlertState) -> bool:
+    return told.at is not None and alert.storm_since > told.at

@@ -8,7 +8,7 @@ from django.db.models import Q
 
 from alerts_runtime.redaction.masking import named
 from notifier.facts import Result
-from notifier.judge.receipts import NOT_SENT, UNWANTED
+from notifier.judge.delivery_status import NOT_SENT, UNWANTED
 from notifier.messages.wording import clock
 from notifier.models import Attempt, Notification
 

@@ -172,7 +172,7 @@ class Migration(migrations.Migration):
                 ('count', models.PositiveIntegerField(default=0)),
                 ('opened_at', models.DateTimeField()),
                 ('last_at', models.DateTimeField()),
-                ('burst_at', models.DateTimeField()),
+                ('storm_since', models.DateTimeField()),
                 ('acknowledged_at', models.DateTimeField(blank=True, null=True)),
                 ('acknowledged_until', models.DateTimeField(blank=True, null=True)),
                 ('acknowledged_by', models.CharField(blank=True, max_length=150)),

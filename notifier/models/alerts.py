@@ -49,7 +49,7 @@ class Alert(models.Model):
     count = models.PositiveIntegerField(default=0)  # occurrences so far; the latest one's `seq`
     opened_at = models.DateTimeField()
     last_at = models.DateTimeField()
-    burst_at = models.DateTimeField()  # since when without a quiet period
+    storm_since = models.DateTimeField()  # since when without a quiet period
 
     acknowledged_at = models.DateTimeField(null=True, blank=True)
     acknowledged_until = models.DateTimeField(null=True, blank=True)
@@ -123,7 +123,7 @@ class Alert(models.Model):
             subject=self.subject,
             count=self.count,
             opened_at=self.opened_at,
-            burst_at=self.burst_at,
+            storm_since=self.storm_since,
             resolved_at=self.resolved_at,
             acknowledged_at=self.acknowledged_at,
             acknowledged_until=self.acknowledged_until,

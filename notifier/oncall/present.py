@@ -10,9 +10,9 @@ from dataclasses import replace
 from datetime import datetime
 
 from notifier.config.conf import get_policy
-from notifier.facts import Target
+from notifier.facts import Recipient
 from notifier.judge.oncall.rota import person_at
-from notifier.judge.policy import Channel, Policy
+from notifier.judge.policy import ChannelConfig, Policy
 from notifier.oncall.overrides import in_force
 
 
@@ -37,7 +37,7 @@ def present(policy: Policy, now: datetime) -> Policy:
     return replace(policy, channels=channels)
 
 
-def _targets(channel: Channel, on_call: dict[str, str | None]) -> tuple[Target, ...]:
+def _targets(channel: ChannelConfig, on_call: dict[str, str | None]) -> tuple[Recipient, ...]:
     """The channel's own recipients, then those on call whose addresses are not among them."""
     named = {target.address for target in channel.targets}
     found = dict.fromkeys(
@@ -48,13 +48,13 @@ def _targets(channel: Channel, on_call: dict[str, str | None]) -> tuple[Target, 
     return (*channel.targets, *found)
 
 
-def reach(person: str, rotation: str, policy: Policy) -> Target | None:
+def reach(person: str, rotation: str, policy: Policy) -> Recipient | None:
     """Where to send somebody a note about a rotation: on a channel that names it, else on any that reaches them."""
     channels = sorted(policy.channels.values(), key=lambda channel: rotation not in channel.rotations)
     found = (person_on(channel, person) for channel in channels)
     return next((target for target in found if target is not None), None)
 
 
-def person_on(channel: Channel, person: str | None) -> Target | None:
+def person_on(channel: ChannelConfig, person: str | None) -> Recipient | None:
     """Where a channel reaches somebody, if it does."""
     return next((target for target in channel.people.values() if person and target.person == person), None)

@@ -8,18 +8,18 @@ from zoneinfo import ZoneInfo
 
 from django.db.models import Count, Sum
 
-from notifier.judge.policy import Channel
+from notifier.judge.policy import ChannelConfig
 from notifier.models import Heard
 from notifier.outbox import past_tries
 
 
-def spent_until(channel: Channel, tz: str, now: datetime) -> datetime | None:
+def spent_until(channel: ChannelConfig, tz: str, now: datetime) -> datetime | None:
     """When the next day's budget begins if today's is spent, else None. A day is a local one."""
     left = messages_left(channel, tz, now)
     return None if left is None or left > 0 else _day(tz, now)[1]
 
 
-def messages_left(channel: Channel, tz: str, now: datetime) -> int | None:
+def messages_left(channel: ChannelConfig, tz: str, now: datetime) -> int | None:
     """How many messages today's budget still allows; None without a budget.
 
     A message in money is reckoned at two parts, the most that an SMS may have.

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from notifier.facts import DeliveryError, Note, Receipt
-from notifier.facts import Target as To
+from notifier.facts import DeliveryError, Note, Receipt, Recipient
 from notifier.models import Digest
 from notifier.outbox import digest_trouble, targets
 from notifier.outbox.after_try import next_try
@@ -13,7 +12,7 @@ from notifier.outbox.after_try import next_try
 UNSUBSCRIBED = "unsubscribed"
 
 
-def note(kind: Note, rotation: str, to: To, moment: datetime, now: datetime, about: int = 0) -> bool:
+def note(kind: Note, rotation: str, to: Recipient, moment: datetime, now: datetime, about: int = 0) -> bool:
     """A note of a rotation for a person, due now; False when there is one of that kind and moment."""
     _, created = Digest.objects.get_or_create(
         name=f"{kind} of {rotation}",
@@ -24,7 +23,7 @@ def note(kind: Note, rotation: str, to: To, moment: datetime, now: datetime, abo
     return created
 
 
-def ensure_digest(name: str, target: To, starts_at: datetime, ends_at: datetime, now: datetime) -> bool:
+def ensure_digest(name: str, target: Recipient, starts_at: datetime, ends_at: datetime, now: datetime) -> bool:
     """One row for one period and target, whatever runs; True when it is new and due.
 
     The first row ever is only a mark: a digest of a time before it was set up would say that all was quiet.
@@ -48,7 +47,7 @@ def ensure_digest(name: str, target: To, starts_at: datetime, ends_at: datetime,
     return created and wanted
 
 
-def digest_now(name: str, target: To, starts_at: datetime, now: datetime) -> Digest:
+def digest_now(name: str, target: Recipient, starts_at: datetime, now: datetime) -> Digest:
     """A digest of the time since the last one, due at once; not for who has unsubscribed."""
     row = targets.row_of(target)
     previous = Digest.objects.filter(name=name, target=row).order_by("-ends_at").first()

@@ -10,7 +10,7 @@ from alerts_runtime.leasing.clock import brought_forward
 from alerts_runtime.redaction.loggers import get_logger
 from alerts_runtime.redaction.redact import redact
 from notifier.facts import Due, Reason, Severity
-from notifier.judge.guards import Gate
+from notifier.judge.guards import Ruling
 from notifier.models import Alert, Digest, Notification
 from notifier.outbox import hold_history, last_resort, targets
 from notifier.outbox.plans import change, locked, set_due
@@ -37,21 +37,21 @@ def bring_forward(by: timedelta, now: datetime) -> None:
     targets.bring_forward(by, now)
 
 
-def hold(row: Notification, gate: Gate, now: datetime, reason: Reason | None = None) -> None:
-    """Judge it again at `gate.until`, or within a day. Why it is held is stored and shown."""
-    since = row.held_since if row.held_by == gate.name else now
-    hold_history.begin(row, gate.name, now)
-    until = min(gate.until or now + LOOK_AGAIN, now + LONGEST_HOLD)
+def hold(row: Notification, ruling: Ruling, now: datetime, reason: Reason | None = None) -> None:
+    """Judge it again at `ruling.until`, or within a day. Why it is held is stored and shown."""
+    since = row.held_since if row.held_by == ruling.name else now
+    hold_history.begin(row, ruling.name, now)
+    until = min(ruling.until or now + LOOK_AGAIN, now + LONGEST_HOLD)
     # While it is held nobody tries: others are not to stand in at once when that ends.
     change(
         row,
         due_at=until,
         reason=reason.value if reason else row.reason,
-        held_by=gate.name[:100],
+        held_by=ruling.name[:100],
         held_since=since,
         trying_since=None,
     )
-    log.info("notification.held", notification=row.pk, alert=row.alert_id, by=gate.name, until=str(until))
+    log.info("notification.held", notification=row.pk, alert=row.alert_id, by=ruling.name, until=str(until))
 
 
 def drop(row: Notification, why: str) -> None:
@@ -90,7 +90,7 @@ def trouble(pk: int, error: BaseException, now: datetime) -> None:
             last_error=f"internal error: {what}"[:500],
         )
     if row.tries == 1 or pause == LOOK_AGAIN:
-        last_resort.cry(row.alert, f"internal error: {what}")
+        last_resort.not_delivered(row.alert, f"internal error: {what}")
 
 
 def _words(error: BaseException) -> str:

@@ -12,7 +12,7 @@ from notifier.models import Alert, Notification
 log = get_logger(__name__)
 
 
-def cry(alert: Alert, why: str, of: Notification | None = None) -> None:
+def not_delivered(alert: Alert, why: str, of: Notification | None = None) -> None:
     """Say it where somebody may still see it. Never raises; the mail goes off this thread."""
     log.critical(
         "alert.not_delivered",
@@ -25,7 +25,7 @@ def cry(alert: Alert, why: str, of: Notification | None = None) -> None:
     last_resort.mail(f"not delivered: {why}", f"[{_state(alert)}] {alert.headline}", _text(alert, why, of))
 
 
-def unanswered(alert: Alert) -> None:
+def not_acknowledged(alert: Alert) -> None:
     """Every step of its escalation has been taken, and nobody has acknowledged it. Never raises."""
     told = sorted(set(alert.notifications.filter(told_at__isnull=False).values_list("target__channel", flat=True)))
     log.critical(

@@ -20,7 +20,7 @@ from notifier.outbox.targets import FAILING
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class Claimed:
     """A target that is ours, and what is due for it."""
 
     target: Target
@@ -72,14 +72,14 @@ def _lease() -> str:
 
 
 @cache
-def _held() -> str:
+def _claimed() -> str:
     return f"""
         SELECT {columns(Target)}, {_ALERTS_DUE}, {_DIGEST_DUE} FROM swa_notifier_target
         WHERE id = %(id)s AND token = %(token)s
     """  # noqa: S608 - the texts above
 
 
-def lease(channel: str, now: datetime, failover_after: timedelta = timedelta.max) -> list[Held]:
+def lease(channel: str, now: datetime, failover_after: timedelta = timedelta.max) -> list[Claimed]:
     """Claim what is ready on a channel. One statement, so that two can never claim one target; tokens are in them.
 
     A target that waits is claimed as well when something could not be told for `failover_after`.
@@ -90,7 +90,7 @@ def lease(channel: str, now: datetime, failover_after: timedelta = timedelta.max
     token = holders.token()
     connection.ensure_connection()
     try:
-        return _all_held(_lease(), token=token, **asked)
+        return _all_claimed(_lease(), token=token, **asked)
     except Exception:  # it may have been committed before the connection broke
         later.write(token, "recipients that were claimed could not be given back", partial(_free, [token]))
         raise
@@ -140,8 +140,8 @@ def _confirm(vendor: str) -> str:
     return f"UPDATE swa_notifier_target SET token = token WHERE {_OURS}"  # noqa: S608 - as above
 
 
-def _all_held(sql: str, **values: object) -> list[Held]:
-    return [Held(target, bool(alerts), bool(digest)) for target, alerts, digest in select([Target], sql, values)]
+def _all_claimed(sql: str, **values: object) -> list[Claimed]:
+    return [Claimed(target, bool(alerts), bool(digest)) for target, alerts, digest in select([Target], sql, values)]
 
 
 def _did(statement: str, **values: Any) -> bool:
@@ -156,6 +156,6 @@ def before(now: datetime, span: timedelta) -> datetime:
     return now - span if span < now - beginning else beginning
 
 
-def held(target_id: int, token: str, now: datetime) -> Held | None:
+def claimed(target_id: int, token: str, now: datetime) -> Claimed | None:
     """The target as it is now, while we still hold it."""
-    return next(iter(_all_held(_held(), id=target_id, token=token, now=moment(now))), None)
+    return next(iter(_all_claimed(_claimed(), id=target_id, token=token, now=moment(now))), None)

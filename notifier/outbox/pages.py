@@ -7,8 +7,7 @@ from datetime import datetime
 from django.db.models import F
 from django.db.models.functions import Least
 
-from notifier.facts import Reason
-from notifier.facts import Target as To
+from notifier.facts import Reason, Recipient
 from notifier.judge.policy import Policy
 from notifier.models import Alert, Notification
 from notifier.outbox import targets
@@ -16,7 +15,7 @@ from notifier.outbox.holding import postpone
 from notifier.outbox.plans import change, next_for, replan, unplanned
 
 
-def page(alert: Alert, to: To, route: str, level: int, policy: Policy, now: datetime) -> None:
+def page(alert: Alert, to: Recipient, route: str, level: int, policy: Policy, now: datetime) -> None:
     """A level of the route's escalation names this target: it hears of the alert now, told of it before or not.
 
     The caller holds the alert's lock.
@@ -41,7 +40,7 @@ def needs_no_page(row: Notification, policy: Policy, now: datetime) -> None:
     postpone(row, next_for(row, row.alert.state, policy, now), now)
 
 
-def join(alert: Alert, to: To, route: str, policy: Policy, now: datetime) -> None:
+def join(alert: Alert, to: Recipient, route: str, policy: Policy, now: datetime) -> None:
     """Somebody comes to an alert that is under way: they hear how it goes on, as if told of all that has been so far.
 
     The caller holds the alert's lock.

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from notifier.facts import Target as To
+from notifier.facts import Recipient
 from notifier.judge.escalation import Level
-from notifier.judge.policy import Channel, Policy
+from notifier.judge.policy import ChannelConfig, Policy
 from notifier.models import Target
 
 
-def people(level: Level, policy: Policy) -> list[To]:
+def people(level: Level, policy: Policy) -> list[Recipient]:
     """The recipients of a level, each once."""
     channels = [policy.channels[alias] for alias in level.to if alias in policy.channels]
     return list({target.key: target for channel in channels for target in channel.targets}.values())
@@ -35,7 +35,7 @@ def _why_not(alias: str, policy: Policy) -> str:
     return _why_not_itself(channel)
 
 
-def _why_not_itself(channel: Channel) -> str:
+def _why_not_itself(channel: ChannelConfig) -> str:
     if channel.unconfigured or not channel.targets:
         return channel.unconfigured or "it has no recipients"
     keys = [target.key for target in channel.targets]

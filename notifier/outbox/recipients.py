@@ -13,7 +13,7 @@ from django.db.models import Q
 
 from alerts_runtime.redaction.loggers import get_logger
 from alerts_runtime.wakeups.wake import wake
-from notifier.facts import Target as To
+from notifier.facts import Recipient
 from notifier.judge.policy import Policy
 from notifier.judge.route import targets_of, try_routes
 from notifier.models import Digest, Notification, Target
@@ -84,12 +84,12 @@ def hand_over_row(pk: int, policy: Policy, now: datetime) -> None:
         told = stand_ins.leave(row, why, _successors(row, policy), policy, now)
         untold = row.alert.resolved_at is not None and row.told_seq == 0
     if not told and not untold:
-        last_resort.cry(row.alert, f"{row.target.channel}: {why}")
+        last_resort.not_delivered(row.alert, f"{row.target.channel}: {why}")
     for alias in policy.channels:
         wake(f"deliver-{alias}")
 
 
-def _successors(row: Notification, policy: Policy) -> Iterable[To]:
+def _successors(row: Notification, policy: Policy) -> Iterable[Recipient]:
     channel = policy.channels.get(row.target.channel)
     if channel is not None and channel.targets:
         return channel.targets

@@ -18,7 +18,7 @@ from alerts_runtime.wakeups.wake import wake
 from notifier.config.conf import get_policy
 from notifier.facts import PROVIDER_ID, REFERENCE, DeliveryError, Reason, Result, storable
 from notifier.judge import timing
-from notifier.judge.receipts import NOT_SENT, Report, forward, report_of
+from notifier.judge.delivery_status import NOT_SENT, Report, forward, report_of
 from notifier.models import Alert, Attempt, AttemptPart, Digest, Notification
 from notifier.outbox import digest_trouble, set_aside
 from notifier.outbox.plans import urgency

@@ -9,7 +9,7 @@ from django.db.models import Q
 
 from alerts_runtime.redaction.redact import redact
 from notifier.facts import DeliveryError
-from notifier.judge.receipts import NOT_SENT, UNWANTED
+from notifier.judge.delivery_status import NOT_SENT, UNWANTED
 from notifier.models import Attempt, Target
 
 FIRST_PROBE, LONGEST_PROBE = timedelta(minutes=5), timedelta(hours=6)

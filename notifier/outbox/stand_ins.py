@@ -9,8 +9,7 @@ from django.db.models import Q
 
 from alerts_runtime.redaction import masking
 from alerts_runtime.redaction.loggers import get_logger
-from notifier.facts import Reason
-from notifier.facts import Target as To
+from notifier.facts import Reason, Recipient
 from notifier.judge.guards import UNREACHED
 from notifier.judge.policy import Policy
 from notifier.models import Digest, Notification, Target
@@ -38,7 +37,7 @@ def begin_anew(target: Target) -> None:
     Digest.objects.filter(target=target, sending__isnull=True, tries__gt=0, due_at__isnull=False).update(tries=0)
 
 
-def divert(row: Notification, why: str, to: Iterable[To], policy: Policy, now: datetime) -> int:
+def divert(row: Notification, why: str, to: Iterable[Recipient], policy: Policy, now: datetime) -> int:
     """Let other targets stand in for this one; how many will hear of it.
 
     What is still open is judged again later, for the target may be back by then, or have a new day's budget.
@@ -64,14 +63,14 @@ def divert(row: Notification, why: str, to: Iterable[To], policy: Policy, now: d
     return told
 
 
-def leave(row: Notification, why: str, to: Iterable[To], policy: Policy, now: datetime) -> int:
+def leave(row: Notification, why: str, to: Iterable[Recipient], policy: Policy, now: datetime) -> int:
     """Nothing more for a target that is no longer named; how many others hear of the alert in its place."""
     told = _stand_in(row, why, to, policy, now)
     change(row, route="", due_at=None, held_by=why[:100], held_since=None, rejected=False, tries=0, trying_since=None)
     return told
 
 
-def _stand_in(row: Notification, why: str, to: Iterable[To], policy: Policy, now: datetime) -> int:
+def _stand_in(row: Notification, why: str, to: Iterable[Recipient], policy: Policy, now: datetime) -> int:
     alert = row.alert
     told = 0
     for target in to:

@@ -11,8 +11,7 @@ from django.db.models import Exists, OuterRef, Q
 from alerts_runtime.database.fast_sql import columns, places, select
 from alerts_runtime.leasing.clock import brought_forward
 from alerts_runtime.redaction.loggers import get_logger
-from notifier.facts import DeliveryError, Result
-from notifier.facts import Target as To
+from notifier.facts import DeliveryError, Recipient, Result
 from notifier.models import Attempt, Target
 from notifier.outbox.set_aside import set_aside
 
@@ -23,12 +22,12 @@ ASKS_TO_WAIT = f"{FAILING} asks to wait"
 LONGEST_PAUSE = 30.0  # seconds; by so much a message is late at most when its provider is back
 
 
-def row_of(target: To) -> Target:
+def row_of(target: Recipient) -> Target:
     """The row of a recipient, made when it is first needed."""
     return rows_of([target])[target.key]
 
 
-def rows_of(recipients: Collection[To]) -> dict[str, Target]:
+def rows_of(recipients: Collection[Recipient]) -> dict[str, Target]:
     """The same of several, by their keys."""
     if not recipients:
         return {}

@@ -77,4 +77,4 @@ def _settle_row(part: AttemptPart, result: Result, what: str, now: datetime) -> 
 def _tell(attempt_id: int, result: Result, what: str) -> None:
     alert = Alert.objects.filter(notifications__parts_told__attempt=attempt_id).first()
     if alert is not None and result is not Result.DELIVERED:
-        last_resort.cry(alert, what)
+        last_resort.not_delivered(alert, what)

@@ -16,9 +16,9 @@ from django.views.decorators.http import require_POST, require_safe
 from alerts_runtime.isolation.threads import close_connections, daemon
 from notifier.delivery import probe
 from notifier.delivery.dryrun import Explanation, explain
-from notifier.facts import Target
+from notifier.facts import Recipient
 from notifier.intake.as_if import failure_like
-from notifier.judge.policy import Channel, Policy, Route
+from notifier.judge.policy import ChannelConfig, Policy, Route
 from notifier.models import Alert
 from notifier.oncall.present import policy_now
 from notifier.pages import words
@@ -44,8 +44,8 @@ class Drawn:
 class Tested:
     """What became of a test message to one recipient."""
 
-    channel: Channel
-    target: Target
+    channel: ChannelConfig
+    target: Recipient
     outcome: probe.Outcome | None = None  # None: no answer yet
 
 
@@ -147,7 +147,7 @@ def _route(route: Route) -> Drawn:
     return Drawn(route, words.conditions(route.matcher), words.cadence(route.timing), steps)
 
 
-def _quiet(channel: Channel) -> list[str]:
+def _quiet(channel: ChannelConfig) -> list[str]:
     return [words.quiet(one) for one in channel.quiet]
 
 

@@ -11,7 +11,7 @@ from django.db.models import Count, Min, OuterRef, Q, Subquery
 from alerts_runtime.models import WorkerHeartbeat
 from alerts_runtime.monitoring import heartbeat, watchdog
 from notifier.config.conf import get_policy
-from notifier.judge.policy import Channel
+from notifier.judge.policy import ChannelConfig
 from notifier.models import Attempt, Notification, Target
 
 
@@ -25,7 +25,7 @@ class Workers:
 
 
 @dataclass(frozen=True, slots=True)
-class Recipient:
+class Standing:
     """One recipient of a channel, and how it stands with it."""
 
     row: Target
@@ -37,8 +37,8 @@ class Recipient:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    channel: Channel
-    recipients: tuple[Recipient, ...]
+    channel: ChannelConfig
+    recipients: tuple[Standing, ...]
 
     @property
     def state(self) -> str:
@@ -78,10 +78,10 @@ def channels(now: datetime) -> list[Health]:
         )
         .order_by()
     }
-    of: dict[str, list[Recipient]] = {}
+    of: dict[str, list[Standing]] = {}
     for row in rows:
         counts = waiting.get(row.pk, {})
-        one = Recipient(row, counts.get("due", 0), counts.get("held", 0), counts.get("oldest"), last.get(row.pk))
+        one = Standing(row, counts.get("due", 0), counts.get("held", 0), counts.get("oldest"), last.get(row.pk))
         of.setdefault(row.channel, []).append(one)
     return [Health(channel, tuple(of.get(alias, ()))) for alias, channel in get_policy().channels.items()]
 

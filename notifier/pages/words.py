@@ -13,7 +13,7 @@ from notifier.judge.durations import human
 from notifier.judge.escalation import Level
 from notifier.judge.match import Matcher
 from notifier.judge.money import format_money
-from notifier.judge.policy import Channel, Quiet
+from notifier.judge.policy import ChannelConfig, Quiet
 from notifier.messages.wording import listed
 
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -75,7 +75,7 @@ def quiet(one: Quiet) -> str:
     return _("%(hours)s, unless it is %(severity)s or worse") % {"hours": hours, "severity": one.unless.label}
 
 
-def limits(channel: Channel) -> list[str]:
+def limits(channel: ChannelConfig) -> list[str]:
     """What bounds a channel, each in a sentence."""
     found = [
         _("at most %(count)s in %(time)s") % {"count": window.count, "time": human(window.per)}

@@ -154,7 +154,7 @@ class Promises(RuleBasedStateMachine):
         self._stack.enter_context(transaction.atomic())
         self._stack.callback(transaction.set_rollback, True)
         self._stack.enter_context(override_settings(NOTIFIER=NOTIFIER))
-        self._stack.enter_context(patch.object(last_resort, "cry", self._cry))
+        self._stack.enter_context(patch.object(last_resort, "not_delivered", self._cry))
         for known in (MOODS, HEARD, ENDED):
             known.clear()
         memory.clear()

@@ -33,7 +33,7 @@ def an_alert(**values: Any) -> Alert:
         "frame": {"file": "billing/handlers.py", "line": 84, "module": "billing.handlers", "function": "record"},
         "opened_at": opened,
         "last_at": opened,
-        "burst_at": opened,
+        "storm_since": opened,
     }
     return Alert.objects.create(**known | values)
 

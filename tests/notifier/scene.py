@@ -12,7 +12,7 @@ from notifier.alerts.counting import Recorded
 from notifier.channels import memory
 from notifier.config.conf import get_policy
 from notifier.delivery.courier import Courier
-from notifier.facts import DeliveryError, Failure, Frame, Money, Result, Target
+from notifier.facts import DeliveryError, Failure, Frame, Money, Recipient, Result
 from notifier.flow import pipeline
 from notifier.intake import by_class
 from notifier.models import Alert, Notification
@@ -153,4 +153,4 @@ def unsure() -> DeliveryError:
 
 
 def send_digest(name: str, starts_at: datetime, ends_at: datetime, now: datetime, alias: str = "chat") -> bool:
-    return digests.ensure_digest(name, Target(alias, "memory", alias), starts_at, ends_at, now)
+    return digests.ensure_digest(name, Recipient(alias, "memory", alias), starts_at, ends_at, now)

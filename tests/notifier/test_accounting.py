@@ -293,7 +293,9 @@ def run(story: list[tuple[Any, ...]]) -> None:
         SAID.clear()
         world = World()
         # Its mail would go out on a thread of its own.
-        stack.enter_context(patch.object(last_resort, "cry", lambda alert, why, **_: world.cried.add(alert.pk)))
+        stack.enter_context(
+            patch.object(last_resort, "not_delivered", lambda alert, why, **_: world.cried.add(alert.pk))
+        )
         for name, *values in story:
             getattr(world, f"do_{name}")(*values)
             for holds in ALWAYS:

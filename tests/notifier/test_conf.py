@@ -19,7 +19,7 @@ from notifier.config.build import INHIBITIONS
 from notifier.config.conf import get_policy, parse, parse_match, read_settings
 from notifier.config.problems import TWINS
 from notifier.config.schema import ENTRIES, MatchEntry, Written
-from notifier.facts import Category, Severity, Target, Timing
+from notifier.facts import Category, Recipient, Severity, Timing
 from notifier.judge import throttle
 from notifier.judge.calendar import QuietHours
 from notifier.judge.match import Matcher
@@ -97,13 +97,13 @@ def test_a_channel_takes_its_options_from_the_settings_and_from_its_own() -> Non
 def test_each_recipient_is_a_target_once() -> None:
     raw = {"CHANNELS": {"team": {"BACKEND": "email", "TO": ["a@example.com", "b@example.com", "a@example.com"]}}}
     targets = policy_of(raw).channels["team"].targets
-    assert targets == (Target("team", "email", "a@example.com"), Target("team", "email", "b@example.com"))
+    assert targets == (Recipient("team", "email", "a@example.com"), Recipient("team", "email", "b@example.com"))
 
 
 @pytest.mark.parametrize("kind", ["slack_webhook", "console", "memory"])
 def test_a_channel_whose_address_decides_nothing_needs_none(kind: str) -> None:
     assert policy_of({"CHANNELS": {"here": {"BACKEND": kind}}}).channels["here"].targets == (
-        Target("here", kind, "here"),
+        Recipient("here", kind, "here"),
     )
 
 
@@ -258,7 +258,7 @@ def test_where_twins_may_stand_in_a_channel_without_credentials_prints() -> None
     channel = policy.channels["oncall"]
     assert (channel.kind, channel.backend, channel.missing) == ("sms", "console", TWILIO)
     assert dict(channel.options) == {"as": "sms"}
-    assert channel.targets == (Target("oncall", "sms", "+14155552671"),)
+    assert channel.targets == (Recipient("oncall", "sms", "+14155552671"),)
 
 
 def test_elsewhere_it_stays_what_it_is_so_that_its_messages_fail_over() -> None:

@@ -21,7 +21,7 @@ from notifier.channels import memory
 from notifier.config.conf import get_policy
 from notifier.delivery import tick
 from notifier.delivery.courier import Courier
-from notifier.facts import Message, Reason, Receipt, Target
+from notifier.facts import Message, Reason, Receipt, Recipient
 from notifier.flow import pipeline, silences
 from notifier.judge.calendar import period_before
 from notifier.messages import digest
@@ -668,7 +668,7 @@ def test_a_digest_that_may_have_arrived_is_repeated_under_its_reference(scene: S
 
 def test_a_digest_asked_for_by_hand_covers_the_time_since_the_last(scene: Scene, configure: Configure) -> None:
     configure(digests=BERLIN)
-    row = digests.digest_now("daily", Target("chat", "memory", "chat"), NOON - HOUR, scene.now)
+    row = digests.digest_now("daily", Recipient("chat", "memory", "chat"), NOON - HOUR, scene.now)
 
     assert (row.starts_at, row.due_at) == (NOON - HOUR, NOON)
     assert reasons(scene.deliver()) == ["digest"]

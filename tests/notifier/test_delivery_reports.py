@@ -21,7 +21,7 @@ from notifier.channels import memory
 from notifier.config.conf import get_policy
 from notifier.delivery.courier import Courier
 from notifier.facts import Receipt, Result
-from notifier.judge.receipts import Report, report_of
+from notifier.judge.delivery_status import Report, report_of
 from notifier.models import Alert, Attempt, Digest, Notification, Target
 from notifier.outbox import finishing, holding, reports
 from tests.fakes.twilio import FakeTwilio

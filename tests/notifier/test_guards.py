@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from notifier.facts import AlertState, Category, Reason, Severity, Subject, Target, Told
+from notifier.facts import AlertState, Category, Reason, Recipient, Severity, Subject, Told
 from notifier.judge.calendar import QuietHours
-from notifier.judge.guards import CLEAR, LOOK_AGAIN, TABLE, Action, Case, Gate, Silenced, judge
+from notifier.judge.guards import CLEAR, LOOK_AGAIN, TABLE, Action, Case, Ruling, Silenced, judge
 from notifier.judge.match import Matcher
-from notifier.judge.policy import Channel, Limits, Quiet
+from notifier.judge.policy import ChannelConfig, Limits, Quiet
 
 NOW = datetime(2026, 11, 22, 23, 0, tzinfo=UTC)  # a Sunday
 MINUTE, HOUR, TICK = timedelta(minutes=1), timedelta(hours=1), timedelta(microseconds=1)
@@ -25,9 +25,9 @@ ALERT = AlertState(
     subject=Subject(severity=Severity.ERROR, category=Category.CODE, event_type="invoice.paid", livemode=True),
     count=3,
     opened_at=NOW - HOUR,
-    burst_at=NOW - HOUR,
+    storm_since=NOW - HOUR,
 )
-CHANNEL = Channel("oncall", "sms", "sms", (Target("oncall", "sms", "+491"),), failover="team")
+CHANNEL = ChannelConfig("oncall", "sms", "sms", (Recipient("oncall", "sms", "+491"),), failover="team")
 CASE = Case(Reason.UPDATE, ALERT, Told(1, Severity.ERROR, NOW - HOUR), CHANNEL, NOW)
 
 Change = Callable[[Case], Case]
@@ -71,15 +71,15 @@ def overflows(case: Case) -> Case:
 
 # --- the table: each situation by itself against each reason
 
-ANSWERS: dict[str, tuple[Change, Gate]] = {
-    "inhibited": (inhibited, Gate(Action.HOLD, "inhibited by alert 117", NOW + LOOK_AGAIN)),
-    "silenced": (silenced, Gate(Action.HOLD, "silence 7", NOW + HOUR)),
-    "acknowledged": (acknowledged, Gate(Action.HOLD, "acknowledged", NOW + 2 * HOUR)),
-    "quiet": (quiet, Gate(Action.HOLD, "quiet hours nights", MORNING)),
-    "dead": (dead, Gate(Action.DIVERT, "set aside: unsubscribed", to="team")),
-    "failing": (failing, Gate(Action.DIVERT, "could not be delivered", to="team")),
-    "spent": (spent, Gate(Action.HOLD, "budget spent", MIDNIGHT)),
-    "overflows": (overflows, Gate(Action.DIVERT, "budget spent", to="slack")),
+ANSWERS: dict[str, tuple[Change, Ruling]] = {
+    "inhibited": (inhibited, Ruling(Action.HOLD, "inhibited by alert 117", NOW + LOOK_AGAIN)),
+    "silenced": (silenced, Ruling(Action.HOLD, "silence 7", NOW + HOUR)),
+    "acknowledged": (acknowledged, Ruling(Action.HOLD, "acknowledged", NOW + 2 * HOUR)),
+    "quiet": (quiet, Ruling(Action.HOLD, "quiet hours nights", MORNING)),
+    "dead": (dead, Ruling(Action.DIVERT, "set aside: unsubscribed", to="team")),
+    "failing": (failing, Ruling(Action.DIVERT, "could not be delivered", to="team")),
+    "spent": (spent, Ruling(Action.HOLD, "budget spent", MIDNIGHT)),
+    "overflows": (overflows, Ruling(Action.DIVERT, "budget spent", to="slack")),
 }
 CELLS = """
           inhibited silenced acknowledged quiet dead   failing spent overflows
@@ -107,7 +107,7 @@ def test_the_table_knows_every_reason_and_every_situation() -> None:
 def test_each_reason_against_each_guard(reason: Reason) -> None:
     cells = TABLE_OF_CELLS[reason]
     found = {name: judge(replace(change(CASE), reason=reason)) for name, (change, _) in ANSWERS.items()}
-    assert {name: gate.action for name, gate in found.items()} == cells
+    assert {name: ruling.action for name, ruling in found.items()} == cells
     assert found == {name: CLEAR if cells[name] == "send" else answer for name, (_, answer) in ANSWERS.items()}
 
 
@@ -166,8 +166,8 @@ def test_an_inhibition_is_looked_at_again_before_long() -> None:
     ],
 )
 def test_silences(silences: list[Silenced], expected: tuple[int, timedelta] | None) -> None:
-    gate = Gate(Action.HOLD, f"silence {expected[0]}", NOW + expected[1]) if expected else CLEAR
-    assert judge(replace(CASE, silences=tuple(silences))) == gate
+    ruling = Ruling(Action.HOLD, f"silence {expected[0]}", NOW + expected[1]) if expected else CLEAR
+    assert judge(replace(CASE, silences=tuple(silences))) == ruling
 
 
 # --- acknowledgement
@@ -184,8 +184,8 @@ def test_silences(silences: list[Silenced], expected: tuple[int, timedelta] | No
     ],
 )
 def test_an_acknowledgement_runs_out(until: datetime | None, held: bool) -> None:
-    gate = judge(replace(CASE, alert=replace(ALERT, acknowledged_until=until)))
-    assert gate == (Gate(Action.HOLD, "acknowledged", until) if held else CLEAR)
+    ruling = judge(replace(CASE, alert=replace(ALERT, acknowledged_until=until)))
+    assert ruling == (Ruling(Action.HOLD, "acknowledged", until) if held else CLEAR)
 
 
 # --- quiet hours
@@ -218,7 +218,7 @@ def test_that_it_is_over_wakes_only_whom_the_page_woke(
 
     alert = replace(ALERT, subject=replace(ALERT.subject, severity=severity), resolved_at=at(now))
     case = Case(Reason.RESOLVED, alert, Told(1, severity, at(told)), replace(CHANNEL, quiet=(BUT_CRITICAL,)), at(now))
-    assert judge(case) == (Gate(Action.HOLD, "quiet hours night", at(held_until)) if held_until else CLEAR)
+    assert judge(case) == (Ruling(Action.HOLD, "quiet hours night", at(held_until)) if held_until else CLEAR)
     # A page passes at any time.
     assert (judge(replace(case, reason=Reason.FIRST)) == CLEAR) is (severity is Severity.CRITICAL or not held_until)
 
@@ -254,7 +254,7 @@ IN_SYDNEY = Quiet("Sydney", (QuietHours(EVERY_DAY, time(9), time(11), "Australia
 def test_quiet_hours(rules: list[Quiet], severity: Severity, expected: tuple[str, datetime] | None) -> None:
     alert = replace(ALERT, subject=replace(ALERT.subject, severity=severity))
     case = replace(CASE, alert=alert, channel=replace(CHANNEL, quiet=tuple(rules)))
-    assert judge(case) == (Gate(Action.HOLD, f"quiet hours {expected[0]}", expected[1]) if expected else CLEAR)
+    assert judge(case) == (Ruling(Action.HOLD, f"quiet hours {expected[0]}", expected[1]) if expected else CLEAR)
 
 
 # --- failover and budget
@@ -267,19 +267,19 @@ LAST_RESORT = ""
     [
         pytest.param(
             replace(CASE, dead="rejected: 21610"),
-            Gate(Action.DIVERT, "rejected: 21610", to="team"),
+            Ruling(Action.DIVERT, "rejected: 21610", to="team"),
             id="dead: failover",
         ),
         pytest.param(
             replace(CASE, dead="rejected: 21610", channel=replace(CHANNEL, failover="")),
-            Gate(Action.DIVERT, "rejected: 21610", to=LAST_RESORT),
+            Ruling(Action.DIVERT, "rejected: 21610", to=LAST_RESORT),
             id="dead, no failover: the last resort",
         ),
         pytest.param(replace(CASE, trying_since=NOW), CLEAR, id="its first failure"),
         pytest.param(replace(CASE, trying_since=NOW - 15 * MINUTE + TICK), CLEAR, id="failing for nearly 15 minutes"),
         pytest.param(
             replace(CASE, trying_since=NOW - 15 * MINUTE),
-            Gate(Action.DIVERT, "could not be delivered", to="team"),
+            Ruling(Action.DIVERT, "could not be delivered", to="team"),
             id="failing for 15 minutes",
         ),
         pytest.param(
@@ -289,7 +289,7 @@ LAST_RESORT = ""
         ),
         pytest.param(
             replace(CASE, trying_since=NOW - 15 * MINUTE, channel=replace(CHANNEL, failover="")),
-            Gate(Action.DIVERT, "could not be delivered", to=LAST_RESORT),
+            Ruling(Action.DIVERT, "could not be delivered", to=LAST_RESORT),
             id="failing, no failover: the last resort",
         ),
         pytest.param(
@@ -297,12 +297,14 @@ LAST_RESORT = ""
             CLEAR,
             id="failing, and others have heard: it is tried on",
         ),
-        pytest.param(replace(CASE, budget_until=NOW + TICK), Gate(Action.HOLD, "budget spent", NOW + TICK), id="spent"),
+        pytest.param(
+            replace(CASE, budget_until=NOW + TICK), Ruling(Action.HOLD, "budget spent", NOW + TICK), id="spent"
+        ),
         pytest.param(replace(CASE, budget_until=NOW), CLEAR, id="the next day's budget begins"),
         pytest.param(replace(overflows(CASE), budget_until=NOW), CLEAR, id="and nothing overflows"),
     ],
 )
-def test_another_way(case: Case, expected: Gate) -> None:
+def test_another_way(case: Case, expected: Ruling) -> None:
     assert judge(case) == expected
 
 
@@ -352,16 +354,16 @@ cases = st.builds(
 @settings(max_examples=30, deadline=None)
 @given(cases)
 def test_nothing_is_ever_dropped_and_what_is_held_is_judged_again(case: Case) -> None:
-    gate = judge(case)
-    assert gate.name
-    match gate.action:
+    ruling = judge(case)
+    assert ruling.name
+    match ruling.action:
         case Action.HOLD:
-            assert gate.until is not None
-            assert gate.until > case.now
+            assert ruling.until is not None
+            assert ruling.until > case.now
         case Action.SEND:
-            assert gate == CLEAR
+            assert ruling == CLEAR
         case Action.DIVERT:
-            assert gate.until is None
+            assert ruling.until is None
 
 
 @settings(max_examples=20, deadline=None)
@@ -371,11 +373,11 @@ def test_every_hold_ends(case: Case) -> None:
     case = replace(case, alert=replace(case.alert, inhibited_by=None))
     case = replace(case, channel=replace(case.channel, quiet=case.channel.quiet[:1]))
     for _ in range(20):
-        gate = judge(case)
-        if gate.until is None:
+        ruling = judge(case)
+        if ruling.until is None:
             return
-        case = replace(case, now=gate.until)
-    pytest.fail(f"still held: {gate}")
+        case = replace(case, now=ruling.until)
+    pytest.fail(f"still held: {ruling}")
 
 
 def test_an_acknowledgement_does_not_hold_what_is_worse_than_what_was_acknowledged() -> None:

@@ -81,7 +81,7 @@ def test_of_thousands_of_others_none_is_read(rules: None, category: Category) ->
     Alert.objects.bulk_create(
         Alert(
             fingerprint=str(number), severity=Severity.WARNING, category=Category.RATE_LIMIT,
-            event_type="charge.failed", source="webhook", livemode=True, opened_at=NOON, last_at=NOON, burst_at=NOON,
+            event_type="charge.failed", source="webhook", livemode=True, opened_at=NOON, last_at=NOON, storm_since=NOON,
             title="", traceback="x",
         )
         for number in range(2000)
@@ -113,7 +113,7 @@ def one_of_each() -> list[Alert]:
     return [
         Alert(
             fingerprint=str(number), severity=severity, category=category, event_type=event, source=source,
-            endpoint=endpoint, opened_at=NOON, last_at=NOON, burst_at=NOON,
+            endpoint=endpoint, opened_at=NOON, last_at=NOON, storm_since=NOON,
         )
         for number, (severity, category, event, source, endpoint) in enumerate(
             product((Severity.WARNING, Severity.CRITICAL), CATEGORIES, EVENTS, SOURCES, ("default", ""))

@@ -48,7 +48,7 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> dict[str, DeliveryError]:
 def cries(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The alerts that the last resort was told of."""
     heard: list[int] = []
-    monkeypatch.setattr("notifier.outbox.last_resort.cry", lambda alert, why, **_: heard.append(alert.pk))
+    monkeypatch.setattr("notifier.outbox.last_resort.not_delivered", lambda alert, why, **_: heard.append(alert.pk))
     return heard
 
 

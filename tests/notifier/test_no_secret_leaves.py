@@ -416,7 +416,7 @@ def test_the_last_resort(logged: Callable[[], str], monkeypatch: pytest.MonkeyPa
     fail_with(QUOTED["email"][0])
     alert = Alert.objects.get()
 
-    resort.cry(alert, "rejected")
+    resort.not_delivered(alert, "rejected")
 
     until(lambda: mailed)
     assert leaks("\n".join(mailed) + logged(), *ADDRESSES) == []

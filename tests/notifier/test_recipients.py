@@ -77,7 +77,7 @@ def test_where_nobody_is_left_the_last_resort_hears(
     scene: Scene, configure: Configure, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cried: list[str] = []
-    monkeypatch.setattr("notifier.outbox.last_resort.cry", lambda alert, why, **_: cried.append(why))
+    monkeypatch.setattr("notifier.outbox.last_resort.not_delivered", lambda alert, why, **_: cried.append(why))
     configure(channels=page(OLD), routes={"*": ["page"]})
     scene.alert()
     configure(routes={"*": []})

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from notifier.facts import Category, Severity, Subject, Target, Timing
+from notifier.facts import Category, Recipient, Severity, Subject, Timing
 from notifier.judge.match import Matcher
-from notifier.judge.policy import Channel, Route
+from notifier.judge.policy import ChannelConfig, Route
 from notifier.judge.route import Routed, targets_of, try_routes
 
 SUBJECT = Subject(severity=Severity.ERROR, category=Category.CODE, event_type="invoice.paid", livemode=True)
@@ -14,8 +14,8 @@ ANY = Matcher()
 NEVER = Matcher(events=("charge.refunded",))
 
 
-def channel(alias: str, *addresses: str) -> Channel:
-    return Channel(alias, "memory", "memory", tuple(Target(alias, "memory", address) for address in addresses))
+def channel(alias: str, *addresses: str) -> ChannelConfig:
+    return ChannelConfig(alias, "memory", "memory", tuple(Recipient(alias, "memory", address) for address in addresses))
 
 
 CHANNELS = {
@@ -159,7 +159,7 @@ ONCALL_1, ONCALL_2 = CHANNELS["oncall"].targets
         pytest.param([Route("a", ANY, ("slack", "slack"))], [(SLACK, "a")], id="named twice by one route"),
     ],
 )
-def test_targets(routes: list[Route], expected: list[tuple[Target, str]]) -> None:
+def test_targets(routes: list[Route], expected: list[tuple[Recipient, str]]) -> None:
     found = targets_of(try_routes(SUBJECT, routes), CHANNELS)
     assert [(one.target, one.route.name) for one in found] == expected
 

@@ -13,7 +13,7 @@ from django.urls import reverse
 
 from notifier.delivery import tick
 from notifier.flow import silences
-from notifier.judge.guards import Action, Gate
+from notifier.judge.guards import Action, Ruling
 from notifier.models import Silence
 from notifier.outbox import holding
 from tests.notifier.scene import HOUR, MINUTE, Scene, reasons, row_of
@@ -111,7 +111,7 @@ def test_a_message_that_is_held_while_its_silence_changes_is_judged_again_soon(s
     until = row.ends_at
     row.ends_at = scene.now + 10 * MINUTE
     assert silences.write(row, scene.now) == 0
-    holding.hold(row_of(alert), Gate(Action.HOLD, f"silence {row.pk}", until), scene.now)
+    holding.hold(row_of(alert), Ruling(Action.HOLD, f"silence {row.pk}", until), scene.now)
 
     tick.release_outdated(scene.now)
     assert scene.deliver() == []

@@ -33,7 +33,7 @@ def alert(
         subject=Subject(severity=severity, category=Category.CODE),
         count=count,
         opened_at=at(opened),
-        burst_at=at(burst),
+        storm_since=at(burst),
         resolved_at=None if resolved is None else at(resolved),
     )
 
@@ -229,7 +229,7 @@ class Storm:
         old = self.state
         if old is None or (old.resolved_at is not None and old.resolved_at <= self.now - self.quiet_period):
             new = alert(severity=severity)
-            self.state = replace(new, opened_at=self.now, burst_at=self.now)
+            self.state = replace(new, opened_at=self.now, storm_since=self.now)
             self.known = NOTHING
         else:
             new_burst = self.last_at < self.now - self.quiet_period
@@ -237,7 +237,7 @@ class Storm:
                 old,
                 count=old.count + 1,
                 subject=replace(old.subject, severity=max(old.subject.severity, severity)),
-                burst_at=self.now if new_burst else old.burst_at,
+                storm_since=self.now if new_burst else old.storm_since,
                 opened_at=old.opened_at if old.resolved_at is None else self.now,
                 resolved_at=None,
             )

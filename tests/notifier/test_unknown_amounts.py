@@ -11,8 +11,7 @@ from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifier.facts import Message, Money, Reason
-from notifier.facts import Target as To
+from notifier.facts import Message, Money, Reason, Recipient
 from notifier.intake import webhooks as receivers
 from notifier.outbox import digests
 from tests.notifier.conftest import Configure
@@ -145,7 +144,7 @@ def test_the_digest_says_it_for_each_alert_and_for_all(scene: Scene, configure: 
     configure(digests={"daily": {"AT": "09:00", "TO": ["chat"]}})
     scene.fail(event_type="a", money=None, amount_unknown=True)
     scene.fail(event_type="b", money=None, amount_unknown=True)
-    target = To("chat", "memory", "chat")
+    target = Recipient("chat", "memory", "chat")
     digests.ensure_digest("daily", target, NOON - timedelta(days=1), NOON - MINUTE, NOON)
     assert digests.ensure_digest("daily", target, NOON - MINUTE, NOON + MINUTE, NOON)
     scene.clock.step(2 * MINUTE)

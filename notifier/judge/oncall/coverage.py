@@ -9,7 +9,7 @@ from datetime import datetime
 from notifier.judge.calendar import zone
 from notifier.judge.oncall.rota import Shift, shifts
 from notifier.judge.oncall.rotation import Override
-from notifier.judge.policy import Channel, Policy
+from notifier.judge.policy import ChannelConfig, Policy
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class Hole:
     channels: tuple[str, ...] = ()  # that do not reach them
 
 
-def channels_of(policy: Policy, rotation: str) -> list[Channel]:
+def channels_of(policy: Policy, rotation: str) -> list[ChannelConfig]:
     """The channels that reach people through the rotation."""
     return [channel for channel in policy.channels.values() if rotation in channel.rotations]
 
@@ -48,14 +48,14 @@ def holes(
     return found
 
 
-def _hole(shift: Shift, channels: Collection[Channel], dead: Collection[str]) -> Hole | None:
+def _hole(shift: Shift, channels: Collection[ChannelConfig], dead: Collection[str]) -> Hole | None:
     if shift.person is None:
         return Hole(shift.start, shift.end)
     missing = tuple(channel.alias for channel in channels if not _reaches(channel, shift.person, dead))
     return Hole(shift.start, shift.end, shift.person, missing) if missing else None
 
 
-def _reaches(channel: Channel, person: str, dead: Collection[str]) -> bool:
+def _reaches(channel: ChannelConfig, person: str, dead: Collection[str]) -> bool:
     return any(target.person == person and target.key not in dead for target in channel.people.values())
 
 
@@ -82,7 +82,7 @@ def wakes_nobody(policy: Policy, rotation: str, unreached: Collection[str], crit
     return not any(_rings(policy.channels[alias]) for alias in heard if alias)
 
 
-def _rings(channel: Channel) -> bool:
+def _rings(channel: ChannelConfig) -> bool:
     return channel.wakes and bool(channel.targets or channel.rotations)
 
 

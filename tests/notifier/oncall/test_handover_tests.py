@@ -121,7 +121,7 @@ def test_where_nobody_was_before_the_last_resort_hears(
     scene: Scene, configure: Configure, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told: list[Alert] = []
-    monkeypatch.setattr("notifier.outbox.last_resort.unanswered", told.append)
+    monkeypatch.setattr("notifier.outbox.last_resort.not_acknowledged", told.append)
     Handover.objects.all().delete()
     configure(**site(oncall={"payments": TESTED | {"MEMBERS": [None, "bob"]}}))
     look(scene)

@@ -10,7 +10,7 @@ import pytest
 from notifier.channels import memory
 from notifier.config.conf import get_policy, parse
 from notifier.delivery import tick
-from notifier.facts import Target
+from notifier.facts import Recipient
 from notifier.models import Attempt, Notification
 from notifier.models import Target as TargetRow
 from notifier.oncall import overrides
@@ -214,7 +214,7 @@ def test_slack_reaches_people_by_their_id(scene: Scene) -> None:
     policy, problems = parse(raw, {"SLACK_BOT_TOKEN": "xoxb-made-up"}.get)
     assert policy is not None, problems
     found = present(policy, scene.now).channels["slack"].targets
-    assert found == (Target("slack", "slack", "#payments"), Target("slack", "slack", "U0123", "alice"))
+    assert found == (Recipient("slack", "slack", "#payments"), Recipient("slack", "slack", "U0123", "alice"))
 
 
 @pytest.mark.parametrize(

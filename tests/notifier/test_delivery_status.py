@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from notifier.facts import Result
-from notifier.judge.receipts import NOT_SENT, forward, report_of
+from notifier.judge.delivery_status import NOT_SENT, forward, report_of
 
 TWILIO = ("accepted", "scheduled", "queued", "sending", "sent", "delivered", "undelivered", "failed", "canceled")
 EMAIL = ("queued", "sent", "deferred", "delivered", "rejected", "failed", "bounced", "complained", "unsubscribed")
