@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import datetime
 from functools import cache
+from itertools import count
 from typing import Any
 
 from django.db import connection
@@ -12,14 +15,28 @@ from django.db.backends.utils import CursorWrapper
 from django.db.models import Model
 
 
+_keys: ContextVar[Iterator[int] | None] = ContextVar("keys", default=None)
+
+
+@contextmanager
+def keys_of_our_own() -> Iterator[None]:
+    """Within, `create` gives its rows the keys 0, -1, -2, … For what is rolled back: PostgreSQL takes no number back."""
+    before = _keys.set(count(0, -1))
+    try:
+        yield
+    finally:
+        _keys.reset(before)
+
+
 @cache
-def insert(model: type[Model], rows: int) -> str:
-    """An INSERT of so many rows, with a placeholder for each of `fields`.
+def insert(model: type[Model], rows: int, *, with_keys: bool = False) -> str:
+    """An INSERT of so many rows, with a placeholder for each of `fields`, and one for the key before them if asked for.
 
     The caller adds RETURNING if it needs that.
     """
-    names = ", ".join(connection.ops.quote_name(field.column) for field in fields(model))
-    row = f"({', '.join(['%s'] * len(fields(model)))})"
+    columns = ["id"] * with_keys + [field.column for field in fields(model)]
+    names = ", ".join(map(connection.ops.quote_name, columns))
+    row = f"({', '.join(['%s'] * len(columns))})"
     return f"INSERT INTO {table(model)} ({names}) VALUES {', '.join([row] * rows)}"  # noqa: S608 - the model's own names
 
 
@@ -27,21 +44,21 @@ def create(*rows: Model, also: str = "NULL") -> list[Any]:
     """Insert new rows of one model and give them their keys; what the SQL `also` says of each."""
     if not rows:
         return []
-    model = type(rows[0])
+    model, keys = type(rows[0]), _keys.get()
     with connection.cursor() as cursor:
         cursor.execute(
-            f"{insert(model, len(rows))} RETURNING id, {also}",
-            [
-                field.get_db_prep_save(getattr(row, field.attname), connection)
-                for row in rows
-                for field in fields(model)
-            ],
+            f"{insert(model, len(rows), with_keys=keys is not None)} RETURNING id, {also}",
+            [value for row in rows for value in ([] if keys is None else [next(keys)]) + _values(row)],
         )
         found = cursor.fetchall()
     for row, (key, _) in zip(rows, found, strict=True):
         row.pk = key
         row._state.adding, row._state.db = False, connection.alias
     return [one for _, one in found]
+
+
+def _values(row: Model) -> list[Any]:
+    return [field.get_db_prep_save(getattr(row, field.attname), connection) for field in fields(type(row))]
 
 
 def update(rows: Sequence[Model], *names: str) -> None:

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from django.db import transaction
 
+from alerts_runtime.database.fast_sql import keys_of_our_own
 from notifier.channels import load
 from notifier.facts import Due, Failure, Message, Reason, Recipient, Severity, Verdict
 from notifier.flow import pipeline, silences, steps
@@ -53,7 +54,7 @@ def explain(failure: Failure, policy: Policy, now: datetime) -> Explanation:
     if verdict is None:
         return Explanation(None)
     known = Alert.objects.filter(fingerprint=verdict.fingerprint, resolved_at__isnull=True).first()
-    with transaction.atomic():
+    with transaction.atomic(), keys_of_our_own():
         explanation = _as_if(failure, verdict, policy, now)
         transaction.set_rollback(True)  # the last statement: Django runs none after it
     return replace(explanation, alert=known.pk if known else None)

@@ -81,6 +81,12 @@ def test_route_leaves_nothing_behind() -> None:
     assert memory.outbox == []
 
 
+def test_route_uses_up_no_alerts_number(site: Scene) -> None:
+    before = site.alert(event_type="a").pk
+    assert "| Alert 0\n" in route("--last")
+    assert site.alert(event_type="b").pk == before + 1
+
+
 @pytest.mark.usefixtures("site")
 def test_route_at_night_says_until_when_it_is_held() -> None:
     said = route("--at", "2026-11-23T23:30:00+00:00")
