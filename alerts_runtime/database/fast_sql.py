@@ -14,13 +14,12 @@ from django.db import connection
 from django.db.backends.utils import CursorWrapper
 from django.db.models import Model
 
-
 _keys: ContextVar[Iterator[int] | None] = ContextVar("keys", default=None)
 
 
 @contextmanager
 def keys_of_our_own() -> Iterator[None]:
-    """Within, `create` gives its rows the keys 0, -1, -2, … For what is rolled back: PostgreSQL takes no number back."""
+    """Within, the keys of new rows are 0, -1, -2, … For what is rolled back: PostgreSQL takes no number back."""
     before = _keys.set(count(0, -1))
     try:
         yield

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from django.core.mail import mail_admins
-from django.db import connection
+from django.db.models import Q
 from django.utils import timezone
 
 from alerts_runtime import background
@@ -74,20 +74,14 @@ def inspect(now: datetime) -> Finding:
 def may_say(now: datetime, what: str = "nobody works", every: timedelta | None = SAY_EVERY) -> bool:
     """Whether the caller is the one to say `what` now: of all processes one gets True, once in `every`.
 
-    `every` None: once for all time. One statement decides.
+    `every` None: once for all time.
     """
-    table, moment = connection.ops.quote_name(Said._meta.db_table), connection.ops.adapt_datetimefield_value
-    again, values = "NOTHING", [what, moment(now)]
-    if every is not None:
-        # A time in the future: this machine's clock was set back since.
-        again = f"UPDATE SET at = excluded.at WHERE {table}.at <= %s OR {table}.at > %s"
-        values += [moment(now - every), moment(now + every)]
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"INSERT INTO {table} (what, at) VALUES (%s, %s) ON CONFLICT (what) DO {again} RETURNING what",  # noqa: S608 - the model's own table name
-            values,
-        )
-        return bool(cursor.fetchall())
+    _, is_first = Said.objects.get_or_create(what=what, defaults={"at": now})
+    if is_first or every is None:
+        return is_first
+    # A time in the future: this machine's clock was set back since. Of several that write, one finds it as it was.
+    over = Q(at__lte=now - every) | Q(at__gt=now + every)
+    return Said.objects.filter(over, what=what).update(at=now) == 1
 
 
 def has_said(beginning: str) -> bool:

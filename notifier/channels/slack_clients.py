@@ -56,7 +56,7 @@ class BotClient(WebClient):
         known = {**self.headers, **(headers or {}), "Authorization": f"Bearer {token}"}
         request = _form(url, known, arguments) if json is None else _json(url, known, arguments)
         status, answered, body = _exchange(request, self.seconds, self.proxy)
-        return SlackResponse(
+        answer = SlackResponse(
             client=self,
             http_verb="POST",
             api_url=url,
@@ -64,7 +64,9 @@ class BotClient(WebClient):
             data=_object(body),
             headers=answered,
             status_code=status,
-        ).validate()
+        )
+        answer.validate()  # type: ignore[no-untyped-call]
+        return answer
 
 
 class HookClient(WebhookClient):

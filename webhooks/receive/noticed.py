@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 
 from django.core.mail import mail_admins
 from django.db import connection
+from django.db.models import F
 from django.utils import timezone
 
 from alerts_runtime.monitoring import watchdog
@@ -100,12 +101,7 @@ def _add(endpoint: str, secret: str, number: int, now: datetime) -> None:
         return  # it was removed from the settings meanwhile, and its secrets with it
     for other in map(mark, config().endpoints[endpoint].secrets):
         SecretUse.objects.get_or_create(endpoint=endpoint, secret=other, defaults={"since": now})
-    table = connection.ops.quote_name(SecretUse._meta.db_table)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"UPDATE {table} SET count = count + %s, last_at = %s WHERE endpoint = %s AND secret = %s",  # noqa: S608 - the model's own table name
-            [number, connection.ops.adapt_datetimefield_value(now), endpoint, secret],
-        )
+    SecretUse.objects.filter(endpoint=endpoint, secret=secret).update(count=F("count") + number, last_at=now)
 
 
 def _tell_of_idle_secret(endpoint: str, position: int, now: datetime) -> None:

@@ -11,6 +11,7 @@ from collections import Counter
 from datetime import datetime
 
 from django.db import connection
+from django.db.models import F
 
 from alerts_runtime.database.retention import delete_some
 from alerts_runtime.redaction.loggers import get_logger
@@ -76,15 +77,10 @@ def _flush_and_close() -> None:
 
 def _add(key: _Key, number: int, last_at: datetime) -> None:
     endpoint, reason, minute = key
-    table = connection.ops.quote_name(Refusal._meta.db_table)
-    adapt = connection.ops.adapt_datetimefield_value
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"INSERT INTO {table} (endpoint, reason, minute, count, last_at)"  # noqa: S608 - the model's own names
-            " VALUES (%s, %s, %s, %s, %s) ON CONFLICT (endpoint, reason, minute)"
-            f" DO UPDATE SET count = {table}.count + excluded.count, last_at = excluded.last_at",
-            [endpoint, reason, adapt(minute), number, adapt(last_at)],
-        )
+    row, _ = Refusal.objects.get_or_create(
+        endpoint=endpoint, reason=reason, minute=minute, defaults={"count": 0, "last_at": last_at}
+    )
+    Refusal.objects.filter(pk=row.pk).update(count=F("count") + number, last_at=last_at)
 
 
 atexit.register(flush)
