@@ -10,7 +10,7 @@ from django.db import connection
 
 from alerts_runtime.database.fast_sql import create
 from notifier.facts import NO_CURRENCY, Failure, Severity, Verdict
-from notifier.models import Alert, Occurrence
+from notifier.models import Alert
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,10 @@ class Recorded:
     ignored: int | None = None  # what says that nobody is to be told of its kind
 
 
+class AlreadyCountedError(Exception):
+    """This failure was counted before. Whoever catches it takes back what was counted now."""
+
+
 def record(
     failure: Failure,
     verdict: Verdict,
@@ -35,17 +39,14 @@ def record(
 ) -> Recorded:
     """Count a failure on its alert. Within the caller's transaction. A new alert is stored as `planned_for` these.
 
-    An alert that was resolved less than `quiet_period` ago opens again, so that what flaps stays one alert. Raises
-    IntegrityError when this failure was counted before (`is_known`), or when another worker opened the same alert at
-    the same moment: then the caller tries again.
+    An alert that was resolved less than `quiet_period` ago opens again, so that what flaps stays one alert.
+
+    Raises AlreadyCountedError when this failure was counted before, and IntegrityError when another worker opened the
+    same alert at the same moment: then the caller tries again.
     """
     recorded = _count(failure, verdict, quiet_period) or _open(failure, verdict, resolve_after, planned_for)
     _remember(failure, recorded)
     return recorded
-
-
-def is_known(failure: Failure) -> bool:
-    return Occurrence.objects.filter(key=failure.key).exists()
 
 
 def _count(failure: Failure, verdict: Verdict, quiet_period: timedelta) -> Recorded | None:
@@ -177,8 +178,10 @@ def _open(failure: Failure, verdict: Verdict, resolve_after: timedelta | None, p
         resolve_after=resolve_after,
         planned_for=planned_for,
     )
-    (ignored,) = create(alert, also=_IGNORED)
-    return Recorded(alert.pk, 1, verdict.severity, opened=True, planned_for="", new=alert, ignored=ignored)
+    (alert.ignored_id,) = create(alert, also=_IGNORED)
+    if alert.ignored_id is not None:
+        Alert.objects.filter(pk=alert.pk).update(ignored=alert.ignored_id)
+    return Recorded(alert.pk, 1, verdict.severity, opened=True, planned_for="", new=alert, ignored=alert.ignored_id)
 
 
 # Whether its kind is ignored: asked with the row, and not once more of each alert that opens.
@@ -207,6 +210,8 @@ def _remember(failure: Failure, recorded: Recorded) -> None:
                 "occurred_at": connection.ops.adapt_datetimefield_value(failure.occurred_at),
             },
         )
+        if not cursor.rowcount:
+            raise AlreadyCountedError
 
 
 _REMEMBER = """
@@ -216,4 +221,5 @@ _REMEMBER = """
     VALUES
         (%(alert_id)s, %(seq)s, %(key)s, %(event_id)s, %(event_type)s, %(object_id)s, %(customer)s, %(amount)s,
          %(currency)s, %(attempt)s, %(after_commit)s, %(dead)s, %(occurred_at)s, '')
+    ON CONFLICT (key) DO NOTHING
 """

@@ -11,7 +11,7 @@ from django.db import transaction
 from alerts_runtime.database.fast_sql import keys_of_our_own
 from notifier.channels import load
 from notifier.facts import Due, Failure, Message, Reason, Recipient, Severity, Verdict
-from notifier.flow import pipeline, silences, steps
+from notifier.flow import escalations, pipeline, silences, steps
 from notifier.flow.steps import Coming
 from notifier.judge import guards, timing
 from notifier.judge.classify import classify
@@ -65,6 +65,7 @@ def _as_if(failure: Failure, verdict: Verdict, policy: Policy, now: datetime) ->
     if recorded is None:
         return Explanation(verdict)
     alert = Alert.objects.get(pk=recorded.alert_id)
+    escalations.changed(alert, policy, now)  # as tick does within a second
     routing = route(failure, verdict, recorded.severity, policy)
     heard = [_heard(alert, one.target, one.route.name, policy, now) for one in routing.targets]
     for one in heard:  # grows while it is gone through: who stands in may have somebody who stands in

@@ -20,40 +20,31 @@ from notifier.judge.policy import Policy, Route
 from notifier.models import Alert, Escalation
 from notifier.outbox import reachable
 
+ANOTHER_ROUTE, NO_ROUTE = "another route escalates it", "no route with steps takes it any more"
 
-def begin(alert: Alert, routes: Iterable[Route], policy: Policy, now: datetime, *, anew: bool = False) -> None:
+
+def begin(alert: Alert, routes: Iterable[Route], now: datetime, *, anew: bool = False) -> None:
     """Let the steps of the routes that take an alert begin, each once; `anew` when it had been over.
 
-    The caller holds the alert's lock.
+    What is due now is judged by tick within a second. The caller holds the alert's lock.
     """
     if anew:
         Escalation.objects.filter(alert=alert).delete()
-    with_steps = [route for route in routes if route.escalate]
-    if not with_steps:
+    names = {route.name for route in routes if route.escalate}
+    if not names:
         return
     known = {row.route: row for row in Escalation.objects.filter(alert=alert)}
-    begun = {route.name for route in with_steps}
-    for other in known.values() if begun - known.keys() else ():
-        if other.route not in begun and other.due_at is not None:
-            _end(other, alert, policy, now)
-    for route in with_steps:
-        if row := known.get(route.name):
-            _judge(row, alert, route, policy, now)
+    new = [Escalation(alert=alert, route=name, reached_at=now, due_at=now) for name in sorted(names - known.keys())]
+    Escalation.objects.bulk_create(new)
+    for row in known.values():
+        if row.route not in names and new and row.due_at is not None:
+            row.why = ANOTHER_ROUTE  # it got worse: nobody is to hear of both
+        elif row.route in names and row.why in (ANOTHER_ROUTE, NO_ROUTE):
+            row.why = Why.UNANSWERED
+        elif row.route not in names or row.why != Why.ACKNOWLEDGED:
             continue
-        row = Escalation(alert=alert, route=route.name, reached_at=now)
-        first, second = route.levels[:2]
-        if why := reachable.nobody(first, policy):
-            row.reached_at = now - (second.at - first.at)  # nobody is told, so nobody is waited for
-            steps_log.taken(alert, Taken(first, why), route, now)
-        _judge(row, alert, route, policy, now)
-
-
-def _end(row: Escalation, alert: Alert, policy: Policy, now: datetime) -> None:
-    """It got worse, and another route has begun to escalate it: nobody is to hear of both."""
-    if route := policy.route(row.route):
-        steps_log.left_out(alert, steps.left_of_round(row, route), "another route escalates it now", route, now)
-    row.due_at, row.why = None, "another route escalates it"
-    row.save()
+        row.due_at = now
+        row.save(update_fields=["why", "due_at"])
 
 
 def changed(alert: Alert, policy: Policy, now: datetime) -> None:
@@ -64,7 +55,33 @@ def changed(alert: Alert, policy: Policy, now: datetime) -> None:
     for row in Escalation.objects.filter(alert=alert):
         route = policy.route(row.route)
         if route is not None and route.escalate:
-            _judge(row, alert, route, policy, now)
+            judge(row, alert, route, policy, now)
+
+
+def is_to_be_judged(row: Escalation, alert: Alert) -> bool:
+    """Whether a failure made it due, and not the time of its next step."""
+    return row.why in ("", ANOTHER_ROUTE) or (row.why == Why.ACKNOWLEDGED and steps.is_worse(alert))
+
+
+def judge(row: Escalation, alert: Alert, route: Route, policy: Policy, now: datetime) -> None:
+    """Write when the next step is due, or that none is."""
+    if row.why == ANOTHER_ROUTE:
+        if row.due_at is not None:
+            steps_log.left_out(alert, steps.left_of_round(row, route), "another route escalates it now", route, now)
+            row.due_at = None
+            row.save()
+        return
+    if not row.why:
+        first, second = route.levels[:2]
+        if nobody := reachable.nobody(first, policy):
+            row.reached_at -= second.at - first.at  # nobody is told, so nobody is waited for
+            steps_log.taken(alert, Taken(first, nobody), route, now)
+    following = what_follows(row, alert, route, policy, now)
+    if row.why == Why.ACKNOWLEDGED and steps.is_worse(alert) and following.at is not None and following.at <= now:
+        # It has become worse than what somebody took on: whoever is told of that has the time of the step.
+        row.reached_at = now
+        following = what_follows(row, alert, route, policy, now)
+    write_next(row, alert, route, following, now)
 
 
 def pause_ends(alert: Alert, policy: Policy, now: datetime) -> None:
@@ -89,16 +106,6 @@ def bring_forward(by: timedelta, now: datetime) -> None:
     """The clock was stepped back by so much: what is planned is judged as much earlier."""
     planned = Escalation.objects.filter(due_at__gt=now)
     planned.update(due_at=brought_forward("due_at", by, now), reached_at=F("reached_at") - by)
-
-
-def _judge(row: Escalation, alert: Alert, route: Route, policy: Policy, now: datetime) -> None:
-    following = what_follows(row, alert, route, policy, now)
-    waited = row.why == Why.ACKNOWLEDGED and row.due_at is not None and row.due_at > now
-    if waited and steps.is_worse(alert) and following.at is not None and following.at <= now:
-        # It has become worse than what somebody took on: whoever is told of that has the time of the step.
-        row.reached_at = now
-        following = what_follows(row, alert, route, policy, now)
-    write_next(row, alert, route, following, now)
 
 
 def what_follows(row: Escalation, alert: Alert, route: Route, policy: Policy, now: datetime) -> Next:

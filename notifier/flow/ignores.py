@@ -80,18 +80,13 @@ def until(row: Ignored) -> str:
     return f"until {' or '.join(ends)}"
 
 
-def heed(recorded: Recorded, failure: Failure, fingerprint: str, release: str, now: datetime) -> bool:
+def heed(recorded: Recorded, failure: Failure, release: str, now: datetime) -> bool:
     """What a failure that was just counted means for this; True when its kind is told again from now on."""
     row = Ignored.objects.filter(pk=recorded.ignored).first() if recorded.ignored else None
-    if row is None:
+    if row is None or not (how := _changed(row, failure, release)):
         return False
-    if how := _changed(row, failure, release):
-        end(row, how, now)
-        return True
-    if recorded.new is not None:
-        store.set_ignored(fingerprint, row.pk)
-        recorded.new.ignored = row
-    return False
+    end(row, how, now)
+    return True
 
 
 def catch_up() -> None:

@@ -27,9 +27,10 @@ def relate(alert: Alert, policy: Policy) -> None:
     children = [rule.child for rule in policy.inhibitions if matches(rule.parent, subject)]
     if parent := next(_open_like(alert, parents), None):
         alert.inhibited_by_id = parent.pk
-        store.inhibit([alert.pk], parent.pk)
+        held, by = [alert.pk], parent.pk
     else:
-        store.inhibit([child.pk for child in _open_like(alert, children)], alert.pk)
+        held, by = [child.pk for child in _open_like(alert, children)], alert.pk
+    store.inhibit(held, by)
 
 
 def _open_like(alert: Alert, matchers: list[Matcher]) -> Iterator[Alert]:

@@ -58,17 +58,17 @@ def raised(
                     resolve_after=resolve_after,
                     planned_for=routing.key,
                 )
-                told_again = ignores.heed(recorded, failure, verdict.fingerprint, policy.release, now)
+                told_again = ignores.heed(recorded, failure, policy.release, now)
                 if recorded.severity is not verdict.severity:
                     routing = route(failure, verdict, recorded.severity, policy)
                 # In a storm that has been planned already, and one look at a hash says so.
                 planned = recorded.planned_for == routing.key
                 due = not planned and _plan(recorded, routing, policy, now)
             break
+        except counting.AlreadyCountedError:
+            return None
         except IntegrityError:
-            # Counted before, or another worker opened the same alert at the same moment.
-            if counting.is_known(failure):
-                return None
+            continue  # another worker opened the same alert at the same moment
     else:
         raise RuntimeError(f"failure {failure.key} could not be recorded: its alert keeps changing")
     if told_again:
@@ -94,7 +94,7 @@ def _plan(recorded: Recorded, routing: Routing, policy: Policy, now: datetime) -
     alert = recorded.new or Alert.objects.get(pk=recorded.alert_id)
     inhibit.relate(alert, policy)
     due = plans.plan(alert, routing, policy, now, new=recorded.opened, reopened=recorded.reopened)
-    escalations.begin(alert, routing.taken_by, policy, now, anew=recorded.reopened)
+    escalations.begin(alert, routing.taken_by, now, anew=recorded.reopened)
     return due
 
 

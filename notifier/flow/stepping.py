@@ -12,7 +12,7 @@ from django.db import transaction
 
 from alerts_runtime.isolation.parts import on_its_own
 from alerts_runtime.wakeups.wake import wake
-from notifier.flow import each, silences, steps, steps_log
+from notifier.flow import each, escalations, silences, steps, steps_log
 from notifier.flow.escalations import what_follows, write_next
 from notifier.judge import escalation, guards
 from notifier.judge.escalation import Level, Reached, Taken
@@ -70,9 +70,14 @@ def _take_due(pk: int, policy: Policy, now: datetime) -> bool:
             return False  # another worker, or an acknowledgement
         route = steps.route_of(row, alert, policy)
         if route is None:
-            row.due_at, row.why = None, "no route with steps takes it any more"
+            row.due_at, row.why = None, escalations.NO_ROUTE
             row.save()
-        elif held := steps.held(alert, in_force, now):
+            return False
+        if escalations.is_to_be_judged(row, alert):
+            escalations.judge(row, alert, route, policy, now)
+        if row.due_at is None or row.due_at > now:
+            return False
+        if held := steps.held(alert, in_force, now):
             _wait(row, alert, held, route, now)
         else:
             return bool(_take(row, alert, route, policy, now))
