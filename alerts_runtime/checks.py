@@ -14,10 +14,13 @@ from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.core.validators import validate_email
 from django.db import DEFAULT_DB_ALIAS, connection, router
 
+from alerts_runtime import conf
 from alerts_runtime.background import registered
 from alerts_runtime.engine import hints
+from alerts_runtime.redaction.redact import redact
 from alerts_runtime.worker.runner import Worker
 
+_URLS = {"SITE_URL": "https://shop.example", "HEARTBEAT_URL": "https://hc-ping.com/..."}
 NEEDED_FOR_SQLITE = ("transaction_mode", "IMMEDIATE")
 
 
@@ -59,15 +62,16 @@ def hueys_hints_are_signed(**_kwargs: Any) -> list[CheckMessage]:
 @register()
 def the_engine_is_one(**_kwargs: Any) -> list[CheckMessage]:
     """ALERTS_ENGINE names a key of TASKS; a site's own TASKS["default"] never becomes the engine by itself."""
-    alias, tasks = hints.alias(), getattr(settings, "TASKS", {})
+    alias, tasks = hints.alias(), hints.engines()
     if not alias:
         return []
+    shown = redact(alias, limit=80)
     if alias not in tasks:
-        near = get_close_matches(alias, tasks, n=1)
-        problem = f"ALERTS_ENGINE is {alias!r}, which is not a key of TASKS, so `manage.py worker` does all the work."
+        near = get_close_matches(alias, [one for one in tasks if isinstance(one, str)], n=1)
+        problem = f"ALERTS_ENGINE is {shown!r}, which is not a key of TASKS, so `manage.py worker` does all the work."
         hint = f"Did you mean {near[0]!r}?" if near else "Leave it empty for no engine."
     elif hints.runs_nothing(hints.backend()):
-        problem = f"ALERTS_ENGINE is {alias!r}, whose backend runs nothing in the background."
+        problem = f"ALERTS_ENGINE is {shown!r}, whose backend runs nothing in the background."
         hint = "Leave it empty: `manage.py worker` does all the work."
     else:
         return []
@@ -119,16 +123,35 @@ def times_have_zones(**_kwargs: Any) -> list[CheckMessage]:
 
 
 @register()
-def worker_has_threads(**_kwargs: Any) -> list[CheckMessage]:
-    threads: int = getattr(settings, "WORKER_THREADS", 4)  # as in webhooks.loops
-    if threads >= 1:
-        return []
-    return [
-        Error(
-            f"WORKER_THREADS is {threads}: a worker would process no event.",
-            hint="Set it to 1 or more.",
-            id="alerts_runtime.E001",
+def numbers_fit(**_kwargs: Any) -> list[CheckMessage]:
+    found: list[CheckMessage] = []
+    if not conf.is_threads(getattr(settings, "WORKER_THREADS", conf.THREADS)):
+        found.append(
+            Error(
+                f"WORKER_THREADS is not a whole number from 1 to {conf.MOST_THREADS}: {conf.THREADS} is taken instead.",
+                hint="Write it without quotes: WORKER_THREADS = 4, or int(os.environ[...]).",
+                id="alerts_runtime.E001",
+            )
         )
+    if not conf.is_lease(getattr(settings, "ALERTS_LEASE", conf.LEASE)):
+        found.append(
+            Error(
+                f"ALERTS_LEASE is not a number of seconds up to {conf.LONGEST_LEASE}: {conf.LEASE} is taken instead.",
+                hint="Write it without quotes: ALERTS_LEASE = 15, or int(os.environ[...]).",
+                id="alerts_runtime.E009",
+            )
+        )
+    return found
+
+
+@register()
+def texts_are_texts(**_kwargs: Any) -> list[CheckMessage]:
+    """A number, bytes or a list would be taken for a text at some places, and for something else at others."""
+    values = {name: getattr(settings, name, "") for name in ("METRICS_TOKEN", "ALERTS_ENGINE", "TASKS_QUEUE", *_URLS)}
+    return [
+        Error(f"{name} is not a text.", hint="Write it in quotes, or leave it out.", id="alerts_runtime.E010")
+        for name, value in values.items()
+        if value is not None and not isinstance(value, str)
     ]
 
 
@@ -154,10 +177,13 @@ def a_worker_takes_connections(**_kwargs: Any) -> list[CheckMessage]:
 def addresses_can_be_used(**_kwargs: Any) -> list[CheckMessage]:
     """SITE_URL makes the links in messages, HEARTBEAT_URL is called, ADMINS are who hears when no channel works."""
     found: list[CheckMessage] = []
-    for name, example in (("SITE_URL", "https://shop.example"), ("HEARTBEAT_URL", "https://hc-ping.com/...")):
-        if wrong := _wrong_url(str(getattr(settings, name, "") or "")):
+    for name, example in _URLS.items():
+        if wrong := _wrong_url(getattr(settings, name, "")):
             found.append(Error(f"{name} {wrong}.", hint=f"Write it such as {example}.", id="alerts_runtime.E003"))
-    if wrong_ones := [number for number, one in enumerate(settings.ADMINS) if not _is_address(one)]:
+    if not isinstance(settings.ADMINS, list | tuple):
+        hint = 'Write such as ["team@example.com"]; on Django 5.2 as [("Team", "team@example.com")].'
+        found.append(Error("ADMINS is not a list.", hint=hint, id="alerts_runtime.E004"))
+    elif wrong_ones := [number for number, one in enumerate(settings.ADMINS) if not _is_address(one)]:
         found.append(
             Error(
                 f"ADMINS[{wrong_ones[0]}] has no email address, so the last resort could tell nobody.",
@@ -168,8 +194,8 @@ def addresses_can_be_used(**_kwargs: Any) -> list[CheckMessage]:
     return found
 
 
-def _wrong_url(url: str) -> str:
-    if not url:
+def _wrong_url(url: object) -> str:
+    if not url or not isinstance(url, str):  # no text has a check of its own
         return ""
     try:
         parts = urlsplit(url)
@@ -181,9 +207,9 @@ def _wrong_url(url: str) -> str:
 
 
 def _is_address(admin: object) -> bool:
-    address: Any = admin[-1] if isinstance(admin, (list, tuple)) and admin else admin
+    address = admin[-1] if isinstance(admin, (list, tuple)) and admin else admin
     try:
-        validate_email(address)
+        validate_email(address if isinstance(address, str) else "")
     except ValidationError:
         return False
     return True

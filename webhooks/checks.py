@@ -12,8 +12,11 @@ from django.core.checks import CheckMessage, Error, Tags, register
 from django.core.checks import Warning as CheckWarning
 from django.urls import NoReverseMatch, reverse
 
-from webhooks.conf import ENDPOINT_KEYS, KEYS, MESSAGES, MODES, NUMBERS, RETRY_KEYS, RETRY_NUMBERS, is_positive, strings
+from alerts_runtime import exception_paths
+from alerts_runtime.redaction.redact import redact
+from webhooks.conf import ENDPOINT_KEYS, KEYS, MESSAGES, MODES, MOST, NUMBERS, RETRY_KEYS, RETRY_NUMBERS, fits, strings
 
+_VERSION = re.compile(r"\s*\d{4}-\d{2}-\d{2}")
 _SLUG = re.compile(r"[-a-zA-Z0-9_]{1,100}")
 CALLBACK = "DJSTRIPE_WEBHOOK_EVENT_CALLBACK"
 
@@ -58,7 +61,7 @@ def _endpoints(endpoints: Any) -> Iterator[CheckMessage]:
         yield Error(f"{path} is not a dict.", hint=hint, id="webhooks.E003")
         return
     for name, options in endpoints.items():
-        yield from _endpoint(name, options, f"{path}[{name!r}]")
+        yield from _endpoint(name, options, f"{path}[{_shown(name)}]")
 
 
 def _absent(what: str) -> CheckMessage:
@@ -85,6 +88,8 @@ def _endpoint(name: Any, options: Any, path: str) -> Iterator[CheckMessage]:
             hint="Use at most 100 letters, digits, hyphens and underscores.",
             id="webhooks.E007",
         )
+    if not isinstance(name, str):
+        return
     if not isinstance(options, Mapping):
         yield Error(f"{path} is not a dict.", hint='Write {"SECRETS": ["whsec_..."]}.', id="webhooks.E001")
         return
@@ -92,12 +97,13 @@ def _endpoint(name: Any, options: Any, path: str) -> Iterator[CheckMessage]:
     yield from _numbers(path, options, {"TOLERANCE": 0})
     yield from _mode(path, options)
     yield from _bindings(path, options)
+    yield from _texts(f'{path}["SECRETS"]', options.get("SECRETS"), "whsec_...")
     yield from _secrets(name, strings(options.get("SECRETS")), path)
 
 
 def _secrets(name: str, secrets: tuple[str, ...], path: str) -> Iterator[CheckMessage]:
     if not secrets:
-        variable = "STRIPE_WEBHOOK_SECRET" + ("" if name == "default" else f"_{str(name).upper()}")
+        variable = "STRIPE_WEBHOOK_SECRET" + ("" if name == "default" else f"_{name.upper()}")
         # While one sets a site up this must not stand in the way of `migrate`.
         kind = CheckWarning if settings.DEBUG else Error
         yield kind(
@@ -118,6 +124,13 @@ def _secrets(name: str, secrets: tuple[str, ...], path: str) -> Iterator[CheckMe
                 hint="An endpoint's signing secret does; an API key (sk_...) is something else.",
                 id="webhooks.W002",
             )
+
+
+def _texts(path: str, given: Any, example: str) -> Iterator[CheckMessage]:
+    """One text, or a list of them; what is empty or None counts as left out."""
+    values = given if isinstance(given, list | tuple | set) else [given]
+    if any(value is not None and not isinstance(value, str) for value in values):
+        yield Error(f"{path} has something in it that is not a text.", hint=f'Write ["{example}"].', id="webhooks.E011")
 
 
 def _odd_characters(secret: str) -> str:
@@ -144,10 +157,11 @@ def _bindings(path: str, options: Mapping[str, Any]) -> Iterator[CheckMessage]:
             hint="True: live events only. False: test events only. Leave it out for both.",
             id="webhooks.E008",
         )
-    if not isinstance(options.get("API_VERSION", ""), str):
+    version = options.get("API_VERSION", "")
+    if not isinstance(version, str) or (version and not _VERSION.match(version)):
         yield Error(
-            f'{path}["API_VERSION"] is not a text.',
-            hint='Write a version such as "2026-10-28.endive", or leave it out for all.',
+            f'{path}["API_VERSION"] is not a version such as "2026-10-28.endive", so no event would be stored.',
+            hint="Each event's api_version says it. Leave it out to store those of any version.",
             id="webhooks.E008",
         )
 
@@ -159,24 +173,34 @@ def _retry(retry: Any) -> Iterator[CheckMessage]:
         return
     yield from _unknown_keys(path, retry, RETRY_KEYS)
     yield from _numbers(path, retry, RETRY_NUMBERS)
+    yield from _texts(f'{path}["TRANSIENT"]', retry.get("TRANSIENT"), "requests.Timeout")
+    for name in strings(retry.get("TRANSIENT")):
+        if hint := exception_paths.doubt(name):
+            text = f'{path}["TRANSIENT"]: there is no exception {_shown(name)} here, so it stands for none.'
+            yield CheckWarning(text, hint=hint, id="webhooks.W014")
 
 
 def _unknown_keys(path: str, raw: Mapping[Any, Any], known: Iterable[str]) -> Iterator[CheckMessage]:
     known = list(known)
     for key in raw:
         if key not in known:
-            near = get_close_matches(str(key).upper(), known, n=1)
+            near = get_close_matches(key.upper(), known, n=1) if isinstance(key, str) else []
             yield Error(
-                f"{path} has an unknown key {key!r}.",
+                f"{path} has an unknown key {_shown(key)}.",
                 hint=f"Did you mean {near[0]!r}?" if near else f"Known are: {', '.join(known)}.",
                 id="webhooks.E002",
             )
 
 
+def _shown(name: Any) -> str:
+    """A name that stands in the settings, without what looks like a secret."""
+    return repr(redact(name, limit=80)) if isinstance(name, str) else f"of type {type(name).__name__}"
+
+
 def _numbers(path: str, raw: Mapping[str, Any], names: Iterable[str]) -> Iterator[CheckMessage]:
     for name in names:
-        if name in raw and not is_positive(raw[name]):
-            yield Error(f'{path}["{name}"] must be a whole number above zero.', id="webhooks.E006")
+        if name in raw and not fits(name, raw[name]):
+            yield Error(f'{path}["{name}"] must be a whole number from 1 to {MOST[name]}.', id="webhooks.E006")
 
 
 def _messages(path: str, raw: Mapping[str, Any]) -> Iterator[CheckMessage]:
@@ -190,7 +214,7 @@ def _messages(path: str, raw: Mapping[str, Any]) -> Iterator[CheckMessage]:
 
 def _mode(path: str, raw: Mapping[str, Any]) -> Iterator[CheckMessage]:
     if "MODE" in raw and raw["MODE"] not in MODES:
-        near = get_close_matches(str(raw["MODE"]).lower(), MODES, n=1)
+        near = get_close_matches(raw["MODE"].lower(), MODES, n=1) if isinstance(raw["MODE"], str) else []
         yield Error(
             f'{path}["MODE"] is neither "worker" nor "inline".',
             hint=f"Did you mean {near[0]!r}?" if near else None,

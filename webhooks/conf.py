@@ -46,6 +46,15 @@ RETRY_NUMBERS: Mapping[str, int] = {
     "TRANSIENT_DAYS": 3,  # how long an outage is waited out
     "FIRST_DELAY": 10,  # seconds
 }
+MOST: Mapping[str, int] = {
+    "TOLERANCE": 10**9,
+    "MAX_BODY": 10**9,
+    "HANDLER_TIMEOUT": 7 * 86_400,
+    "RETENTION_DAYS": 36_500,
+    "ATTEMPTS": 1000,
+    "TRANSIENT_DAYS": 365,
+    "FIRST_DELAY": 86_400,
+}
 KEYS = ("ENDPOINTS", "MODE", "MESSAGES", "RETRY", *NUMBERS)
 RETRY_KEYS = ("TRANSIENT", *RETRY_NUMBERS)
 ENDPOINT_KEYS = ("SECRETS", "TOLERANCE", "MODE", "LIVEMODE", "API_VERSION")
@@ -118,8 +127,8 @@ def strings(value: Any) -> tuple[str, ...]:
     return tuple(item.strip() for item in values if isinstance(item, str) and item.strip())
 
 
-def is_positive(value: Any) -> TypeGuard[int]:
-    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+def fits(key: str, value: Any) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 < value <= MOST[key]
 
 
 def _endpoint(name: str, options: Mapping[str, Any], defaults: Mapping[str, Any]) -> Endpoint:
@@ -130,13 +139,13 @@ def _endpoint(name: str, options: Mapping[str, Any], defaults: Mapping[str, Any]
         tolerance=_number(options, "TOLERANCE", {"TOLERANCE": default_tolerance}),
         inline=options.get("MODE", defaults.get("MODE")) == INLINE,
         livemode=livemode if isinstance(livemode := options.get("LIVEMODE"), bool) else None,
-        api_version=version if isinstance(version := options.get("API_VERSION"), str) else "",
+        api_version=version.strip() if isinstance(version := options.get("API_VERSION"), str) else "",
     )
 
 
 def _number(raw: Mapping[str, Any], key: str, defaults: Mapping[str, int]) -> int:
-    value = raw.get(key)
-    return value if is_positive(value) else defaults[key]
+    value: Any = raw.get(key)
+    return value if fits(key, value) else defaults[key]
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

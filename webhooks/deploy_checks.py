@@ -86,7 +86,8 @@ def _modes() -> Iterator[CheckMessage]:
 
 
 def _site_url() -> str:
-    return str(getattr(settings, "SITE_URL", ""))
+    url = getattr(settings, "SITE_URL", "")
+    return url if isinstance(url, str) else ""
 
 
 def _is_this_machine(name: str) -> bool:

@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 from functools import partial
 from time import monotonic, sleep
 
-from django.conf import settings
 from django.utils import timezone
 
 from alerts_runtime.background import Loop
+from alerts_runtime.conf import worker_threads
 from alerts_runtime.database.retention import Pruner
 from alerts_runtime.isolation.parts import Parts, on_its_own
 from alerts_runtime.isolation.threads import daemon
@@ -31,7 +31,7 @@ def loops() -> Iterator[Loop]:
     yield Loop(
         "events",
         process_due,
-        threads=getattr(settings, "WORKER_THREADS", 4),
+        threads=worker_threads(),
         oldest_due=oldest_due,
         close=hand_back,
     )

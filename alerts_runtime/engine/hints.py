@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.conf import settings
@@ -33,12 +33,20 @@ def in_use() -> bool:
 
 def alias() -> str:
     """ALERTS_ENGINE, a key of TASKS; empty where no engine does this work, whatever else the site's TASKS are for."""
-    return str(getattr(settings, "ALERTS_ENGINE", "") or "")
+    value = getattr(settings, "ALERTS_ENGINE", "")
+    return value if isinstance(value, str) else ""
 
 
 def backend() -> str:
     """The dotted path of that engine's Tasks backend; empty when TASKS has none of that key."""
-    return str(getattr(settings, "TASKS", {}).get(alias(), {}).get("BACKEND", ""))
+    engine = engines().get(alias())
+    return str(engine.get("BACKEND", "")) if isinstance(engine, Mapping) else ""
+
+
+def engines() -> Mapping[str, object]:
+    """The site's TASKS; empty when it is no dict, which the checks report."""
+    tasks = getattr(settings, "TASKS", {})
+    return tasks if isinstance(tasks, Mapping) else {}
 
 
 def runs_nothing(path: str) -> bool:

@@ -20,15 +20,14 @@ import threading
 from collections.abc import Collection, Iterable
 from time import sleep
 
-from django.conf import settings
 from django.db.models import F
 
+from alerts_runtime.conf import lease
 from alerts_runtime.isolation.threads import check_connection, close_connections, daemon
 from alerts_runtime.models import Holder
 from alerts_runtime.redaction.loggers import get_logger
 
 log = get_logger(__name__)
-LEASE = 15  # seconds after which others take over from a process that died; settings.ALERTS_LEASE overrides it
 BEATS = 5  # raises of one's own counter in which another's must have changed, if its process lives
 FORGET_AFTER = 1000  # raises of one's own counter after which the row of a dead process is deleted
 
@@ -81,7 +80,7 @@ class Beat:
             except Exception as error:  # noqa: BLE001 - whatever it is, it is tried again
                 log.warning("holder.beat_failed", error=type(error).__name__)
                 close_connections()
-            sleep(float(getattr(settings, "ALERTS_LEASE", LEASE)) / (BEATS + 1))
+            sleep(lease() / (BEATS + 1))
 
 
 def token() -> str:

@@ -20,6 +20,7 @@ from django.utils.crypto import constant_time_compare
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from alerts_runtime.conf import metrics_token
 from alerts_runtime.database.deadline import deadline
 from alerts_runtime.database.trials import trials
 from alerts_runtime.monitoring import heartbeat, metrics, watchdog
@@ -89,7 +90,7 @@ def readyz(_request: HttpRequest) -> HttpResponse:
 def metrics_page(request: HttpRequest) -> HttpResponse:
     """Prometheus' text format, for whoever has METRICS_TOKEN; when that is not set, for this machine alone."""
     if not _may_read_metrics(request):
-        if settings.METRICS_TOKEN:
+        if metrics_token():
             challenge = {"WWW-Authenticate": "Bearer"}
             return HttpResponse("A bearer token is needed.\n", status=401, content_type=PLAIN, headers=challenge)
         text = "Only this machine may read this. Set METRICS_TOKEN to let others in.\n"
@@ -164,9 +165,9 @@ migrations = Migrations()
 
 
 def _may_read_metrics(request: HttpRequest) -> bool:
-    if settings.METRICS_TOKEN:
+    if metrics_token():
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        return scheme.lower() == "bearer" and constant_time_compare(token.strip(), settings.METRICS_TOKEN)
+        return scheme.lower() == "bearer" and constant_time_compare(token.strip(), metrics_token())
     # Behind a proxy on this machine every request comes from here, whatever headers it adds.
     passed_on = settings.SECURE_PROXY_SSL_HEADER is not None or any(
         name in PASSED_ON or name.startswith("x-forwarded-") for name in map(str.lower, request.headers)

@@ -11,6 +11,10 @@ from huey import MemoryHuey  # type: ignore[import-untyped]  # Huey ships no typ
 from huey.serializer import SignedSerializer  # type: ignore[import-untyped]  # as above
 
 from alerts_runtime import checks
+from alerts_runtime.conf import lease
+from tests.damage import ALL, NEVER_RIGHT, SECRET
+from webhooks.deploy_checks import check_the_way_in
+from webhooks.loops import loops
 
 SQLITE = "django.db.backends.sqlite3"
 POSTGRESQL = "django.db.backends.postgresql"
@@ -38,10 +42,49 @@ def test_times_without_zones_are_an_error(settings: Any) -> None:
     assert [message.id for message in checks.times_have_zones()] == ["alerts_runtime.E008"]
 
 
-@pytest.mark.parametrize(("threads", "found"), [(1, []), (0, ["alerts_runtime.E001"]), (-1, ["alerts_runtime.E001"])])
-def test_a_worker_without_threads_is_an_error(threads: int, found: list[str], settings: Any) -> None:
-    settings.WORKER_THREADS = threads
-    assert [message.id for message in checks.worker_has_threads()] == found
+@pytest.mark.parametrize(
+    ("name", "value", "found"),
+    [
+        ("WORKER_THREADS", 1, []),
+        *(("WORKER_THREADS", wrong, ["alerts_runtime.E001"]) for wrong in (0, -1, "4", None, True, 1.5, 10**30)),
+        ("ALERTS_LEASE", 0.6, []),
+        *(("ALERTS_LEASE", wrong, ["alerts_runtime.E009"]) for wrong in (0, "15", None, True, float("nan"), 10**30)),
+    ],
+)
+def test_a_number_that_no_worker_can_use_is_an_error(name: str, value: Any, found: list[str], settings: Any) -> None:
+    setattr(settings, name, value)
+    assert [message.id for message in checks.numbers_fit()] == found
+
+
+# Each check that reads one of them. What is wrong with it is told by its name, and by no traceback.
+SETTINGS = {
+    "WORKER_THREADS": [checks.numbers_fit],
+    "ALERTS_LEASE": [checks.numbers_fit],
+    "METRICS_TOKEN": [checks.texts_are_texts],
+    "TASKS_QUEUE": [checks.texts_are_texts],
+    "SITE_URL": [checks.texts_are_texts, checks.addresses_can_be_used, check_the_way_in],
+    "HEARTBEAT_URL": [checks.texts_are_texts, checks.addresses_can_be_used],
+    "ADMINS": [checks.addresses_can_be_used],
+    "ALERTS_ENGINE": [checks.texts_are_texts, checks.the_engine_is_one, checks.hueys_hints_are_signed],
+    "TASKS": [checks.the_engine_is_one, checks.hueys_hints_are_signed],
+}
+
+
+@pytest.mark.parametrize("damage", sorted(ALL))
+@pytest.mark.parametrize("name", sorted(SETTINGS))
+def test_whatever_a_setting_is_the_checks_tell_it_and_no_secret(name: str, damage: str, settings: Any) -> None:
+    settings.ALERTS_ENGINE = "alerts" if name == "TASKS" else ""
+    setattr(settings, name, ALL[damage]())
+    said = " ".join(f"{message.msg} {message.hint}" for check in SETTINGS[name] for message in check())
+    assert SECRET not in said
+    if damage in NEVER_RIGHT:
+        assert name in said
+
+
+def test_a_worker_starts_with_the_default_of_a_number_that_is_wrong(settings: Any) -> None:
+    settings.WORKER_THREADS, settings.ALERTS_LEASE = "4", None
+    assert [loop.threads for loop in loops() if loop.name == "events"] == [4]
+    assert lease() == 15
 
 
 SIGNED = SignedSerializer(secret="s" * 50)

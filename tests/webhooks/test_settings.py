@@ -22,7 +22,18 @@ SECRET = "sk_live_not_for_anybodys_eyes"
     ("webhooks", "found"),
     [
         ({"ENDPOINTS": GOOD}, []),
-        ({"ENDPOINTS": GOOD, "MODE": "inline", "RETRY": {"ATTEMPTS": 2, "TRANSIENT": ["shop.Busy"]}}, []),
+        ({"ENDPOINTS": GOOD, "MODE": "inline", "RETRY": {"ATTEMPTS": 2, "TRANSIENT": ["TimeoutError"]}}, []),
+        (
+            {"ENDPOINTS": GOOD, "RETRY": {"TRANSIENT": ["stripe.RateLimitEror"]}},
+            [("webhooks.W014", "Write the path by which it is imported")],
+        ),
+        ({"ENDPOINTS": GOOD, "RETRY": {"TRANSIENT": [TimeoutError]}}, [("webhooks.E011", "that is not a text")]),
+        (
+            {"ENDPOINTS": {"default": {"SECRETS": ["whsec_1", b"whsec_2"]}}},
+            [("webhooks.E011", '["SECRETS"] has something in it that is not a text')],
+        ),
+        ({"ENDPOINTS": {"default": {"SECRETS": ["whsec_1", None, ""]}}}, []),  # a variable that is not set
+        ({"ENDPOINTS": GOOD, "HANDLER_TIMEOUT": 10**30}, [("webhooks.E006", "from 1 to 604800")]),
         ({"ENDPOINTS": {"default": {"SECRETS": "whsec_1"}}}, []),  # one may stand alone
         (None, [("webhooks.W012", "WEBHOOKS is not set, so nothing can be received")]),
         (3, [("webhooks.E001", "WEBHOOKS is not a dict")]),
@@ -53,7 +64,11 @@ SECRET = "sk_live_not_for_anybodys_eyes"
         ({"ENDPOINTS": {"default": {"SECRETS": ["whsec_1"], "LIVEMODE": 1}}}, [("webhooks.E008", "neither True")]),
         (
             {"ENDPOINTS": {"default": {"SECRETS": ["whsec_1"], "API_VERSION": 2026}}},
-            [("webhooks.E008", "is not a text")],
+            [("webhooks.E008", "is not a version")],
+        ),
+        (
+            {"ENDPOINTS": {"default": {"SECRETS": ["whsec_1"], "API_VERSION": "endive"}}},
+            [("webhooks.E008", "not a version")],
         ),
         *[
             ({"ENDPOINTS": {"default": {"SECRETS": [f"whsec_{odd}x"]}}}, [("webhooks.E009", says)])
