@@ -57,7 +57,7 @@ def parse(
     problems += more
     if any(problem.level == "error" and problem.id not in UNFINISHED for problem in problems):
         return None, problems
-    return policy, [*problems, *_twins(policy), *doubts(written, policy, raw)]
+    return policy, [*problems, *_twins(policy), *doubts(written, policy, raw, site)]
 
 
 def parse_match(raw: Mapping[str, object]) -> Matcher:

@@ -10,17 +10,15 @@ from decimal import Decimal
 from alerts_runtime.redaction.redact import redact
 from notifier.channels import KINDS, load
 from notifier.channels.base import Channel as Provider
+from notifier.config.options import option_problems
 from notifier.config.people_schema import OnCall
 from notifier.config.problems import (
     ADDRESS,
     CREDENTIALS,
-    NAME,
     NOT_SET_UP,
     RECIPIENTS,
-    VALUE,
     Loc,
     Problem,
-    nearest,
     path,
     shown,
 )
@@ -30,7 +28,6 @@ from notifier.judge.policy import ChannelConfig, Limits, Quiet
 
 TWIN = "console"
 MAX_ADDRESS = 200  # as long as its column
-NUMBERS = ("timeout", "validity_period")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +104,7 @@ def _limits(provider: type[Provider], entry: LimitEntry) -> Limits:
 
 def problems_of(channel: ChannelConfig, entry: ChannelEntry, raw: object, site: Site) -> Iterator[Problem]:
     at: Loc = ("CHANNELS", channel.alias)
-    yield from _of_options(channel, entry, (*at, "OPTIONS"), raw)
+    yield from option_problems(channel, entry.options, (*at, "OPTIONS"), raw)
     for index, address in enumerate(entry.to):
         if isinstance(address, OnCall):
             continue
@@ -116,23 +113,6 @@ def problems_of(channel: ChannelConfig, entry: ChannelEntry, raw: object, site: 
             yield Problem(path((*at, "TO", index), raw), wrong, load(channel.kind).EXAMPLE, id=ADDRESS)
     if channel.backend == channel.kind:
         yield from _unfinished(channel, path(at, raw), site)
-
-
-def _of_options(channel: ChannelConfig, entry: ChannelEntry, at: Loc, raw: object) -> Iterator[Problem]:
-    provider = load(channel.kind)
-    known = sorted({*provider.SETTINGS, *provider.OPTIONS})
-    for name, value in entry.options.items():
-        if name not in known:
-            yield Problem(path(at, raw), f"{channel.kind} has no option {shown(name)}", nearest(name, known), id=NAME)
-        elif name in NUMBERS and not _is_seconds(value):
-            yield Problem(path((*at, name), raw), "must be a number of seconds above 0", id=VALUE)
-
-
-def _is_seconds(value: object) -> bool:
-    try:
-        return 0 < float(str(value)) < 86_400
-    except ValueError:
-        return False
 
 
 def wrong_address(kind: str, address: str) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
-from notifier.config import answering, steps
+from notifier.config import answering, endpoints, exceptions, steps
 from notifier.config.covers import covers, severities_of
+from notifier.config.destinations import Site
 from notifier.config.problems import (
     CIRCLE,
     IMPATIENT,
@@ -30,9 +31,11 @@ from notifier.judge.policy import Policy, Route, Rule
 Decides = TypeVar("Decides", Route, Rule)
 
 
-def doubts(written: Written, policy: Policy, raw: object) -> Iterator[Problem]:
+def doubts(written: Written, policy: Policy, raw: object, site: Site) -> Iterator[Problem]:
     found = (
         *_never(written, policy),
+        *exceptions.doubts(written),
+        *endpoints.doubts(written, site),
         *_unused(policy),
         *_impatient(written, policy),
         *unheard(policy),

@@ -11,7 +11,7 @@ from notifier.judge.policy import Policy
 
 def doubts(policy: Policy, raw: object) -> Iterator[Problem]:
     for at, pattern in _patterns(policy):
-        if "." in pattern and (hint := event_types.doubt(pattern)):
+        if pattern and (hint := event_types.doubt(pattern)):
             text = f"Stripe has no event type {shown(pattern)}"
             yield Problem(path(at, raw), text, hint, level="warning", id=NO_TYPE)
 
@@ -21,4 +21,7 @@ def _patterns(policy: Policy) -> Iterator[tuple[Loc, str]]:
         yield from ((("ROUTES", index, "match", "event"), event) for event in route.matcher.events)
     for index, rule in enumerate(policy.rules):
         yield from ((("CLASSIFY", index, "match", "event"), event) for event in rule.matcher.events)
-    yield from ((("EXPECT", name), name) for name in policy.watch.expect)
+    for index, one in enumerate(policy.inhibitions):
+        yield from ((("INHIBIT", index, "parent", "event"), event) for event in one.parent.events)
+        yield from ((("INHIBIT", index, "child", "event"), event) for event in one.child.events)
+    yield from ((("EXPECT", name), name) for name in policy.watch.expect if "." in name)  # else: doubts.py

@@ -7,20 +7,20 @@ no other value, which may be a secret in the wrong place: see problems.py.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import time, timedelta
 from decimal import Decimal
 from typing import Annotated, TypeVar, get_args
 from zoneinfo import available_timezones
 
-from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, ValidationInfo
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, Strict, StringConstraints, ValidationInfo
 
 from alerts_runtime.redaction.redact import redact
 from notifier.channels import KINDS, load
 from notifier.config.problems import unknown, within
 from notifier.facts import Category, Severity
 from notifier.judge.calendar import Every, QuietHours, parse_at, parse_quiet, zone
-from notifier.judge.durations import parse_duration
+from notifier.judge.durations import check_length, parse_duration
 from notifier.judge.money import parse_amount
 from notifier.judge.throttle import Window
 
@@ -70,15 +70,37 @@ def _one_of(what: str, known: Mapping[str, object]) -> PlainValidator:
     return parsed(read)
 
 
+def _number(value: object) -> object:
+    """True is 1 in Python, and a number that nobody wrote."""
+    if isinstance(value, bool | bytes | bytearray):
+        raise ValueError("must be a number")
+    return value
+
+
+def _printable(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("has a line break or an invisible character in it: write it in one line")
+    return text
+
+
+def _given(value: object) -> object:
+    if value is None:  # as an empty list: it would ask nothing, and so match everything
+        raise ValueError("is None: write a value, or leave it out to ask nothing")
+    return value
+
+
+def _in_order(value: object) -> object:
+    if isinstance(value, Iterator):  # (... for ... in ...): the second reader would find it empty
+        raise ValueError("can be read only once: write a list, in [ ]")
+    return value
+
+
 def _listed(value: object) -> object:
     return tuple(value) if isinstance(value, list | tuple | set | frozenset) else (value,)
 
 
 def _duration(value: object) -> timedelta:
-    found = value if isinstance(value, timedelta) else parse_duration(_text(value))
-    if found < timedelta(0):
-        raise ValueError("a duration cannot be negative")
-    return found
+    return check_length(value) if isinstance(value, timedelta) else parse_duration(_text(value))
 
 
 def _not_zero(value: timedelta) -> timedelta:
@@ -182,11 +204,16 @@ def _rate(text: str) -> Window:
 
 Many = Annotated[tuple[T, ...], BeforeValidator(_listed)]  # one, or a list of them
 Some = Annotated[Many[T], Field(min_length=1)]  # not empty: an empty list would match everything
+Asked = Annotated[T | None, BeforeValidator(_given)]  # in a match; None when it is left out
+Entries = Annotated[tuple[T, ...], BeforeValidator(_in_order)]  # a list of tables
 
-Name = Annotated[str, Field(min_length=1, max_length=100)]  # as long as its columns
-NewAlias = Annotated[str, AfterValidator(_new_alias)]
-Alias = Annotated[str, AfterValidator(_alias)]
-OptionalAlias = Annotated[str, AfterValidator(_alias_or_none)]
+Text = Annotated[str, Strict()]  # else bytes would do, and be no text elsewhere
+one_line = AfterValidator(_printable)
+Name = Annotated[Text, StringConstraints(strip_whitespace=True, min_length=1, max_length=100), one_line]  # its columns
+number = BeforeValidator(_number)  # behind the number's limits, which pydantic takes in before it alone
+NewAlias = Annotated[Text, AfterValidator(_new_alias)]
+Alias = Annotated[Text, AfterValidator(_alias)]
+OptionalAlias = Annotated[Text, AfterValidator(_alias_or_none)]
 ChannelKind = Annotated[str, parsed(_kind)]
 
 Duration = Annotated[timedelta, PlainValidator(_duration)]
@@ -201,7 +228,7 @@ Price = Annotated[Decimal, Field(gt=0, le=1_000_000, allow_inf_nan=False)]
 
 SeverityName = Annotated[Severity, _one_of("severity", SEVERITIES)]
 SeverityAsked = Annotated[tuple[Severity, bool], parsed(_severity_asked)]
-SeverityRow = Annotated[str, AfterValidator(_row)]
+SeverityRow = Annotated[Text, AfterValidator(_row)]
 CategoryName = Annotated[Category, _one_of("category", {category.value: category for category in Category})]
 ExceptionPath = Annotated[str, parsed(_exception)]
 Amounts = Annotated[dict[str, int], PlainValidator(_amounts)]

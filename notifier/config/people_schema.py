@@ -19,7 +19,7 @@ from pydantic import (
     ValidationInfo,
 )
 
-from notifier.config.fields import Hours, Many, Name, Some, Tz, parsed
+from notifier.config.fields import Hours, Many, Name, Some, Text, Tz, number, one_line, parsed
 from notifier.config.problems import unknown
 from notifier.config.shape import Lower, Upper
 from notifier.judge.oncall.rotation import Slot, parse_handover
@@ -105,18 +105,20 @@ def _calendar(text: str) -> str:
 
 
 RecipientEntry = Annotated[str | OnCall, PlainValidator(_recipient)]
-Key = Annotated[str, AfterValidator(_key)]
-PersonName = Annotated[str, AfterValidator(_person)]
+Key = Annotated[Text, AfterValidator(_key)]
+PersonName = Annotated[Text, AfterValidator(_person)]
 Day = Annotated[date, PlainValidator(_day)]
 Handovers = Annotated[tuple[Slot, ...], parsed(parse_handover)]
 
 
 class PersonEntry(Upper):
     name: Name | None = None
-    addresses: dict[str, Annotated[str, StringConstraints(min_length=1, max_length=200)]] = Field(default_factory=dict)
-    slack_id: Annotated[str, AfterValidator(_slack_id)] = ""
+    addresses: dict[Text, Annotated[Text, StringConstraints(min_length=1, max_length=200)]] = Field(
+        default_factory=dict
+    )
+    slack_id: Annotated[Text, AfterValidator(_slack_id)] = ""
     tz: Tz | None = None
-    user: Annotated[str, Field(max_length=150)] = ""
+    user: Annotated[Text, Field(max_length=150), one_line] = ""
 
 
 class MemberEntry(Lower):
@@ -127,7 +129,7 @@ class MemberEntry(Lower):
 
 class LayerEntry(Upper):
     handover: Some[Handovers]
-    every: Annotated[int, Field(ge=1, le=52)] = 1
+    every: Annotated[int, Field(ge=1, le=52), number] = 1
     start: Day
     members: Some[Annotated[MemberEntry, BeforeValidator(_member)]]
     hours: Many[Hours] = ()
@@ -160,7 +162,7 @@ class LayersEntry(Notes):
 class CalendarEntry(Notes):
     """A rotation that is read from a calendar."""
 
-    ics: Annotated[str, AfterValidator(_calendar)]
+    ics: Annotated[Text, AfterValidator(_calendar)]
     allow_private: bool = False
     tz: Tz | None = None
 

@@ -28,6 +28,7 @@ NEVER, UNUSED, IMPATIENT, UNHEARD, UNLIMITED, CIRCLE, LONG_SMS, NO_TYPE, TWINS, 
 NOBODY_ANSWERS = "W013"
 STRANDED = "W014"
 NOT_FOLLOWED = "W015"
+NO_CLASS = "W016"
 # Errors about what the environment does not have yet. NOTIFIER itself is right, so everything else works.
 UNFINISHED = frozenset({ADDRESS, CREDENTIALS, RECIPIENTS})
 
@@ -70,8 +71,8 @@ def nearest(name: str, known: Collection[str], help_: str = "") -> str:
     lower = {one.lower(): one for one in known}
     close = get_close_matches(name.lower()[:80], lower, n=1)
     if close:
-        return f'Did you mean "{lower[close[0]]}"?'
-    return help_ or (f"Known are: {', '.join(sorted(known))}." if known else "")
+        return f"Did you mean {shown(lower[close[0]])}?"
+    return help_ or (f"Known are: {', '.join(redact(one, limit=80) for one in sorted(known))}." if known else "")
 
 
 def unknown(what: str, name: str, known: Collection[str], help_: str = "") -> PydanticCustomError:

@@ -14,11 +14,13 @@ from pydantic import BaseModel, Discriminator, Field, Tag
 from notifier.config.fields import (
     Alias,
     Amounts,
+    Asked,
     At,
     AttemptNumber,
     CategoryName,
     ChannelKind,
     Duration,
+    Entries,
     ExceptionPath,
     FingerprintField,
     Hours,
@@ -34,8 +36,11 @@ from notifier.config.fields import (
     SeverityRow,
     Some,
     Span,
+    Text,
     Tz,
     Weekday,
+    number,
+    one_line,
 )
 from notifier.config.people_schema import Key, PersonEntry, RecipientEntry, RotationEntry, rotation_keys
 from notifier.config.shape import Lower, Upper
@@ -48,18 +53,18 @@ _TIMING = Timing()
 
 
 class MatchEntry(Lower):
-    severity: Some[SeverityAsked] | None = None
-    category: Some[CategoryName] | None = None
-    source: Some[str] | None = None
-    event: Some[str] | None = None
-    exception: Some[ExceptionPath] | None = None
-    livemode: bool | None = None
-    endpoint: Some[str] | None = None
-    account: Some[str] | None = None
+    severity: Asked[Some[SeverityAsked]] = None
+    category: Asked[Some[CategoryName]] = None
+    source: Asked[Some[Text]] = None
+    event: Asked[Some[Text]] = None
+    exception: Asked[Some[ExceptionPath]] = None
+    livemode: Asked[bool] = None
+    endpoint: Asked[Some[Text]] = None
+    account: Asked[Some[Text]] = None
     amount: Amounts = Field(default_factory=dict)
-    attempt: AttemptNumber | None = None
-    context: dict[str, str] = Field(default_factory=dict)
-    fingerprint: Some[str] | None = None
+    attempt: Asked[AttemptNumber] = None
+    context: dict[Text, Text] = Field(default_factory=dict)
+    fingerprint: Asked[Some[Text]] = None
 
 
 class ChannelEntry(Upper):
@@ -67,7 +72,7 @@ class ChannelEntry(Upper):
     to: Many[RecipientEntry] = ()
     failover: OptionalAlias = ""
     failover_after: Span = timedelta(minutes=15)
-    options: dict[str, Any] = Field(default_factory=dict)
+    options: dict[Text, Any] = Field(default_factory=dict)
 
 
 class RuleEntry(Lower):
@@ -76,8 +81,8 @@ class RuleEntry(Lower):
     severity: SeverityName | None = None
     category: CategoryName | None = None
     transient: bool | None = None
-    title: Annotated[str, Field(max_length=150)] = ""
-    hint: Annotated[str, Field(max_length=1000)] = ""
+    title: Annotated[Text, Field(max_length=150)] = ""
+    hint: Annotated[Text, Field(max_length=1000)] = ""
     fingerprint: Many[FingerprintField] = ()
     ignore: bool = False
 
@@ -89,7 +94,7 @@ class Cadence(Lower):
     interval: Some[Span] = _TIMING.windows
     repeat: Span | None = _TIMING.repeat
     resolved: bool = _TIMING.resolved
-    after_attempts: Annotated[int, Field(ge=1, le=1000)] = 1
+    after_attempts: Annotated[int, Field(ge=1, le=1000), number] = 1
 
 
 class StepEntry(Lower):
@@ -104,8 +109,8 @@ class RouteEntry(Cadence):
     match: MatchEntry = MatchEntry()
     to: Many[Alias]
     go_on: bool = Field(default=False, alias="continue")
-    escalate: tuple[StepEntry, ...] = ()
-    repeat_steps: Annotated[int, Field(ge=0, le=20)] = 0
+    escalate: Entries[StepEntry] = ()
+    repeat_steps: Annotated[int, Field(ge=0, le=20), number] = 0
 
 
 class DigestEntry(Upper):
@@ -126,7 +131,7 @@ class QuietEntry(Upper):
 
 class LimitEntry(Upper):
     rates: Many[Rate] | None = None
-    messages_per_day: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    messages_per_day: Annotated[int, Field(ge=1, le=1_000_000), number] | None = None
     money_per_day: Price | None = None
     price_per_part: Price | None = None
     overflow: OptionalAlias = ""
@@ -139,15 +144,15 @@ class InhibitEntry(Lower):
 
 
 class WatchEntry(Upper):
-    refused_share: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] = _WATCH.refused_share
-    refused_least: Annotated[int, Field(ge=1)] = _WATCH.refused_least
+    refused_share: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False), number] = _WATCH.refused_share
+    refused_least: Annotated[int, Field(ge=1), number] = _WATCH.refused_least
     window: Span = _WATCH.window
     backlog: Span = _WATCH.backlog
 
 
 Table = dict[SeverityRow, Many[Alias]]
 Routes = Annotated[
-    Annotated[Table, Tag("table")] | Annotated[tuple[RouteEntry, ...], Tag("list")],
+    Annotated[Table, Tag("table")] | Annotated[Entries[RouteEntry], Tag("list")],
     Discriminator(lambda value: "table" if isinstance(value, Mapping) else "list"),
 ]
 
@@ -156,16 +161,16 @@ class Written(Upper):
     """The whole of NOTIFIER."""
 
     channels: dict[NewAlias, ChannelEntry] = Field(default_factory=dict)
-    classify: tuple[RuleEntry, ...] = ()
+    classify: Entries[RuleEntry] = ()
     routes: Routes = Field(default_factory=dict)
     defaults: Cadence = Cadence()
     digests: dict[Name, DigestEntry] = Field(default_factory=dict)
     quiet_hours: dict[Name, QuietEntry] = Field(default_factory=dict)
     limits: dict[Alias, LimitEntry] = Field(default_factory=dict)
-    inhibit: tuple[InhibitEntry, ...] | None = None
+    inhibit: Entries[InhibitEntry] | None = None
     people: dict[Key, PersonEntry] = Field(default_factory=dict)
     oncall: dict[Key, RotationEntry] = Field(default_factory=dict)
-    expect: dict[str, Span] = Field(default_factory=dict)
+    expect: dict[Text, Span] = Field(default_factory=dict)
     watch: WatchEntry = WatchEntry()
     tz: Tz | None = None
     quiet_period: Span = _POLICY.quiet_period
@@ -173,7 +178,7 @@ class Written(Upper):
     resolve_after: Span = _POLICY.resolve_after
     forget_after: Span = _POLICY.forget_after
     retention: Span = _POLICY.retention
-    release: Annotated[str, Field(max_length=100)] = ""
+    release: Annotated[Text, Field(max_length=100), one_line] = ""
 
 
 ENTRIES: dict[str | int, type[BaseModel]] = {

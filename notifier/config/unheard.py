@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import date, datetime, timedelta
 
 from notifier.config.covers import severities_of
-from notifier.config.problems import UNHEARD, Doubt
+from notifier.config.problems import UNHEARD, Doubt, shown
 from notifier.facts import Severity
 from notifier.judge.calendar import QuietHours, quiet_until, zone
 from notifier.judge.match import Matcher
@@ -21,6 +21,9 @@ def unheard(policy: Policy) -> Iterator[Doubt]:
     critical = [policy.channels[alias] for alias in hear_critical(policy)]
     channels = [channel for channel in critical if channel.targets or channel.rotations]
     ringing = [channel for channel in channels if channel.wakes]
+    if ignores := next((rule for rule in policy.rules if rule.ignore and rule.matcher == Matcher()), None):
+        text = f"rule {shown(ignores.name)} ignores every failure, so nobody is told of any"
+        yield ("CLASSIFY", policy.rules.index(ignores)), text, 'Give it a "match".', UNHEARD
     if not channels:
         text = "nobody is told of a critical alert"
         yield ("ROUTES",), text, "Route critical alerts to a channel with recipients.", UNHEARD

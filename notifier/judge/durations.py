@@ -12,6 +12,7 @@ _UNITS = {
     "s": timedelta(seconds=1),
 }
 _DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?", re.ASCII)
+LONGEST = timedelta(days=36_500)  # a century: dates end soon after, and nobody waits for so long
 _EXAMPLE = 'write numbers with their units, largest first, such as "5m", "1h30m" or "2d"'
 
 
@@ -33,9 +34,19 @@ def parse_duration(text: str) -> timedelta:
         raise ValueError(f"not a duration: {_EXAMPLE}")
     try:
         amounts = (int(digits or 0) for digits in found.groups())
-        return sum((n * unit for n, unit in zip(amounts, _UNITS.values(), strict=True)), timedelta(0))
+        duration = sum((n * unit for n, unit in zip(amounts, _UNITS.values(), strict=True)), timedelta(0))
     except (OverflowError, ValueError):  # int() refuses thousands of digits with a ValueError of its own
-        raise ValueError(f"the duration is too long: {_EXAMPLE}") from None
+        duration = timedelta.max
+    return check_length(duration)
+
+
+def check_length(duration: timedelta) -> timedelta:
+    """The same duration. Raises ValueError, with what to write, when no date could be reckoned with it."""
+    if duration < timedelta(0):
+        raise ValueError(f"a duration cannot be negative: {_EXAMPLE}")
+    if duration > LONGEST:
+        raise ValueError(f"the duration is too long: {_EXAMPLE}, at most {LONGEST.days}d")
+    return duration
 
 
 def human(duration: timedelta) -> str:

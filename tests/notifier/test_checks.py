@@ -1,5 +1,6 @@
 """Every mistake and every doubt in NOTIFIER: its place, what is said of it, and what is not a doubt."""
 
+from datetime import timedelta
 from fnmatch import fnmatchcase
 from itertools import product
 from typing import Any
@@ -166,6 +167,20 @@ MISTAKES: list[tuple[dict[str, Any], str, str]] = [
     ({"EXPECT": {"invoice.paid": "sometimes"}}, '["EXPECT"]["invoice.paid"]', "not a duration"),
     ({"RETENTION": "-1d"}, '["RETENTION"]', "cannot be negative"),
     (channel(OPTIONS={"timeout": "long"}), '["CHANNELS"]["slack"]["OPTIONS"]["timeout"]', "number of seconds"),
+    (route(match={"event": None}), '["ROUTES"][0]["match"]["event"]', "is None. Write a value, or leave it out"),
+    (route(repeat="99999999d"), '["ROUTES"][0]["repeat"]', "too long"),
+    ({"RETENTION": timedelta.max}, '["RETENTION"]', "too long"),
+    ({"LIMITS": {"oncall": {"RATES": ["1/36501d"]}}}, '["LIMITS"]["oncall"]["RATES"][0]', "too long"),
+    ({"LIMITS": {"oncall": {"MESSAGES_PER_DAY": True}}}, '["LIMITS"]["oncall"]["MESSAGES_PER_DAY"]', "a number"),
+    (route(name=" "), '["ROUTES"][0]["name"]', "at least 1 character"),
+    (route(name="a\0"), '["ROUTES"][0]["name"]', "invisible character"),
+    ({"RELEASE": "1\n2"}, '["RELEASE"]', "line break"),
+    ({"INHIBIT": iter(())}, '["INHIBIT"]', "can be read only once"),
+    (channel(FAILOVER=b"team"), '["CHANNELS"]["slack"]["FAILOVER"]', "must be a text"),
+    (channel(OPTIONS={"token": 7}), '["CHANNELS"]["slack"]["OPTIONS"]["token"]', "must be a text"),
+    (channel(OPTIONS={"token": "xoxb-1\n"}), '["CHANNELS"]["slack"]["OPTIONS"]["token"]', "has a line break"),
+    (channel(OPTIONS={"teams": 7}), '["CHANNELS"]["slack"]["OPTIONS"]["teams"]', "must be a list of ids"),
+    (channel("oncall", OPTIONS={"links": "no"}), '["CHANNELS"]["oncall"]["OPTIONS"]["links"]', "True or False"),
     # addresses
     (
         channel("oncall", TO=["0151 2345678"]),
@@ -239,6 +254,7 @@ def test_what_the_environment_left_out_does_not_stop_the_rest(changes: dict[str,
 ALL = {"to": ["slack", "oncall"]}
 NIGHTS: dict[str, Any] = {"HOURS": "22:00-07:00", "CHANNELS": ["slack", "oncall"]}
 
+EXCEPTION_AT = '["CLASSIFY"][0]["match"]["exception"]'
 DOUBTS: list[tuple[str, dict[str, Any], str, str]] = [
     # routes that can never match
     ("W001", routes(ALL, {"match": {"event": "invoice.*"}, "to": "team"}), '["ROUTES"][1]', 'route "ROUTES[0]"'),
@@ -333,6 +349,19 @@ DOUBTS: list[tuple[str, dict[str, Any], str, str]] = [
         '["LIMITS"]["slack"]["OVERFLOW"]',
         "slack -> team -> slack",
     ),
+    ("W004", {"CLASSIFY": [{"ignore": True}]}, '["CLASSIFY"][0]', 'rule "CLASSIFY[0]" ignores every failure'),
+    # exceptions that cannot come
+    *(
+        ("W016", {"CLASSIFY": [{"match": {"exception": name}, "severity": "info"}]}, EXCEPTION_AT, hint)
+        for name, hint in [
+            ("stripe.CardErorr", 'no exception "stripe.CardErorr" here. Write the path by which it is imported.'),
+            ("KeyErorr", 'Did you mean "KeyError"?'),
+            ("CardError", "written with its module"),
+            ("no_such_package.Error", "Its module is not installed here."),
+            ("decimal.Decimal", "It is no class of exceptions."),
+            ("django.contrib.auth.models.User.DoesNotExists", 'Did you mean "DoesNotExist"?'),
+        ]
+    ),
     ("W007", {"DIGESTS": {"d": {"TO": ["team", "oncall"]}}}, '["DIGESTS"]["d"]["TO"][1]', "not fit into an SMS"),
     ("W008", {"EXPECT": {"payments": "6h"}}, '["EXPECT"]["payments"]', "not the name of an event type"),
     ("W008", {"EXPECT": {"invoice.*": "6h"}}, '["EXPECT"]["invoice.*"]', "not the name of an event type"),
@@ -396,12 +425,44 @@ def test_what_is_surely_not_meant_is_a_warning(id_: str, changes: dict[str, Any]
         {"QUIET_HOURS": {"n": NIGHTS | {"UNLESS": "critical"}}},
         # no rates but a budget
         {"LIMITS": {"oncall": {"RATES": [], "MESSAGES_PER_DAY": 50}}},
+        # a class of a model, the old path of a class, a path past a private module
+        *(
+            {"CLASSIFY": [{"match": {"exception": name}, "severity": "info"}]}
+            for name in (
+                "django.contrib.auth.models.User.DoesNotExist",
+                "stripe.error.CardError",
+                "stripe._error.CardError",
+                "requests.ConnectionError",
+                "builtins.KeyError",
+            )
+        ),
         # a glob of a type that Stripe does not have (yet)
         route(match={"event": "new_thing.*"}) | {"ROUTES": [{"match": {"event": "new_thing.*"}, "to": "team"}, ALL]},
     ],
 )
 def test_what_may_well_be_meant_is_no_warning(changes: dict[str, Any]) -> None:
     assert problems(changes) == []
+
+
+WEBHOOKS: dict[str, Any] = {"ENDPOINTS": {"default": {}, "connect_eu": {}}}
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "of_the_site", "said"),
+    [
+        ("connect", {"WEBHOOKS": WEBHOOKS}, 'WEBHOOKS["ENDPOINTS"] has no "connect". Did you mean "connect_eu"?'),
+        ("connect_eu", {"WEBHOOKS": WEBHOOKS}, ""),
+        ("connect_*", {"WEBHOOKS": WEBHOOKS}, ""),
+        ("", {"WEBHOOKS": WEBHOOKS}, ""),
+        ("connect", {}, ""),
+        ("connect", {"WEBHOOKS": WEBHOOKS, "INSTALLED_APPS": ["djstripe"]}, ""),  # whose endpoints are rows
+    ],
+)
+def test_an_endpoint_that_the_site_has_not_is_a_warning(endpoint: str, of_the_site: dict[str, Any], said: str) -> None:
+    table = BASE | routes({"match": {"endpoint": endpoint}, "to": "slack"}, ALL)
+    found = parse(table, (CREDENTIALS | of_the_site).get)[1]
+    assert [problem.path for problem in found] == (['NOTIFIER["ROUTES"][0]["match"]["endpoint"]'] if said else [])
+    assert all(said in str(problem) for problem in found)
 
 
 def test_a_mistake_in_the_defaults_is_said_once() -> None:

@@ -92,6 +92,11 @@ def test_a_wrong_one_is_an_error_that_names_its_setting_and_not_its_value(settin
             'NOTIFIER["ROUTES"][0]["match"]["event"]',
             'Did you mean "invoice.paid"?',
         ),
+        (
+            {"INHIBIT": [{"parent": {"event": "invoice"}, "child": {"category": "data"}}]},
+            'NOTIFIER["INHIBIT"][0]["parent"]["event"]',
+            "Stripe's list",
+        ),
         ({"EXPECT": {"charge.suceeded": "6h"}}, 'NOTIFIER["EXPECT"]["charge.suceeded"]', '"charge.succeeded"?'),
         (
             {"CLASSIFY": [{"match": {"event": ["invoice.*", "invioce.*"]}, "severity": "error"}]},
