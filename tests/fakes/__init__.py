@@ -89,6 +89,7 @@ class Fake:
     def __init__(self, port: int = 0) -> None:
         self.received: list[dict[str, Any]] = []
         self.messages: list[dict[str, Any]] = []
+        self.wrong: list[str] = []  # what the provider does not describe, and was sent all the same
         self.flooded = 0  # bytes of the floods that were sent
         self.stopping = threading.Event()
         self._steps: list[Step] = []
@@ -122,6 +123,7 @@ class Fake:
         self.stopping.set()
         self._server.shutdown()
         self._server.server_close()
+        assert not self.wrong, self.wrong
 
     def control(self, request: Request) -> Reply:
         if request.path == "/_script":

@@ -7,6 +7,7 @@ import zlib
 from typing import Any
 
 from tests.fakes import Fake, Reply, Request, run
+from tests.fakes.described import NOTE, wrong_for_slack
 
 MAX_TEXT, MAX_BLOCKS, MAX_SECTION, MAX_TOTAL = 40_000, 50, 3000, 13_200
 
@@ -37,11 +38,14 @@ class FakeSlack(Fake):
     def respond(self, request: Request) -> Reply:
         if request.path.startswith("/answers/"):  # a response_url
             self.notes.append(request.fields)
+            self.wrong += [f"note: {name}" for name, value in request.fields.items() if not NOTE[name](value)]
             return Reply(200, "ok", {"Content-Type": "text/html"})
         if request.path.startswith("/services/"):
             return self._webhook(request.fields)
         if not request.headers.get("authorization", "").startswith("Bearer xoxb-"):
             return _no("not_authed")
+        if wrong := wrong_for_slack(request.path.removeprefix("/api/"), _without_token(request)):
+            self.wrong.append(f"{request.path}: {wrong}")
         method = getattr(self, "_" + request.path.removeprefix("/api/").replace(".", "_").lower(), None)
         return method(request.fields) if method else _no("unknown_method")
 
@@ -112,6 +116,11 @@ class FakeSlack(Fake):
         """A ts: the time, and unique in its channel."""
         last = float(self.messages[-1]["ts"]) if self.messages else 0.0
         return f"{max(time.time(), last + 0.000_010):.6f}"
+
+
+def _without_token(request: Request) -> dict[str, Any]:
+    fields = request.fields | ({} if request.method == "POST" else request.query)
+    return {name: value for name, value in fields.items() if name != "token"}
 
 
 def channel_id(name: str) -> str:

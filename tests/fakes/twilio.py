@@ -9,6 +9,7 @@ from email.utils import format_datetime
 from typing import Any
 
 from tests.fakes import Fake, Reply, Request, run
+from tests.fakes.described import wrong_for_twilio
 
 # Twilio's own numbers for tests: https://www.twilio.com/docs/iam/test-credentials
 MAGIC = {
@@ -30,6 +31,10 @@ class FakeTwilio(Fake):
             return problem(404, 20404, "The requested resource was not found")
         if not request.headers.get("authorization", "").startswith("Basic "):
             return problem(401, 20003, "Authenticate")
+        resource = request.path.rpartition("/")[2].removesuffix(".json")
+        fields = request.query if request.method == "GET" else request.fields
+        if wrong := wrong_for_twilio(request.method, resource, fields):
+            self.wrong.append(f"{request.path}: {wrong}")
         if request.method == "GET":
             return self._list(request.query)
         return self._call(request) if request.path.endswith("/Calls.json") else self._create(request)

@@ -22,6 +22,7 @@ from notifier.delivery import own_alerts
 from notifier.delivery.courier import Courier
 from notifier.models import Alert, Heard, LogEntry, Notification, Silence, Target
 from notifier.outbox import budget
+from tests.fakes.described import wrong_twiml
 from tests.fakes.twilio import FakeTwilio
 from tests.notifier.scene import NOON
 
@@ -86,6 +87,7 @@ def texts(twilio: FakeTwilio, to: str = ANA) -> list[str]:
 def post(fields: dict[str, str], *, signature: str | None = None) -> tuple[int, str]:
     signed = RequestValidator(TOKEN).compute_signature(URL, fields) if signature is None else signature
     response = Client().post(PATH, fields, headers={"X-Twilio-Signature": signed})
+    assert response.status_code != 200 or not wrong_twiml(response.content.decode())
     found = re.search(r"<Message>(.*)</Message>", response.content.decode(), re.DOTALL)
     return response.status_code, html.unescape(found[1]) if found else ""
 

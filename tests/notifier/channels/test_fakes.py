@@ -1,4 +1,4 @@
-"""The fakes as processes, which is how tests of whole systems use them."""
+"""The fakes as processes, which is how tests of whole systems use them; and what they hold against a request."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ import pytest
 
 from notifier.channels.slack import Slack
 from notifier.facts import DeliveryError
+from tests.fakes.described import wrong_for_slack, wrong_for_twilio
 from tests.notifier.channels.conftest import MESSAGE, SLACK_TOKEN
 
 MODULES = ("slack", "twilio", "esp", "smtp")
@@ -77,3 +78,41 @@ def test_the_mail_server_is_scripted_over_http_too() -> None:
             client.sendmail("a@shop.example", ["b@shop.example"], "Subject: two\r\n\r\ntext")
 
         assert [mail["subject"] for mail in ask(f"{url}/_messages")] == ["two"]
+
+
+@pytest.mark.parametrize(
+    ("method", "fields", "says"),
+    [
+        ("chat.postMessage", {"channel": "#payments", "text": "x"}, ""),
+        ("chat.postMessage", {"text": "x"}, "channel is missing"),
+        ("chat.postMessage", {"channel": "#payments", "txt": "x"}, "there is no txt"),
+        ("chat.postMessage", {"channel": "#payments", "thread_ts": "now"}, "thread_ts cannot be 'now'"),
+        ("chat.update", {"channel": "#payments", "ts": "1700000000.000100"}, "channel cannot be '#payments'"),
+        ("chat.postMessage", {"channel": "#a", "blocks": [{"type": "section", "text": {"type": "html"}}]}, "blocks"),
+        ("chat.postMessage", {"channel": "#a", "blocks": [{"type": "table"}]}, "blocks"),
+        ("usergroups.users.update", {"usergroup": "S0123ABCD", "users": ""}, "users cannot be ''"),
+        ("chat.unfurl", {}, "no method is called chat.unfurl"),
+    ],
+)  # fmt: skip
+def test_what_slack_does_not_describe_is_seen(method: str, fields: dict[str, Any], says: str) -> None:
+    found = wrong_for_slack(method, fields)
+    assert says in found
+    assert bool(found) is bool(says)
+
+
+@pytest.mark.parametrize(
+    ("resource", "fields", "says"),
+    [
+        ("Messages", {"To": "+14155552671", "From": "+15005550006", "Body": "x"}, ""),
+        ("Messages", {"To": "+14155552671", "Body": "x"}, "one of From and MessagingServiceSid"),
+        ("Messages", {"To": "4155552671", "From": "+15005550006", "Body": "x"}, "To cannot be"),
+        ("Messages", {"To": "+14155552671", "From": "+15005550006", "Body": "x" * 1601}, "Body cannot be"),
+        ("Calls", {"To": "+14155552671", "From": "+15005550006", "Twiml": "<Response><Shout/></Response>"}, "Twiml"),
+        ("Calls", {"To": "+14155552671", "From": "+15005550006", "Twiml": "<Response>"}, "Twiml"),
+        ("Faxes", {}, "nothing to POST is called Faxes"),
+    ],
+)
+def test_what_twilio_does_not_describe_is_seen(resource: str, fields: dict[str, Any], says: str) -> None:
+    found = wrong_for_twilio("POST", resource, fields)
+    assert says in found
+    assert bool(found) is bool(says)

@@ -53,9 +53,9 @@ def test_sends_the_short_text_with_its_reference(twilio: FakeTwilio) -> None:
 
 
 def test_sends_through_a_messaging_service(twilio: FakeTwilio) -> None:
-    sms(twilio, **{"from": "MG0123", "validity_period": 600}).deliver(PHONE, MESSAGE)
+    sms(twilio, **{"from": f"MG{7:032x}", "validity_period": 600}).deliver(PHONE, MESSAGE)
 
-    assert fields(twilio)["MessagingServiceSid"] == "MG0123"
+    assert fields(twilio)["MessagingServiceSid"] == f"MG{7:032x}"
     assert fields(twilio)["ValidityPeriod"] == "600"
     assert "From" not in fields(twilio)
 
