@@ -19,7 +19,7 @@ class Recorded:
     seq: int
     severity: Severity  # of the alert, which is as bad as its worst occurrence
     opened: bool  # this occurrence opened the alert
-    planned_for: str  # the targets for whom something is planned already (see outbox.plan)
+    planned_for: str  # the targets for whom something is planned already (see outbox/plans.py)
     reopened: bool = False  # it had been over, and is judged anew
     new: Alert | None = None  # the row, when it was not there before
     ignored: int | None = None  # what says that nobody is to be told of its kind

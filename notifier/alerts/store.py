@@ -124,7 +124,7 @@ def _is_quiet(alert: Alert, now: datetime) -> bool:
 def prune(before: datetime) -> int:
     """Delete a batch of the alerts that were over by then, and their occurrences first; how many rows.
 
-    Those of which somebody is still to hear have notifications, and stay: see attempts.prune.
+    Those of which somebody is still to hear have notifications, and stay: see outbox/pruning.py.
     """
     with transaction.atomic():
         # The lock orders this against a failure that opens an alert again.

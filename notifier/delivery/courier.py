@@ -44,9 +44,9 @@ from notifier.outbox import (
 log = get_logger(__name__)
 
 SLOTS = 32  # calls under way at once on one channel
-TOGETHER = 8  # messages written down in one commit before they are sent
-BATCH = 200  # rows judged in one step
-LISTED = 2000  # the same where many alerts make one message
+TOGETHER = 8  # attempts stored in one commit before they are sent
+BATCH = 200  # notifications judged in one step
+LISTED = 2000  # the same where many alerts go in one message
 IDLE = 1.0  # seconds; a wake-up comes sooner
 
 
@@ -57,7 +57,7 @@ class Call:
     attempt_id: int
     target_id: int
     give_up_at: float  # monotonic
-    taken: Attempt | None = None  # the try before it, when the provider says that it took that
+    taken: Attempt | None = None  # see finishing.Ended
     outcome: Receipt | DeliveryError | None = None
 
 
@@ -66,7 +66,7 @@ def _start_thread(name: str, run: Callable[[], None]) -> None:
 
 
 def topic_of(alias: str) -> str:
-    """Of the wake-ups for a channel's courier."""
+    """The wake-up topic of a channel's courier."""
     return f"deliver-{alias}"
 
 
@@ -83,7 +83,7 @@ class Courier:
         self._start = start
         self.topic = topic_of(alias)
         self._now = now
-        self._claimed: dict[int, str] = {}  # target -> the token of our lease
+        self._claimed: dict[int, str] = {}  # the token of each target that this courier has leased
         self._calls: list[Call] = []
         self._provider: Provider | None = None
 
@@ -105,7 +105,7 @@ class Courier:
         return 0.0 if busy and len(self._calls) < SLOTS else IDLE
 
     def busy(self) -> bool:
-        """Whether calls are under way, or a target is still ours."""
+        """Whether calls are under way, or a target is still leased."""
         return bool(self._calls or self._claimed)
 
     def close(self, timeout: float) -> None:
@@ -116,7 +116,7 @@ class Courier:
             time.sleep(0.02)
             self._finish(get_policy(), self._now())
         for target_id, token in list(self._claimed.items()):
-            if not self._under_way(target_id):  # else the try is settled as uncertain when this process is gone
+            if not self._under_way(target_id):  # else settle.py ends it when this process is gone
                 leases.release(target_id, token)
                 del self._claimed[target_id]
 
@@ -133,14 +133,17 @@ class Courier:
             self._calls.remove(call)
 
     def _released(self, target_id: int, token: str, now: datetime) -> bool:
-        """Whether it is ours no more, since nothing is under way or due for it: most messages come alone."""
+        """Give a target back if nothing is under way or due for it, as after most messages; whether it was."""
         if self._under_way(target_id) or not leases.release_idle(target_id, token, now):
             return False
         del self._claimed[target_id]
         return True
 
     def _feed(self, target_id: int, token: str, taken: leases.Claimed | None, policy: Policy, now: datetime) -> bool:
-        """Send a target what may go now; True when there is more to look at. `taken`: its lease began right now."""
+        """Send a target what may go now; True when there is more.
+
+        `taken`: the target, if it was leased in this very step.
+        """
         claimed = taken or leases.claimed(target_id, token, now)
         if claimed is None:
             self._claimed.pop(target_id, None)
@@ -152,7 +155,7 @@ class Courier:
         if channel is not None and (next_at is None or next_at <= now):
             more = (claimed.alerts_due or claimed.digest_due) and self._send_due(claimed, token, channel, policy, now)
         elif channel is not None and claimed.alerts_due:
-            # Nothing may go to it now. Others must not hear later for that.
+            # Nothing may go to this target now; what has waited for too long is diverted all the same.
             rows = queue.overdue_rows(claimed.target, now, channel.failover_after, BATCH)
             judging.judge(rows, claimed.target, channel, policy, now)
             more = len(rows) == BATCH
@@ -167,13 +170,14 @@ class Courier:
         target = claimed.target
         failing = targets.is_failing(target)
         if failing and self._under_way(target.pk):
-            return False  # what becomes of this one says whether to go on
+            return False  # a failing target gets one message at a time
         limits = channel.limits
         one_by_one = failing or limits.messages_per_day is not None or limits.money_per_day is not None
         free = SLOTS - len(self._calls)
         if free <= 0:
             return True
-        # What takes turns or makes one message has to be seen together; of the rest, only what can go now.
+        # Alerts that take turns or go in one message have to be seen together; else only as many as can go now are
+        # read.
         provider = self._connect()
         most = LISTED if provider.can_fold else BATCH if limits.windows else free
         rows = queue.due_rows(target, now, most, in_turn=bool(limits.windows)) if claimed.alerts_due else []
@@ -196,7 +200,7 @@ class Courier:
             if failing:
                 return False
             if one_by_one:
-                return True  # what the budget still allows is judged anew for each message
+                return True  # the rest of the budget is judged again for each message
         if claimed.digest_due and not cleared and len(self._calls) < SLOTS:
             self._send_digest(target, token, channel, policy, now)
         return bool(cleared) or len(rows) >= most
@@ -209,7 +213,7 @@ class Courier:
         policy: Policy,
         now: datetime,
     ) -> None:
-        """Send these messages. What cannot be said together is said one by one; what cannot be said then is marked."""
+        """Send these messages. If that raises, each alert is sent by itself, and one that still raises is marked."""
         try:
             self._say(target, token, tellings, policy, now)
         except Exception as error:
@@ -240,7 +244,7 @@ class Courier:
             for message, (parts, _) in zip(told, tellings, strict=True)
         ]
         started = starting.start(target, token, tries, now)
-        for attempt, message, (_, before) in zip(started, told, tellings, strict=False):  # none when the lease is lost
+        for attempt, message, (_, before) in zip(started, told, tellings, strict=False):  # empty if the lease is lost
             self._call(attempt, target, message, before)
 
     def _send_digest(self, target: Target, token: str, channel: ChannelConfig, policy: Policy, now: datetime) -> None:
@@ -281,10 +285,10 @@ class Courier:
                 call.outcome = receipt or provider.deliver(target.address, message)
             except DeliveryError as error:
                 call.outcome = error
-            except BaseException as error:  # this thread ends here: the row must hear of it
+            except BaseException as error:  # nothing above this thread would see it, and the attempt needs an outcome
                 log.exception("delivery.raised", reference=attempt.reference)
                 call.outcome = DeliveryError(Result.UNCERTAIN, type(error).__name__, "an internal error")
-            wake_here(self.topic)  # not `wake`: this thread must open no connection
+            wake_here(self.topic)  # not `wake`, for which this thread would have to open a database connection
 
         self._start(f"{self.topic}-{attempt.reference}", run)
 
@@ -299,7 +303,7 @@ class Courier:
 
 
 def _full(target: Target, token: str, allowed: throttle.Allowed) -> bool:
-    """Nothing goes to a target before then; False: there is nothing more to do now."""
+    """Let a target wait until its rate allows the next message; False, as there is nothing more to send now."""
     name = f"throttle: {allowed.window.count} in {allowed.window.per}" if allowed.window else "throttle"
     targets.hold(target.pk, token, allowed.at, name)
     return False
@@ -310,7 +314,7 @@ def _part(row: Notification, reason: Reason) -> starting.Part:
 
 
 def _taken(provider: Provider, address: str, before: Attempt | None, thread: str) -> Receipt | None:
-    """What the provider says of the try of which nobody knows, if it can be asked and took it."""
+    """Ask the provider for an earlier attempt of unknown outcome: its receipt, or None if it cannot say or has none."""
     if before is None or not provider.can_find:
         return None
     return provider.find(address, before.reference, before.started_at, thread)

@@ -14,10 +14,10 @@ KEY = "slackbot"
 
 
 class Deaf:
-    """Buttons that nobody hears, because `manage.py slackbot` does not run, are an alert."""
+    """Raises an alert while buttons in Slack reach nobody, because `manage.py slackbot` does not run."""
 
     def __init__(self) -> None:
-        self._deaf_since: datetime | None = None  # as this process has seen it: a start takes its time
+        self._deaf_since: datetime | None = None  # as this process has seen it: a start takes a moment
 
     def look(self, now: datetime) -> None:
         slack = [one.options for one in get_policy().channels.values() if one.kind == "slack"]

@@ -1,4 +1,4 @@
-"""What would become of a failure, by production's own code in a transaction that is rolled back."""
+"""What would happen with a failure: the production code, run in a transaction that is rolled back."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def explain(failure: Failure, policy: Policy, now: datetime) -> Explanation:
     known = Alert.objects.filter(fingerprint=verdict.fingerprint, resolved_at__isnull=True).first()
     with transaction.atomic(), keys_of_our_own():
         explanation = _as_if(failure, verdict, policy, now)
-        transaction.set_rollback(True)  # the last statement: Django runs none after it
+        transaction.set_rollback(True)  # the last thing here: Django refuses queries after it
     return replace(explanation, alert=known.pk if known else None)
 
 
@@ -68,14 +68,14 @@ def _as_if(failure: Failure, verdict: Verdict, policy: Policy, now: datetime) ->
     escalations.changed(alert, policy, now)  # as tick does within a second
     routing = route(failure, verdict, recorded.severity, policy)
     heard = [_heard(alert, one.target, one.route.name, policy, now) for one in routing.targets]
-    for one in heard:  # grows while it is gone through: who stands in may have somebody who stands in
+    for one in heard:  # grows during the loop: a stand-in may have a stand-in too
         heard += _stand_ins(alert, one, heard, policy, now)
     left = tuple(steps.coming(alert, policy, now))
     return Explanation(verdict, routing.tried, count=alert.count, heard=tuple(heard), steps=left)
 
 
 def _stand_ins(alert: Alert, of: Heard, heard: Sequence[Heard], policy: Policy, now: datetime) -> list[Heard]:
-    """Who hears of it in the place of a target that does not, by production's own diversion."""
+    """Who hears of it in place of a target that does not, as the production code diverts it."""
     if of.diverted_to is None:
         return []
     channel = policy.channels.get(of.diverted_to)
@@ -96,7 +96,7 @@ def _heard(alert: Alert, target: Recipient, route: str, policy: Policy, now: dat
     if due is None:
         return Heard(target, route, None, None, (), None, None)
     channel = policy.channels[target.channel]
-    # Judged for the moment at which it is due: that is when the worker asks.
+    # Judged at the moment when it is due, as a worker does.
     case = guards.Case(
         reason=due.reason,
         alert=state,
@@ -112,7 +112,7 @@ def _heard(alert: Alert, target: Recipient, route: str, policy: Policy, now: dat
     ruling = guards.judge(case)
     goes_at = _goes_at(ruling, row, due, channel)
     part = starting.Part(row, due.reason, alert.count, Severity(alert.severity))
-    # An alert that this opens will never be, and has no page.
+    # An alert that is opened here is rolled back, so there is no page to link to.
     site_url = "" if alert.count == 1 else None
     (message,) = compose.alert_messages([([part], None)], policy, goes_at or due.at, site_url=site_url)
     return Heard(
@@ -150,7 +150,7 @@ def _goes_at(ruling: guards.Ruling, row: Notification, due: Due, channel: Channe
         return ruling.until
     if ruling.action is not guards.Action.SEND:
         return None
-    at = max(due.at, row.target.next_at or due.at)  # its provider asked to wait, or its rate is full
+    at = max(due.at, row.target.next_at or due.at)  # later if its provider asked to wait, or its rate is used up
     if not channel.limits.windows:
         return at
     provider = load(channel.backend)

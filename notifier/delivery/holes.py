@@ -1,4 +1,4 @@
-"""When nobody can be woken within 14 days is an alert, which ends when somebody can be again."""
+"""Raises an alert when a rotation has nobody to page at some time within 14 days, until it has somebody."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NOT_BY_ITSELF = timedelta(days=366)
 
 
 def tell_of_holes(now: datetime) -> None:
-    """Begin or end the alert of each rotation. What a failover hears instead is only said by `manage.py check`."""
+    """Begin or end the alert of each rotation. Gaps that a failover covers are only told by `manage.py check`."""
     policy = get_policy()
     critical = hear_critical(policy)
     found = {

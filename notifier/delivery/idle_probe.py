@@ -1,4 +1,4 @@
-"""Tries by itself whether a recipient that was set aside can be reached again, when no message is there to try it."""
+"""Sends test messages to recipients that were set aside, to see whether they can be reached again."""
 
 from __future__ import annotations
 
@@ -20,13 +20,14 @@ from notifier.outbox import set_aside
 
 log = get_logger(__name__)
 
-MESSAGES_FIRST = timedelta(minutes=1)  # a message that is due tries it as well, and says more than a test
+MESSAGES_FIRST = timedelta(minutes=1)  # time for a real message, which shows the same as a test
 
 
 def try_dead(now: datetime, start: Callable[[str, Callable[[], None]], None] | None = None) -> None:
     """Send a test message to one recipient of each channel whose next try is due, each in a thread of its own.
 
-    The pauses grow as those of messages do. Not to what a delivery report set aside: its provider takes anything.
+    The pauses grow as those of messages do. Targets that a delivery report set aside get none: their provider accepts
+    anything, so a test would show nothing.
     """
     channels = policy_now(now).channels
     due = TargetRow.objects.filter(dead_since__isnull=False, probe_at__lte=now - MESSAGES_FIRST).order_by("probe_at")

@@ -1,7 +1,7 @@
-"""Judges what is due once more: it may go, or it is held, diverted, put off or has nothing left to tell.
+"""Judges each due notification: it may go, or it is held, diverted, postponed or dropped.
 
-What may not go is judged a second time with its alert locked, and written in the same transaction: a failure that is
-counted meanwhile is seen, or sees what was written.
+One that may not go is judged a second time with its alert locked, and written in the same transaction. So a failure
+that is counted at the same moment is either seen here, or sees what was written here.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Then = Callable[[], None]
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What is the same for all that is judged together."""
+    """What is the same for all notifications that are judged together."""
 
     target: Target
     channel: ChannelConfig
@@ -43,7 +43,7 @@ class Look:
 def judge(
     rows: Iterable[Notification], target: Target, channel: ChannelConfig, policy: Policy, now: datetime
 ) -> list[Cleared]:
-    """The rows that may go, and why each goes. One that cannot be judged is marked and told of; the others go on."""
+    """The notifications that may go, with the reason for each. One that raises is marked, and the others go on."""
     rows = list(rows)
     if not rows:
         return []
@@ -58,12 +58,12 @@ def judge(
             holding.trouble(row.pk, error, now)
         else:
             cleared += [one] if one is not None else []
-            target.probing &= one is None  # one message shows whether it can be reached again
+            target.probing &= one is None  # one message is enough to try it
     return cleared
 
 
 def why_undeliverable(row: Notification | None, target: Target, channel: ChannelConfig) -> str:
-    """Why nothing of this can be delivered to the target; empty when it can."""
+    """Why the target cannot be sent this row, or anything (None); empty when it can."""
     if channel.unconfigured:
         return channel.unconfigured
     if target.dead_since is not None and not target.probing:
@@ -73,23 +73,23 @@ def why_undeliverable(row: Notification | None, target: Target, channel: Channel
 
 def _once_more(pk: int, look: Look) -> Cleared | None:
     with transaction.atomic():
-        # Locked before the row is, in the order in which who ends a silence takes them.
+        # Silences are locked before notifications, as where a silence is ended, so that there is no deadlock.
         in_force = silences.in_force(look.now, lock=True)
         row = plans.locked(pk)
         if row is None or row.due_at is None or row.due_at > look.now:
-            return None  # somebody has planned it anew
+            return None  # it has been planned again meanwhile
         row.target = look.target
         found = _answer(row, replace(look, silences=in_force))
         if isinstance(found, Reason):
             return row, found
         afterwards = found()
     if afterwards is not None:
-        afterwards()  # others must not look before it is committed
+        afterwards()  # after the commit: who is woken by it has to see the rows
     return None
 
 
 def _answer(row: Notification, look: Look) -> Reason | Callable[[], Then | None]:
-    """Why it may go, or what has to be written since it may not, and what is to be done after that."""
+    """The reason to send it; or a function that writes why not, and may return one to call after the commit."""
     if not recipients.is_present(row, look.policy):
         return lambda: recipients.hand_over_row(row.pk, look.policy, look.now)
     alert = row.alert.state
@@ -97,7 +97,7 @@ def _answer(row: Notification, look: Look) -> Reason | Callable[[], Then | None]
     if due is None and row.told_seq == 0 and alert.resolved_at is not None:
         if past_tries.last_uncertain(row) is None:
             return lambda: holding.drop(row, "resolved before it was told")
-        due = Due(Reason.RESOLVED, look.now)  # who may have heard of it hears of its end
+        due = Due(Reason.RESOLVED, look.now)  # a message of unknown outcome may have arrived: tell of the end
     if due is None or due.at > look.now:
         return lambda: holding.postpone(row, due, look.now)
     reason = due.reason

@@ -22,11 +22,11 @@ from notifier.outbox import (
     targets,
 )
 
-COURIERS = 4  # threads, which decide and write: what waits for a provider has others, without a connection
+COURIERS = 4  # threads that judge and write; each call to a provider has one of its own, without a connection
 
 
 def loops() -> Iterator[Loop]:
-    """A courier for each channel, which share threads, and a thread for tick."""
+    """The loops: a courier for each channel, which share a pool of threads, and others with a thread each."""
     pool = Pool("couriers", COURIERS, ready, oldest_of_all)
     for alias in get_policy().channels:
         courier = Courier(alias)
@@ -47,19 +47,19 @@ def loops() -> Iterator[Loop]:
 
 
 def ready() -> set[str]:
-    """The couriers that have something to do."""
+    """The topics of the couriers that have something to do."""
     channels = get_policy().channels
     after = min((channel.failover_after for channel in channels.values()), default=timedelta.max)
     return {topic_of(alias) for alias in leases.ready_channels(timezone.now(), after) if alias in channels}
 
 
 def oldest_due(alias: str) -> Callable[[datetime], datetime | None]:
-    """Since when something could have gone out on a channel and has not."""
+    """A function that says since when something could have been sent on a channel and was not."""
     return lambda now: _oldest(now, Q(target__channel=alias)).get(alias)
 
 
 def oldest_of_all(now: datetime) -> dict[str, datetime]:
-    """The same of every courier for which something waits, by one question of each table."""
+    """The same for all couriers at once, by topic, with one query of each table."""
     channels = get_policy().channels
     return {topic_of(alias): at for alias, at in _oldest(now, Q()).items() if alias in channels}
 
@@ -67,8 +67,8 @@ def oldest_of_all(now: datetime) -> dict[str, datetime]:
 def _oldest(now: datetime, which: Q) -> dict[str, datetime]:
     free = Notification.objects.filter(which, due_at__lte=now, sending__isnull=True)
     digests = Digest.objects.filter(which, due_at__lte=now, sending__isnull=True)
-    # What a provider makes wait is late, unless others have heard of it. What waited for anything else of its
-    # target (a throttle) could have gone out since that wait ended.
+    # What waits for a failing provider counts as late since it was due, unless it was diverted. What waits for another
+    # reason (a rate) counts from the end of that wait.
     asked = Q(target__held_by__startswith=targets.ASKS_TO_WAIT)
     waits = Q(target__next_at__gt=now) & ~asked
     since = Case(When(asked, then="due_at"), default=Greatest("due_at", Coalesce("target__next_at", "due_at")))

@@ -1,4 +1,4 @@
-"""What goes wrong without an exception becomes an alert too: dead recipients, unreadable silences, missing events."""
+"""Alerts about troubles that raise no exception: unreachable recipients, unreadable silences, missing events."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ NOT_BY_ITSELF = timedelta(days=366)
 
 
 def tell_of_dead_targets(now: datetime) -> None:
-    """A target that was set aside is an alert of its own, which ends when something arrives there and not before."""
+    """Raise an alert for each target that was set aside, and end it when something arrives there."""
     dead = Target.objects.filter(dead_since__isnull=False).order_by("pk")
     told = {f"delivery.{target.pk}" for target in dead}
-    # As `_tell_of_dead` raises them; the rest of the open alerts is not looked at.
+    # Only the open alerts that `_tell_of_dead` raised.
     raised = Alert.objects.filter(account="", livemode=True, category=Category.DELIVERY, resolved_at__isnull=True)
     open_alerts = raised.filter(source__startswith="delivery.")
     for name in open_alerts.values_list("source", flat=True):
@@ -57,7 +57,7 @@ def _tell_of_dead(together: Sequence[Target], now: datetime) -> None:
 
 
 def tell_of_unreadable_silences(now: datetime) -> None:
-    """Such a silence holds nothing, and whoever made it believes that it does."""
+    """Raise an alert for each silence that cannot be read: it holds nothing, while its author believes that it does."""
     for row in silences.unreadable(now):
         api.alert(
             f"Silence {row.pk} cannot be read, so it silences nothing",
@@ -71,7 +71,7 @@ def tell_of_unreadable_silences(now: datetime) -> None:
 
 
 def watch_inbound(now: datetime) -> None:
-    """Failures that raise no exception become alerts; each resolves when it was quiet for a time."""
+    """Raise an alert for each finding about incoming events (missing, late); it ends after a quiet time."""
     policy = get_policy()
     seen = source.seen(policy.watch.window, policy.watch.expect, now)
     for finding in watch.findings(seen, policy.watch, now):
@@ -82,7 +82,7 @@ def watch_inbound(now: datetime) -> None:
             category=finding.category,
             hint=finding.hint,
             resolve_after=policy.watch.window,
-            # Many workers ask; one finding of a minute is one occurrence.
+            # Every worker reports it: a finding counts once a minute.
             once=f"{now:%Y%m%d%H%M}",
             now=now,
         )

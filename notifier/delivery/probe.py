@@ -1,4 +1,4 @@
-"""A test message to one target, at once and outside the outbox: it must not wait behind what it is to test."""
+"""Sends a test message to one target at once, without the outbox, where it would wait behind other messages."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Outcome:
 
 
 def send_test(channel: ChannelConfig, target: Recipient, tz: str, site: str = "", *, answered_by: int = 0) -> Outcome:
-    """Send a test message; a target that was set aside, or is waited for, is used again when it arrives."""
+    """Send a test message. If it arrives, a target that was set aside or has to wait is used again."""
     if channel.unconfigured:
         return Outcome(False, f"not configured: set {', '.join(channel.missing)}")
     where = f"channel {channel.alias}" + (f" of {site}" if site else "")

@@ -1,4 +1,4 @@
-"""What must happen by the clock, in any number of workers."""
+"""What has to be done at regular times, in any number of workers."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ log = get_logger(__name__)
 
 
 class Tick:
-    """What must happen by the clock. Safe in any number of workers; each part on its own, at its own pace."""
+    """Runs each part at its own interval (seconds). Safe in any number of workers; one that raises stops no other."""
 
     def __init__(self, now: Callable[[], datetime] = timezone.now) -> None:
         self._now = now
@@ -71,7 +71,7 @@ class Tick:
         )
 
     def step(self) -> float:
-        """One round. Raises when the database is away."""
+        """Run the parts that are due; seconds until the next call. Raises when the database cannot be reached."""
         self._parts(self._now)
         return 1.0
 
@@ -82,18 +82,18 @@ class Tick:
 
 
 def escalate(now: datetime) -> None:
-    """Take the steps whose time has come: nobody has acknowledged their alert."""
+    """Take the escalation steps that are due, of alerts that nobody has acknowledged."""
     stepping.take_due(policy_now(now), now)
 
 
 def resolve_overdue(now: datetime) -> None:
-    """End alerts that were quiet for their time, and those that nobody will ever end."""
+    """Resolve alerts after their quiet time, and those that nothing has touched for "FORGET_AFTER"."""
     for alert, how in store.overdue_to_resolve(now, get_policy().forget_after):
         on_its_own("end alert", partial(pipeline.resolve, alert, how, now), key=alert.pk)
 
 
 def start_digests(now: datetime) -> None:
-    """One row for each digest, target and period, however many workers ask."""
+    """Make the row of each digest, target and period that has ended, unless another worker has."""
     policy = policy_now(now)
     for plan in policy.digests:
         for alias in plan.to:
@@ -110,12 +110,12 @@ def _start_digest(plan: DigestPlan, target: Recipient, now: datetime) -> None:
 
 
 def hand_over(now: datetime) -> None:
-    """Who is no longer named in NOTIFIER hears nothing more, and who took their place does."""
+    """Pass on the messages of recipients that NOTIFIER no longer names."""
     recipients.hand_over(policy_now(now), now)
 
 
 def record_handovers(now: datetime) -> None:
-    """Who is on call is written down when it changes, hears how what is open goes on, and is sent word."""
+    """Record handovers. Whoever comes on call hears how open alerts go on, and those concerned are sent a note."""
     policy = policy_now(now)
     handovers.record(policy, now)
     on_call.join_open(policy, now)
@@ -123,14 +123,14 @@ def record_handovers(now: datetime) -> None:
 
 
 def plan_forgotten(now: datetime) -> None:
-    """Nothing that was lost stays lost."""
+    """Plan notifications that a bug has left without a due time, and log that there were any."""
     found = forgotten.plan(policy_now(now), now)
     if found:
         log.error("notification.without_plan", count=found)
 
 
 def release_outdated(now: datetime) -> None:
-    """What is held by a silence or a parent alert that no longer holds it is judged again."""
+    """Judge again what a silence or a parent alert held that no longer does."""
     on_its_own("judge again what silences held", partial(silences.release_outdated, now))
     on_its_own("judge again what alerts held", partial(inhibit.release_orphans, now))
     on_its_own("hold what is ignored", ignores.catch_up)

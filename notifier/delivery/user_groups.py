@@ -27,7 +27,7 @@ from notifier.oncall.duty import person_now
 log = get_logger(__name__)
 
 LOOK = 5.0  # seconds between two looks at who is on call
-ANEW = 3600.0  # seconds after which it is set again: somebody may have changed it in Slack
+ANEW = 3600.0  # seconds after which the group is set again, as somebody may have changed it in Slack
 PAUSE = 60.0  # seconds after a try that failed
 TIMEOUT = 5.0
 SOURCE = "slack_group."
@@ -45,17 +45,17 @@ _WORDS = {
 @dataclass(frozen=True, slots=True)
 class Done:
     member: str
-    until: float  # monotonic: it is looked at again then, or when another is on call
+    until: float  # time.monotonic(); when to set it again, if nobody else comes on call before
 
 
 class Follower:
-    """A worker's loop, with a thread of its own: a Slack that hangs delays nothing else. Any number of workers may."""
+    """Keeps the groups up to date. It has a thread of its own, so that a hanging Slack delays nothing else."""
 
     def __init__(self) -> None:
         self._done: dict[str, Done] = {}
 
     def step(self) -> float:
-        """One round; seconds until the next. Raises when the database is away."""
+        """Look at each rotation once; seconds until the next look. Raises when the database cannot be reached."""
         policy, now = get_policy(), timezone.now()
         for rotation in policy.rotations.values():
             if rotation.slack_group:
@@ -65,7 +65,7 @@ class Follower:
     def _follow(self, rotation: Rotation, policy: Policy, now: datetime) -> None:
         person, bot = person_now(rotation, now), bot_of(policy)
         done = self._done.get(rotation.name)
-        # A group without members cannot be: while nobody is on call it stays as it was.
+        # Slack allows no empty group: while nobody is on call it stays as it was.
         if person is None or bot is None or (done and done.member == person and monotonic() < done.until):
             return
         known = policy.people.get(person)
@@ -86,13 +86,13 @@ class Follower:
 
 
 def bot_of(policy: Policy) -> ChannelConfig | None:
-    """The channel by whose token groups are set: the first of Slack that has one."""
+    """The Slack channel whose token is used to set groups: the first that has one."""
     found = (one for one in policy.channels.values() if one.kind == "slack" and one.options.get("token"))
     return next((one for one in found if not one.prints), None)
 
 
 def _set(bot: ChannelConfig, group: str, member: str) -> None:
-    """Raises DeliveryError."""
+    """Make `member` the only member of `group`. Raises DeliveryError."""
     from slack_sdk.errors import SlackApiError, SlackRequestError
 
     from notifier.channels.slack_clients import BotClient
@@ -127,6 +127,6 @@ def _failed(rotation: Rotation, error: DeliveryError, now: datetime) -> None:
         hint=f'Who is mentioned there is not on call. Mend it, or take "SLACK_GROUP" of {rotation.name} out. '
         f"The app needs the scope {SCOPE}.",
         resolve_after=NOT_BY_ITSELF,
-        once=f"{error.code} {now:%Y%m%d%H}",  # many workers try, again and again
+        once=f"{error.code} {now:%Y%m%d%H}",  # every worker tries again and again: count it once an hour
         now=now,
     )

@@ -114,7 +114,7 @@ def _refused(rows: QuerySet[Any]) -> dict[tuple[str, str], int]:
 
 
 def reason_of(row: Any) -> str:
-    """Why a delivery did not become valid, by the names of `notifier.watch`."""
+    """Why a delivery did not become valid, by the names of `notifier.judge.watch`."""
     endpoint = row.webhook_endpoint
     if endpoint.djstripe_validation_method == WebhookEndpointValidation.verify_signature:
         header = CaseInsensitiveMapping(row.headers).get("stripe-signature", "")

@@ -148,7 +148,7 @@ class Attempt(models.Model):
     started_at = models.DateTimeField()
     finished_at = models.DateTimeField(null=True)
     digest_of = models.ForeignKey(Digest, null=True, on_delete=models.CASCADE, related_name="attempts")
-    # What the provider reported after it took the message: its last word, and why (see receipts.py).
+    # What the provider reported after it took the message: its last word, and why (see outbox/reports.py).
     receipt = models.CharField(max_length=12, blank=True)
     receipt_code = models.CharField(max_length=100, blank=True)
     receipt_at = models.DateTimeField(null=True, blank=True)

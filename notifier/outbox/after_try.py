@@ -1,4 +1,4 @@
-"""What a try leaves in the rows that it told of: what was told, or when to try again."""
+"""What a send attempt writes on its notifications: what their target was told, or when to try again."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from notifier.outbox import targets
 from notifier.outbox.plans import next_for, urgency
 from notifier.outbox.stand_ins import DIVERTED
 
-# By age alone: as many tries as fit into three days, five minutes apart. So late is a message at most when its provider
-# is back. How often one that is away is tried, its target's pause decides.
+# Only the age of three days ends the tries. The pause between them grows to five minutes, which is how late a message
+# can be once its provider answers again. A provider that is down is tried as `targets.failed` says for its target.
 RETRIES = backoff.policy(attempts=1000, max_age=timedelta(days=3).total_seconds(), longest=300)
 
 
@@ -27,7 +27,7 @@ def set_told(row: Notification, part: AttemptPart, receipt: Receipt, policy: Pol
     row.told_seq, row.told_severity, row.told_at = part.to_seq, part.severity, now
     row.told_resolved = reason is Reason.RESOLVED
     row.told_answer = max(row.told_answer, part.answer)
-    row.told_level = min(part.level, row.level)  # less when its steps have begun anew meanwhile
+    row.told_level = min(part.level, row.level)  # row.level is lower if the escalation restarted meanwhile
     row.sent += 1
     row.thread = receipt.thread or row.thread  # a new one: the first message could not be edited any more
     row.tries, row.trying_since, row.last_error, row.held_by, row.held_since = 0, None, "", "", None
@@ -40,19 +40,19 @@ def set_told(row: Notification, part: AttemptPart, receipt: Receipt, policy: Pol
 def set_failed(
     rows: Sequence[Notification], error: DeliveryError, target: Target, policy: Policy, now: datetime
 ) -> None:
-    """What was one message is tried again as one, at the latest when others are to stand in."""
+    """Set when the notifications of one failed message are tried again: all at once, and before their failover."""
     failing = targets.is_failing(target)
     for row in rows:
         row.sending = None
         row.tries += 1
-        # Behind others that fail it has waited since it was due.
+        # While its target fails, a notification has been waiting since it was due, not only since its own first try.
         row.trying_since = row.trying_since or (min(row.due_at, now) if failing and row.due_at else now)
         row.last_error = f"{error.code}: {redact(error.detail, limit=300)}"[:500]
     tries = max((row.tries for row in rows), default=1)
     since = min((row.trying_since for row in rows if row.trying_since), default=now)
     again = next_try(error, tries, since, now)
     for row in rows:
-        # Rejected stays due: the guards send it another way, also when this worker dies right here.
+        # A rejected one stays due: the guards then divert it, even if this worker dies at this point.
         row.due_at, row.rejected = again or now, again is None
     channel = policy.channels.get(target.channel)
     if again and channel is not None and not any(row.held_by.startswith(DIVERTED) for row in rows):
@@ -61,9 +61,9 @@ def set_failed(
 
 
 def next_try(error: DeliveryError, tries: int, since: datetime, now: datetime) -> datetime | None:
-    """When to send again; None: never, another way must be found.
+    """When to send again; None: not to this target any more, so that the notification has to be diverted.
 
-    For how long the provider asks to wait concerns all that goes to its target, which waits (see targets.failed).
+    A pause that the provider asks for holds the whole target, not this notification: see targets.failed.
     """
     if error.result is Result.REJECTED:
         return None

@@ -1,4 +1,4 @@
-"""What goes next to one recipient as one message: an alert, a list of alerts, or news of a list that stands there."""
+"""What the next message to a recipient is about: one alert, a list of alerts, or news of a message already there."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class History:
     """What went to a recipient lately."""
 
     sent: Sequence[datetime]
-    posts: Sequence[datetime]  # of them what began a message, where news is edited into the one that stands
+    posts: Sequence[datetime]  # those that began a new message, where the channel edits news into an earlier one
 
     @classmethod
     def of(cls, target_id: int, limits: Limits, provider: type[Provider] | Provider, now: datetime) -> History:
@@ -47,7 +47,7 @@ def next_batch(
 ) -> tuple[list[Cleared], Allowed | None]:
     """The next message's alerts; or none, and when the next message may go.
 
-    There is no history where no rate is set: then only what a channel always folds goes together.
+    `history` is None where no rate is set: then alerts go together only on a channel that always folds them.
     """
     if history is not None:
         allowed = _allowed(cleared, limits, history, now)
@@ -58,7 +58,7 @@ def next_batch(
     if history is None or provider.HANDFUL is None:
         return list(cleared), None
     begins = throttle.next_post(history.posts, provider.HANDFUL, now)
-    if limits.critical:  # a rate of its own lets what is critical begin at once
+    if limits.critical:  # CRITICAL_RATES let a critical alert begin a message at once
         begins = Allowed(now, None)
     return _in_lists(cleared, provider, begins, history, now)
 
@@ -80,7 +80,7 @@ def _in_lists(
     history: History,
     now: datetime,
 ) -> tuple[list[Cleared], Allowed | None]:
-    """A handful go one by one, and what comes beyond as a list. News goes to the message or the list that stands."""
+    """A handful of new alerts go one by one, the rest as one list. News is edited into the message that told of it."""
     standing = [one for one in cleared if provider.can_edit and one[0].thread]
     if standing and (begins.at > now or cleared[0] == standing[0]):
         row, _ = standing[0]
@@ -93,7 +93,7 @@ def _in_lists(
 
 
 def as_before(batch: Sequence[Cleared]) -> tuple[list[Cleared], Attempt | None]:
-    """Of a try of which nobody knows only that goes again which was in it, and that try."""
+    """If the batch has alerts of a message of unknown outcome: these alone, and the attempt of that message."""
     for row, _ in batch:
         before = past_tries.last_uncertain(row)
         if before is not None:

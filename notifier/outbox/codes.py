@@ -16,8 +16,8 @@ KEPT = timedelta(days=7)  # so long an old number still says what became of its 
 def give(rows: Sequence[Notification], now: datetime) -> None:
     """Give each row that has none the smallest number that its recipient can do without.
 
-    Numbers are those of an address, whichever channels reach it. Whoever sends to a target holds it, so nobody else
-    gives out its numbers.
+    A number is unique to an address, whichever channels reach it. The caller holds the target's lease, so no other
+    worker gives out its numbers at the same time.
     """
     new = [row for row in rows if not row.code and row.alert.resolved_at is None]
     if not new:
@@ -36,19 +36,19 @@ def give(rows: Sequence[Notification], now: datetime) -> None:
 
 
 def of(address: str, code: int) -> Notification | None:
-    """What a recipient means by a number: the alert that was sent to that address with it."""
+    """The notification that was sent to this address with this number; None when there is none."""
     rows = Notification.objects.filter(target__address=address, code=code).select_related("alert")
     return rows.order_by("-pk").first() if code else None
 
 
 def open_at(address: str) -> list[Notification]:
-    """What was sent to an address with a number and is not over, in the order of the numbers."""
+    """The open alerts that were sent to this address with a number, in the order of the numbers."""
     rows = Notification.objects.filter(target__address=address, code__gt=0, alert__resolved_at__isnull=True)
     return list(rows.select_related("alert").order_by("code"))
 
 
 def _next(over: dict[int, datetime | None], now: datetime) -> int:
-    """`over` says of each number in use since when its alert is over; None while it is open."""
+    """The number to give next. `over` has when the alert of each used number was resolved; None while it is open."""
     long_over = now - KEPT
     for code in range(1, SMALL + 1):
         if code not in over or ((ended := over[code]) is not None and ended < long_over):

@@ -1,6 +1,6 @@
-"""A digest that raises, or that its recipient will not have: marked, and said where it is still heard.
+"""A digest that cannot be made or delivered: its row is marked, and the log and the admins are told.
 
-Part of the outbox's writer. Plain values and UPDATEs alone: what raised is not looked at again.
+Part of the outbox's writer. Uses plain values and UPDATEs only, and does not touch again whatever raised.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def trouble(pk: int, error: Exception, now: datetime) -> None:
 
 
 def given_up(row: Digest, why: str) -> None:
-    """Nothing sends it any more, and its recipient waits for it."""
+    """Tell the admins that this digest will not be sent, since its recipient expects it."""
     _say(row, "was not delivered", f"{why}. Nothing sends it again; the next begins where the last that went ended.")
 
 

@@ -1,4 +1,4 @@
-"""One row for each period, target and digest, or note of a rotation: the only writer of Digest."""
+"""The only writer of Digest: one row for each digest, target and period, or for a note to a person on call."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ UNSUBSCRIBED = "unsubscribed"
 
 
 def note(kind: Note, rotation: str, to: Recipient, moment: datetime, now: datetime, about: int = 0) -> bool:
-    """A note of a rotation for a person, due now; False when there is one of that kind and moment."""
+    """Add a note to a person about a rotation, due now; False when there is one of that kind and moment already."""
     _, created = Digest.objects.get_or_create(
         name=f"{kind} of {rotation}",
         target=targets.row_of(to),
@@ -24,9 +24,9 @@ def note(kind: Note, rotation: str, to: Recipient, moment: datetime, now: dateti
 
 
 def ensure_digest(name: str, target: Recipient, starts_at: datetime, ends_at: datetime, now: datetime) -> bool:
-    """One row for one period and target, whatever runs; True when it is new and due.
+    """Make the row of a period and target unless there is one, in any number of workers; True when it is new and due.
 
-    The first row ever is only a mark: a digest of a time before it was set up would say that all was quiet.
+    The first row of a digest is not sent: it covers a time before the digest was set up, and would say "all quiet".
     """
     row = targets.row_of(target)
     previous = Digest.objects.filter(name=name, target=row).order_by("-ends_at").first()
@@ -68,7 +68,7 @@ def due_digest(target_id: int, now: datetime) -> Digest | None:
 
 
 def skip_digest(digest: Digest, why: str) -> None:
-    """A digest with nothing to say, or nobody to say it to: its row says so."""
+    """Do not send a digest, and note why in its row: it has nothing to say, or nobody to say it to."""
     Digest.objects.filter(pk=digest.pk, sending__isnull=True).update(due_at=None, outcome=why[:200])
 
 

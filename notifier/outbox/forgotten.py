@@ -1,4 +1,4 @@
-"""News without a plan: there is none unless something was lost, and nothing may stay lost."""
+"""Finds notifications with something to tell and no due time, which only a bug can leave behind, and plans them."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from notifier.outbox import plans
 from notifier.outbox.holding import trouble
 from notifier.outbox.stand_ins import DIVERTED
 
-LOOK_BACK = timedelta(days=1)  # for ends that were never planned
+LOOK_BACK = timedelta(days=1)  # so far back for alerts whose end nobody was told of
 
 
 def plan(policy: Policy, now: datetime, limit: int = 100) -> int:
-    """Plan what has news and no plan; how many. There is none unless something was lost; nothing may stay lost."""
+    """Plan the notifications that have something to tell and no due time; how many were found."""
     idle = Notification.objects.filter(due_at__isnull=True, sending__isnull=True).exclude(route="")
     news = idle.filter(alert__resolved_at__isnull=True, told_seq__lt=F("alert__count"))
     silent = [HANDOVER_TEST, *(route.name for route in policy.routes if not route.timing.resolved)]
-    # What was told elsewhere has ended there as well.
+    # Of a diverted alert, the stand-in is told of the end.
     ends = idle.filter(alert__resolved_at__gte=now - LOOK_BACK, told_seq__gt=0, told_resolved=False)
     ends = ends.exclude(Q(route__in=silent) | Q(last_error__startswith=DIVERTED))
     pks = [pk for lost in (news, ends) for pk in lost.values_list("pk", flat=True)[:limit]]

@@ -1,4 +1,4 @@
-"""What is due and may not go, or cannot: it is held, dropped, put off or marked, and judged again."""
+"""Writes what happens to a due notification that is not sent: held, dropped, postponed, or marked as raising."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from notifier.outbox.plans import change, locked, set_due
 
 log = get_logger(__name__)
 
-# Between two looks whether a target can be told itself again; grows with the time that it could not.
+# The first pause after which a held or diverted notification is judged again; for a diverted one it grows.
 LOOK_AGAIN = timedelta(minutes=30)
-FIRST_PAUSE = timedelta(seconds=10)  # after a row raised; doubles
-LONGEST_HOLD = timedelta(days=1)  # whatever holds it is asked once more by then: settings and clocks change
+FIRST_PAUSE = timedelta(seconds=10)  # after a notification raised an exception; doubles each time
+LONGEST_HOLD = timedelta(days=1)  # the longest pause: settings and clocks may change meanwhile
 
 
 def release_held(held_by: str, now: datetime, alert: Alert | None = None) -> int:
-    """What a guard held is judged again at once, since the guard has ended early."""
+    """Make due at once what a guard held, since what it waited for has ended early; how many notifications."""
     held = Notification.objects.filter(held_by=held_by, due_at__isnull=False)
     return (held.filter(alert=alert) if alert else held).update(due_at=now)
 
 
 def bring_forward(by: timedelta, now: datetime) -> None:
-    """The clock was stepped back by so much: what is planned is judged as much earlier."""
+    """Bring every due time forward after the clock was set back by `by`."""
     for model in (Notification, Digest):
         planned = model._default_manager.filter(due_at__gt=now, sending__isnull=True)
         planned.update(due_at=brought_forward("due_at", by, now))
@@ -38,11 +38,11 @@ def bring_forward(by: timedelta, now: datetime) -> None:
 
 
 def hold(row: Notification, ruling: Ruling, now: datetime, reason: Reason | None = None) -> None:
-    """Judge it again at `ruling.until`, or within a day. Why it is held is stored and shown."""
+    """Hold a notification: judge it again at `ruling.until`, or within a day. Why it is held is stored and shown."""
     since = row.held_since if row.held_by == ruling.name else now
     hold_history.begin(row, ruling.name, now)
     until = min(ruling.until or now + LOOK_AGAIN, now + LONGEST_HOLD)
-    # While it is held nobody tries: others are not to stand in at once when that ends.
+    # `trying_since` starts the time until its failover, which must not run while it is held.
     change(
         row,
         due_at=until,
@@ -55,13 +55,13 @@ def hold(row: Notification, ruling: Ruling, now: datetime, reason: Reason | None
 
 
 def drop(row: Notification, why: str) -> None:
-    """Nothing left to tell. `held_by` stays: the digest lists what was resolved while held."""
+    """Send nothing, since nothing is left to tell. `held_by` stays: a digest lists what was resolved while held."""
     change(row, due_at=None, held_by=row.held_by or why[:100])
     log.info("notification.dropped", notification=row.pk, alert=row.alert_id, reason=why)
 
 
 def postpone(row: Notification, due: Due | None, now: datetime) -> None:
-    """It was due, and judged again it is not, or not yet."""
+    """Move a notification that was due and no longer is to its next due time, or to none."""
     hold_history.end(row, now)
     if due is None:
         change(row, due_at=None, held_by="", held_since=None, rejected=False, tries=0, trying_since=None)
@@ -71,9 +71,9 @@ def postpone(row: Notification, due: Due | None, now: datetime) -> None:
 
 
 def trouble(pk: int, error: BaseException, now: datetime) -> None:
-    """A row that raised: it is marked, told of, and tried again with a growing pause. The others go on.
+    """Mark a notification that raised an exception, tell the admins, and try it again after a growing pause.
 
-    Raises only what says that the database is away, which is no row's trouble.
+    The other notifications are not affected. Raises only when the database cannot be reached.
     """
     log.exception("notification.failed", notification=pk, exc_info=error)
     what = f"{type(error).__name__}: {redact(_words(error), limit=300)}"

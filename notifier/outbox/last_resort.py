@@ -13,7 +13,10 @@ log = get_logger(__name__)
 
 
 def not_delivered(alert: Alert, why: str, of: Notification | None = None) -> None:
-    """Say it where somebody may still see it. Never raises; the mail goes off this thread."""
+    """Log at CRITICAL and mail the admins that an alert cannot be delivered.
+
+    Never raises; the mail has its own thread.
+    """
     log.critical(
         "alert.not_delivered",
         alert=alert.pk,
@@ -26,7 +29,7 @@ def not_delivered(alert: Alert, why: str, of: Notification | None = None) -> Non
 
 
 def not_acknowledged(alert: Alert) -> None:
-    """Every step of its escalation has been taken, and nobody has acknowledged it. Never raises."""
+    """The same for an alert whose escalation has run through without an acknowledgement. Never raises."""
     told = sorted(set(alert.notifications.filter(told_at__isnull=False).values_list("target__channel", flat=True)))
     log.critical(
         "alert.not_acknowledged",
@@ -38,7 +41,7 @@ def not_acknowledged(alert: Alert) -> None:
     heard = f"Told by {', '.join(told)}." if told else "Nobody could be told."
     hint = while_it_holds(alert.hint, waits=alert.will_retry)
     last_resort.mail(
-        f"not acknowledged: alert {alert.pk}",  # each is one of its own
+        f"not acknowledged: alert {alert.pk}",  # one mail for each alert
         f"[{_state(alert)}] Nobody has acknowledged it: {alert.headline}",
         f"Alert {alert.pk} has not been acknowledged, and no step of its escalation is left. {heard}\n\n{hint}",
     )

@@ -1,6 +1,8 @@
-"""Who sends to a recipient: by compare-and-set the process whose name the token begins with, for as long as that lives.
+"""Leases of targets: only the worker that holds a target's lease sends to it.
 
-Order, throttle and folding concern a recipient, so it is the recipient that is leased.
+A worker claims a target by writing its token there, if there is none. The token begins with the name of its process,
+and stands until it is released or that process is gone. Targets are leased, and not single messages, because order,
+rate and folding concern all that goes to one target.
 """
 
 from __future__ import annotations
@@ -21,14 +23,14 @@ from notifier.outbox.targets import FAILING
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A target that is ours, and what is due for it."""
+    """A target that this worker has claimed, and what is due for it."""
 
     target: Target
     alerts_due: bool
     digest_due: bool
 
 
-# Asked by every channel at least once a second: building this by the ORM took most of an idle worker's time.
+# Every channel runs this at least once a second. Building it with the ORM took most of an idle worker's time.
 _ALERTS_DUE = """
     EXISTS (SELECT 1 FROM swa_notifier_notification n
             WHERE n.target_id = swa_notifier_target.id AND n.due_at <= %(now)s AND n.sending_id IS NULL)
@@ -39,7 +41,7 @@ _DIGEST_DUE = """
 """
 
 
-# What could not be told for so long that others have to hear of it, although nothing may be sent to the target now.
+# Notifications that are to be diverted by now, although their target itself has to wait (`next_at`).
 OVERDUE = f"""
     n.due_at <= %(now)s AND n.sending_id IS NULL AND n.held_by NOT LIKE 'diverted%%' AND (
         n.trying_since <= %(overdue)s OR (swa_notifier_target.held_by LIKE '{FAILING}%%' AND n.due_at <= %(overdue)s)
@@ -48,7 +50,7 @@ OVERDUE = f"""
 _ANY_OVERDUE = (
     f"EXISTS (SELECT 1 FROM swa_notifier_notification n WHERE n.target_id = swa_notifier_target.id AND {OVERDUE})"  # noqa: S608 - the text above
 )
-# Something is due, nobody holds it and nothing holds it back, or not any longer.
+# Targets that no worker has claimed, that need not wait or have something to divert, and for which something is due.
 _READY = f"""
     channel = %(channel)s AND token = ''
     AND (next_at IS NULL OR next_at <= %(now)s OR {_ANY_OVERDUE}) AND ({_ALERTS_DUE} OR {_DIGEST_DUE})
@@ -80,30 +82,31 @@ def _claimed() -> str:
 
 
 def lease(channel: str, now: datetime, failover_after: timedelta = timedelta.max) -> list[Claimed]:
-    """Claim what is ready on a channel. One statement, so that two can never claim one target; tokens are in them.
+    """Claim the targets of a channel for which something is due; the returned targets hold the new token.
 
-    A target that waits is claimed as well when something could not be told for `failover_after`.
+    It is one statement, so that two workers never claim the same target. A target that has to wait is claimed as well
+    when something for it could not be told for `failover_after`.
     """
     asked = {"channel": channel, "now": moment(now), "overdue": moment(before(now, failover_after))}
     if connection.vendor == "sqlite" and not select([], _IS_ANY_READY, asked):
-        return []  # to claim nothing would still take SQLite's one write lock
+        return []  # an UPDATE of no row would still take SQLite's one write lock
     token = holders.token()
     connection.ensure_connection()
     try:
         return _all_claimed(_lease(), token=token, **asked)
-    except Exception:  # it may have been committed before the connection broke
+    except Exception:  # the claim may have been committed before the connection broke
         later.write(token, "recipients that were claimed could not be given back", partial(_free, [token]))
         raise
 
 
 def ready_channels(now: datetime, failover_after: timedelta) -> set[str]:
-    """The channels on which `lease` finds something, by one statement; with the shortest `failover_after` of all."""
+    """The channels on which `lease` would find something. `failover_after` is the shortest of all channels."""
     asked = {"now": moment(now), "overdue": moment(before(now, failover_after))}
     return {channel for (channel,) in select([], _READY_CHANNELS, asked)}
 
 
 def end_leases() -> int:
-    """Free the targets whose holder is gone; how many. Nobody else takes a lease away."""
+    """Free the targets whose holder is gone; how many. Nothing else takes a lease from its holder."""
     tokens = set(Target.objects.exclude(token="").values_list("token", flat=True))
     return _free(holders.abandoned(tokens))
 
@@ -113,21 +116,21 @@ def _free(tokens: list[str]) -> int:
 
 
 def confirm(target_id: int, token: str) -> bool:
-    """Whether it is still ours; until the end of the transaction nobody else takes it."""
+    """Whether this lease still stands. If so it cannot be taken before the transaction ends."""
     return _did(_confirm(connection.vendor), id=target_id, token=token)
 
 
 def release(target_id: int, token: str) -> None:
-    """Give a target back: what is still due for it is anybody's."""
+    """Give a target back, so that any worker can claim it."""
     _did(_RELEASE, id=target_id, token=token)
 
 
 def release_idle(target_id: int, token: str, now: datetime) -> bool:
-    """The same unless something is due for it, which is then ours to send."""
+    """Give a target back unless something is due for it; whether it was given back."""
     return _did(_RELEASE_IDLE, id=target_id, token=token, now=moment(now))
 
 
-# By hand for the same reason: they are the frame of every message.
+# Written as SQL for the same reason: every message needs these.
 _OURS = "id = %(id)s AND token = %(token)s"
 _RELEASE = f"UPDATE swa_notifier_target SET token = '' WHERE {_OURS}"  # noqa: S608 - the text above
 _RELEASE_IDLE = f"{_RELEASE} AND NOT {_ALERTS_DUE} AND NOT {_DIGEST_DUE}"
@@ -135,7 +138,7 @@ _RELEASE_IDLE = f"{_RELEASE} AND NOT {_ALERTS_DUE} AND NOT {_DIGEST_DUE}"
 
 @cache
 def _confirm(vendor: str) -> str:
-    if vendor == "postgresql":  # makes no new row version
+    if vendor == "postgresql":  # unlike an UPDATE, writes no new version of the row
         return f"SELECT 1 FROM swa_notifier_target WHERE {_OURS} FOR NO KEY UPDATE"  # noqa: S608 - the text above
     return f"UPDATE swa_notifier_target SET token = token WHERE {_OURS}"  # noqa: S608 - as above
 
@@ -151,11 +154,11 @@ def _did(statement: str, **values: Any) -> bool:
 
 
 def before(now: datetime, span: timedelta) -> datetime:
-    """So long before now, or as long as there is."""
+    """`now - span`, or the earliest datetime there is."""
     beginning = datetime.min.replace(tzinfo=now.tzinfo)
     return now - span if span < now - beginning else beginning
 
 
 def claimed(target_id: int, token: str, now: datetime) -> Claimed | None:
-    """The target as it is now, while we still hold it."""
+    """Read a target again; None when this lease of it no longer stands."""
     return next(iter(_all_claimed(_claimed(), id=target_id, token=token, now=moment(now))), None)

@@ -1,4 +1,4 @@
-"""A number whose owner wants no more messages, said by them and not by Twilio: it is set aside, which is an alert."""
+"""A number whose owner answered STOP: it is set aside, as if Twilio had refused it, and an alert says so."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who comes to an alert that is under way: a step of its escalation pages them, they take over, or they answer."""
+"""Adds recipients to an alert that others were told of: escalation pages them, they take over, or they answer."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from notifier.outbox.plans import change, next_for, replan, unplanned
 
 
 def page(alert: Alert, to: Recipient, route: str, level: int, policy: Policy, now: datetime) -> None:
-    """A level of the route's escalation names this target: it hears of the alert now, told of it before or not.
+    """Page this target for a level of the route's escalation, whether it was told of the alert before or not.
 
     The caller holds the alert's lock.
     """
@@ -25,8 +25,8 @@ def page(alert: Alert, to: Recipient, route: str, level: int, policy: Policy, no
         target=targets.row_of(to),
         defaults={"route": route, "reason": Reason.ESCALATED, "level": level},
     )
-    # Also while something is being sent to it: whoever sends that tells this next. What it was told of another route's
-    # steps, or before the alert opened again, says nothing of this one.
+    # The level is set even while a message to it is under way: the page is then planned when that ends. `told_level` is
+    # lowered, since it may be of another route's steps or of the time before the alert was reopened.
     row.level, row.told_level = level, min(row.told_level, level - 1)
     Notification.objects.filter(pk=row.pk).update(level=level, told_level=Least(F("told_level"), level - 1))
     if not created and not row.route:
@@ -35,13 +35,13 @@ def page(alert: Alert, to: Recipient, route: str, level: int, policy: Policy, no
 
 
 def needs_no_page(row: Notification, policy: Policy, now: datetime) -> None:
-    """Others are paged for the level in its place. It is judged again for what else it is to hear."""
+    """Cancel the page for this target, since another is paged in its place; it may still have other news to hear."""
     change(row, level=row.told_level)
     postpone(row, next_for(row, row.alert.state, policy, now), now)
 
 
 def join(alert: Alert, to: Recipient, route: str, policy: Policy, now: datetime) -> None:
-    """Somebody comes to an alert that is under way: they hear how it goes on, as if told of all that has been so far.
+    """Add a recipient who hears how an alert goes on, as if they had been told of everything until now.
 
     The caller holds the alert's lock.
     """
@@ -63,7 +63,7 @@ def join(alert: Alert, to: Recipient, route: str, policy: Policy, now: datetime)
 
 
 def knows(alert: Alert, address: str) -> None:
-    """Who answered from there has been told of it in return."""
+    """Note that the recipient at this address, who gave the last answer, need not be told of it."""
     if address:
         there = Notification.objects.filter(alert=alert, target__address=address, sending__isnull=True)
         there.update(told_answer=alert.last_answer)

@@ -1,4 +1,4 @@
-"""What was tried before, as the next try has to know it. Writes nothing."""
+"""What earlier attempts say that the next one has to know. Writes nothing."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _COUNTED = (Result.SENDING.value, Result.DELIVERED.value, Result.UNCERTAIN.value
 def sent_since(target_id: int, since: datetime) -> list[tuple[datetime, str]]:
     """When messages went, or may have gone, to a target, and for which reason.
 
-    Tries of one message of which nobody knows bear one reference: they are one message, of the last of them.
+    The attempts of one message share a reference, and count as one message at the time of the last of them.
     """
     sent = Attempt.objects.filter(target=target_id, started_at__gte=since, result__in=_COUNTED)
     tries = sent.exclude(reason=Reason.TEST).order_by("started_at").values_list("reference", "started_at", "reason")
@@ -24,7 +24,7 @@ def sent_since(target_id: int, since: datetime) -> list[tuple[datetime, str]]:
 
 
 def spent(target_channel: str, since: datetime) -> tuple[int, int]:
-    """Messages and parts (SMS segments) that went to a channel since then; several tries of one are one."""
+    """Messages and parts (SMS segments) that went to a channel since then; several attempts of one count once."""
     sent = Attempt.objects.filter(target__channel=target_channel, started_at__gte=since, result__in=_COUNTED)
     one_each = sent.order_by().values("reference").annotate(most=Max("parts"))
     row = one_each.aggregate(messages=Count("reference"), parts=Sum("most"))
@@ -32,17 +32,18 @@ def spent(target_channel: str, since: datetime) -> tuple[int, int]:
 
 
 def last_uncertain(row: Notification | Digest) -> Attempt | None:
-    """The latest try of what is due that may have been taken, when nobody knows whether it was."""
+    """The latest attempt for this row if its outcome is unknown: the provider may have accepted the message."""
     if row.tries == 0:
         return None
     tries = Attempt.objects.filter(
         Q(parts_told__notification=row) if isinstance(row, Notification) else Q(digest_of=row)
     )
-    # A try that was certainly not taken, or that could not even ask, leaves the one before it as unknown as it was.
+    # An attempt that was certainly not accepted says nothing of the one before it, whose outcome stays unknown.
     last = tries.exclude(result__in=_NOT_TAKEN).order_by("-pk").first()
     if last is None or last.result != Result.UNCERTAIN.value:
         return None
-    # Used again for others that were folded with this row: who asks for the reference would find their message.
+    # The reference was used again, for others that were in one message with this row: to look for it now would find
+    # the message to those.
     again = Attempt.objects.filter(reference=last.reference, pk__gt=last.pk).exclude(result__in=_NOT_TAKEN)
     return None if again.exists() else last
 
@@ -54,5 +55,5 @@ def any_thread(target: Target) -> str:
 
 
 def rows_told(attempt: Attempt) -> set[int]:
-    """The notifications that a try was about."""
+    """The ids of the notifications that an attempt was about."""
     return set(attempt.parts_told.values_list("notification_id", flat=True))

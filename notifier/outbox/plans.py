@@ -1,6 +1,7 @@
 """What each target is to hear of an alert next: the planning part of the only writer of Notification.
 
-`due_at` is the only scheduler. Whatever changes what a target should hear next sets it, and nothing else does.
+`due_at` alone decides when a notification is looked at. Everything that changes what a target should hear next has to
+set it; there is no other queue.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from notifier.judge.route import Routed, Routing
 from notifier.models import Alert, Notification
 from notifier.outbox import targets
 
-# Reasons that tell something new, in the order in which they go when not all may go at once.
+# Reasons that go first when not everything may go at once.
 _URGENT = {Reason.RAISED, Reason.FIRST, Reason.REOPENED, Reason.ESCALATED}
 
 
@@ -28,9 +29,10 @@ def plan(
 ) -> bool:
     """Set when each target hears of an alert next; True when something is due now. The caller holds the alert's lock.
 
-    A row that is being sent, retried or held is left alone: whoever ends that judges it again. Only worse news
-    breaks in. When every row has its plan for news the alert says so (`planned_for`), and the storm's further
-    failures ask nobody; whoever leaves a row without one takes that back (`unplanned`).
+    A notification that is being sent, retried or held keeps its plan, and is judged again when that ends; only news
+    that is worse changes it at once. When every notification is planned for the next failure, `Alert.planned_for`
+    says so, and further failures of a storm skip this function. Whatever leaves a notification without a plan has to
+    clear that again (`unplanned`).
     """
     state = alert.state
     known = [] if new else Notification.objects.filter(alert=alert).select_related("target")
@@ -41,14 +43,14 @@ def plan(
     due = [replan(row, state, policy, now) for row in rows.values()]
     due.append(_begin([one for key, one in chosen.items() if key not in rows], alert, state, policy, now))
     planned_for = routing.key if all(map(has_plan_for_news, rows.values())) else ""
-    if not new or alert.planned_for != planned_for:  # what is new was stored with it
+    if not new or alert.planned_for != planned_for:  # a new alert was stored with it
         alert.planned_for = planned_for
         Alert.objects.filter(pk=alert.pk).update(planned_for=planned_for)
     return any(due)
 
 
 def _begin(routed: Iterable[Routed], alert: Alert, state: AlertState, policy: Policy, now: datetime) -> bool:
-    """Plan what these targets hear first; True when something is due now."""
+    """Make the first notification of each of these targets; True when one is due now."""
     found = []
     for one in routed:
         row = Notification(alert=alert, route=one.route.name, reason=Reason.FIRST)
@@ -63,26 +65,27 @@ def _begin(routed: Iterable[Routed], alert: Alert, state: AlertState, policy: Po
 
 
 def _follow_route(row: Notification, one: Routed | None, alert: Alert, *, reopened: bool) -> None:
-    """Let a target hear as the route says that takes the alert to it now."""
+    """Put a notification on the route that now takes the alert to its target."""
     if reopened:
-        change(row, level=0, told_level=0)  # its steps begin anew
+        change(row, level=0, told_level=0)  # its escalation restarts
     if one is not None:
         if row.route != one.route.name and (not row.route or (row.told_severity or 0) < alert.severity):
-            change(row, route=one.route.name)  # it got worse, and this is how the worse is told, also its end
+            change(row, route=one.route.name)  # worse than what was told: the new route tells of it, and of its end
     elif reopened and row.sending_id is None and (row.told_resolved or (row.told_seq == 0 and row.tries == 0)):
-        # No route takes it there any more: who has heard the end, or never heard of it, hears nothing until one does.
+        # No route takes it to this target any more. One that was told of the end, or of nothing, is told nothing more
+        # until a route does so again.
         change(row, route="", due_at=None)
 
 
 def has_plan_for_news(row: Notification) -> bool:
-    """Whether the next failure needs no plan: a reminder is none, for news does not wait that long."""
+    """Whether the next failure changes nothing here. A planned reminder is not enough: news goes earlier than that."""
     if row.sending_id is not None or not row.route:
-        return True  # whoever sends it judges it again; what no route takes waits for one that does
+        return True  # it is judged again after sending, or when a route takes it
     return row.due_at is not None and row.reason != Reason.REPEAT
 
 
 def replan(row: Notification, alert: AlertState, policy: Policy, now: datetime) -> bool:
-    """Judge one row again after something changed; True when it is due now. The caller holds the alert's lock."""
+    """Plan one notification again after a change; True when it is due now. The caller holds the alert's lock."""
     if row.sending_id is not None:
         return False
     due = next_for(row, alert, policy, now)
@@ -91,7 +94,7 @@ def replan(row: Notification, alert: AlertState, policy: Policy, now: datetime) 
         if row.due_at is not None and not waits:
             change(row, due_at=None)
         return False
-    # A first message that is held and has become worse is news too: it may pass the guard that holds it.
+    # A first message that is held counts as news too when its alert got worse: the guard may let it through then.
     news = due.reason != row.reason or urgency(due.reason, alert.subject.severity, row.sent) < row.urgency
     if row.due_at is not None and not (news or (due.at < row.due_at and not waits)):
         return False
@@ -101,21 +104,21 @@ def replan(row: Notification, alert: AlertState, policy: Policy, now: datetime) 
 
 
 def replan_all(alert: Alert, policy: Policy, now: datetime) -> bool:
-    """Judge every row of an alert again: it was resolved, acknowledged or is no longer inhibited."""
+    """Plan all notifications of an alert again: it was resolved, acknowledged or is no longer inhibited."""
     state = alert.state
     due = [replan(row, state, policy, now) for row in Notification.objects.filter(alert=alert)]
     return any(due)
 
 
 def next_for(row: Notification, alert: AlertState, policy: Policy, now: datetime) -> Due | None:
-    """What the row's target is to hear next; nothing when the alert opened again and no route takes it there."""
+    """What the target is to hear next, and when; None for nothing, or when no route takes the alert there any more."""
     return timing.next_due(row.told, alert, policy.timing(row.route), now) if row.route else None
 
 
 def locked(pk: int) -> Notification | None:
-    """A row that nobody is sending, with its alert, as both are now; nobody changes them before the transaction ends.
+    """A notification that is not being sent and its alert, read again and locked until the transaction ends.
 
-    The alert is locked first, as by whoever counts a failure on it.
+    The alert is locked first, as everywhere (to count a failure too), so that there is no deadlock.
     """
     rows = select([Notification, Alert], _locked(connection.vendor), {"id": pk})
     for row, alert in rows:
@@ -135,7 +138,7 @@ def _locked(vendor: str) -> str:
 
 
 def unplanned(alert_ids: Iterable[int]) -> None:
-    """Some target of these alerts has nothing planned: their next failures have to plan."""
+    """Clear `planned_for` of these alerts: a notification has no plan any more, so their next failures have to plan."""
     if ids := sorted(set(alert_ids)):
         with connection.cursor() as cursor:
             for_each(cursor, _UNPLANNED, [[one] for one in ids])
@@ -145,7 +148,7 @@ _UNPLANNED = "UPDATE swa_notifier_alert SET planned_for = '' WHERE id = %s AND p
 
 
 def urgency(reason: Reason, severity: Severity, sent: int) -> int:
-    """Lower goes first: new and worse before over, over before more of the same; then the worst."""
+    """The order of sending, lowest first: new or worse alerts by severity, then what is resolved, then updates."""
     if reason in _URGENT:
         return int(Severity.CRITICAL) - severity
     if reason in (Reason.RESOLVED, Reason.ANSWERED):
@@ -159,7 +162,7 @@ def set_due(row: Notification, due: Due, severity: Severity) -> None:
 
 
 def change(row: Notification, **changes: object) -> None:
-    """Change a row that nobody is sending: whoever sends it decides what comes next."""
+    """Change a notification unless it is being sent: then whoever sends it decides what comes next."""
     Notification.objects.filter(pk=row.pk, sending__isnull=True).update(**changes)
     for name, value in changes.items():
         setattr(row, name, value)

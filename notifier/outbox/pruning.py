@@ -1,4 +1,4 @@
-"""Deletes what was said of alerts that are long over."""
+"""Deletes old notifications, attempts and digests."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from notifier.models import Attempt, AttemptPart, Digest, Notification
 
 
 def prune(before: datetime) -> int:
-    """Delete a batch of what was said of alerts that were over by then, or of older digests and tests; how many rows.
+    """Delete a batch of the messages of alerts resolved before `before`, and of older digests and tests; how many rows.
 
-    What is still due stays, and the last digest of each name: the next one begins where it ends.
+    What is still due stays, and so does the latest digest of each name: the next one begins where it ends.
     """
     told = Notification.objects.filter(alert__resolved_at__lt=before, due_at__isnull=True, sending__isnull=True)
     later = Digest.objects.filter(name=OuterRef("name"), target=OuterRef("target"), ends_at__gt=OuterRef("ends_at"))

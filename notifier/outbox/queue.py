@@ -22,8 +22,8 @@ def due_rows(target: Target, now: datetime, limit: int, *, in_turn: bool) -> lis
         rows.append(row)
     if in_turn and len(rows) == limit:
         due = Notification.objects.filter(target=target, due_at__lte=now, sending__isnull=True)
-        # So many wait that the oldest of another kind may be out of sight: one of each kind joins, so that all can
-        # take turns.
+        # More wait than were read, and those may all be of one kind. The oldest of each other kind is added, so that
+        # kinds can take turns.
         kinds = due.exclude(pk__in=[row.pk for row in rows]).values(
             "alert__category", "alert__event_type", "alert__source"
         )
@@ -34,7 +34,7 @@ def due_rows(target: Target, now: datetime, limit: int, *, in_turn: bool) -> lis
     return rows
 
 
-# By hand: the ORM takes longer to build this than all the rest of a message takes.
+# Written as SQL: the ORM takes longer to build this than the whole rest of a message takes.
 @cache
 def _due() -> str:
     return f"""
@@ -46,7 +46,7 @@ def _due() -> str:
 
 
 def overdue_rows(target: Target, now: datetime, failover_after: timedelta, limit: int) -> list[Notification]:
-    """What could not be told for so long that others have to hear of it, while nothing may be sent to the target."""
+    """The notifications to divert by now, although nothing may be sent to their target itself."""
     asked = {"target": target.pk, "now": moment(now), "limit": limit}
     rows = select([Notification, Alert], _overdue(), asked | {"overdue": moment(leases.before(now, failover_after))})
     for row, row.alert in rows:
@@ -67,7 +67,7 @@ def _overdue() -> str:
 def in_turn(
     target_id: int, cleared: list[tuple[Notification, Reason]], since: datetime
 ) -> list[tuple[Notification, Reason]]:
-    """What may go, in the order in which one recipient should hear of it: new problems first, groups in turn."""
+    """Sort what may go to a recipient: new problems first, and kinds of alert in turn (see throttle.fair_order)."""
     if len(cleared) < 2:
         return cleared
     rows = {str(row.pk): (row, reason) for row, reason in cleared}
@@ -83,5 +83,5 @@ def in_turn(
 
 
 def group_of(alert: Alert) -> str:
-    """What has to share a recipient's slots fairly: alerts of one kind must not keep another kind waiting."""
+    """The kind of an alert, for taking turns: many alerts of one kind must not keep another kind waiting."""
     return f"{alert.category} {alert.event_type or alert.source}"

@@ -1,4 +1,4 @@
-"""Whether a level of escalation reaches anybody, as far as can be known before it is told. Writes nothing."""
+"""Whether a level of escalation reaches anybody, as far as can be known before sending. Writes nothing."""
 
 from __future__ import annotations
 

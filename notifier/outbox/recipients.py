@@ -1,6 +1,6 @@
-"""What waits for somebody who is no longer in the plan goes to who took their place; they hear nothing more.
+"""When the settings or the rotation no longer name a recipient, their messages go to whoever took their place.
 
-Who was told of an alert while they were on call stays a recipient of it: they hear how it goes on, and that it is over.
+A person who was told of an alert while on call stays a recipient of that alert, and hears how it goes on and ends.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ AT_ONCE = 200
 
 
 def hand_over(policy: Policy, now: datetime) -> int:
-    """Look for what is open or due for recipients that NOTIFIER does not name any more; how many rows there were."""
+    """Pass on the open or due notifications of recipients that NOTIFIER no longer names; how many there were."""
     present = [target.key for channel in policy.channels.values() for target in channel.targets]
     people = [key for channel in policy.channels.values() for key in channel.people]
     told = Q(told_seq__gt=0, target__key__in=people)
@@ -56,25 +56,25 @@ def is_present(row: Notification, policy: Policy) -> bool:
 
 
 def is_off_duty(row: Notification, policy: Policy) -> bool:
-    """Whether it is a recipient only since it was told while on call: it hears news, and pages go to who is now."""
+    """Whether this person is a recipient only because they were on call when told: pages go to who is on call now."""
     channel = policy.channels.get(row.target.channel)
     return channel is not None and all(target.key != row.target.key for target in channel.targets)
 
 
 def is_moved(target: Target, policy: Policy, now: datetime) -> bool:
-    """Whether a person's address is another than it was when they were last sent something; then it is written down."""
+    """Store a person's new address if it has changed since they were last sent something; whether it has."""
     channel = policy.channels.get(target.channel)
     known = channel.people.get(target.key) if channel else None
     if known is None or known.address == target.address:
         return False
     targets.move(target, known.address)
-    stand_ins.revive(target, now)  # what could not be delivered to the old one can be to the new one
+    stand_ins.revive(target, now)  # messages that failed at the old address may arrive at the new one
     stand_ins.begin_anew(target)
     return True
 
 
 def hand_over_row(pk: int, policy: Policy, now: datetime) -> None:
-    """The same for one: the channel's present recipients hear of it, else its failover's, else whom a route names."""
+    """Pass on one notification: to the recipients its channel has now, else to those of its failover or of a route."""
     with transaction.atomic():
         row = plans.locked(pk)
         if row is None or row.sending_id is not None or not row.route or is_present(row, policy):

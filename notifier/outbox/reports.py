@@ -1,7 +1,7 @@
-"""What a provider reports of a message after it took it, written on its Attempt: the outbox's third part.
+"""Delivery reports: what a provider says later of a message that it had accepted. Stored on the Attempt.
 
-A message that was taken and never arrived counts as not sent: what its target was told is taken back, and the
-notification is due again, here or (rejected) by the guards on another channel.
+A message that was accepted and did not arrive counts as not sent: the notification is set back to what its target
+knew before, and is due again; if the provider rejected it, the guards divert it to another channel.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from notifier.outbox.stand_ins import DIVERTED, revive
 
 log = get_logger(__name__)
 
-RETRY_AFTER = timedelta(minutes=2)  # a telephone without reception may have moved; a full queue may have drained
+RETRY_AFTER = timedelta(minutes=2)  # time for a telephone to get reception, or for a full queue to drain
 
 
 def record(provider_id: object, report: Report, now: datetime, *, reference: str = "") -> bool:
-    """Note a provider's report; False when it changes nothing: an unknown message, or old news.
+    """Store a provider's report; False when it changes nothing: the message is unknown, or the report is old.
 
-    A report can overtake the answer to the request that sent the message. Its attempt, still under way and known
-    by its reference alone, keeps the report until `catch_up`.
+    A report can arrive before the answer to the request that sent the message. Then the attempt is found by its
+    reference and keeps the report, and `catch_up` applies it.
     """
     provider_id, reference = storable(provider_id, PROVIDER_ID), storable(reference, REFERENCE)
     with transaction.atomic():
@@ -82,7 +82,7 @@ def _find(provider_id: str, reference: str) -> Attempt | None:
     locked = Attempt.objects.select_for_update(of=("self",)).order_by("-pk")
     found = locked.filter(provider_id=provider_id).first() if provider_id else None
     if found is None and reference:
-        # A possible repeat carries the first try's reference: then nobody knows whom it is about.
+        # A message that was perhaps sent twice has two attempts with one reference: nobody knows whose report this is.
         tries = list(locked.filter(reference=reference))
         found = tries[0] if len(tries) == 1 and tries[0].result == Result.SENDING.value else None
     return found
@@ -109,8 +109,8 @@ def _apply(attempt: Attempt, report: Report, now: datetime) -> None:
 
 
 def _take_back(part: AttemptPart, attempt: Attempt, error: DeliveryError, now: datetime) -> None:
-    """What this part told has not been heard, unless a later message told it again."""
-    # The lock orders this against a failure that is being counted, as when a try is finished.
+    """Take back what this part of a message told, unless a later message told it again."""
+    # The alert is locked first, as where an attempt is finished and where a failure is counted.
     alert = Alert.objects.select_for_update().get(pk=_alert_of(part))
     row = Notification.objects.select_for_update(of=("self",)).get(pk=part.notification_id)
     heard = (
@@ -130,7 +130,7 @@ def _take_back(part: AttemptPart, attempt: Attempt, error: DeliveryError, now: d
     row.sent = max(row.sent - 1, 0)
     if heard is None:
         row.window, row.thread = 0, ""
-    if row.sending_id is None:  # else whoever finishes that decides what comes next, from what was heard
+    if row.sending_id is None:  # else the attempt under way plans what comes next when it ends
         _plan_again(row, part, attempt, error, alert, now)
     row.save()
 
@@ -147,12 +147,12 @@ def _plan_again(
     row.due_at, row.rejected = (now + RETRY_AFTER, False) if again else (now, True)
     row.tries, row.trying_since = 1, row.trying_since or attempt.started_at
     row.last_error = f"{error.code}: {error.detail}"[:500]
-    # Diverted before, judged again and come back again: the time until the next look goes on growing.
+    # It was diverted before and has failed again: the pause until the next look goes on growing.
     row.held_by, row.held_since = (DIVERTED, before) if before else ("", None)
 
 
 def _came_back(part: AttemptPart, row: Notification) -> datetime | None:
-    """Since when news has been coming back from this target without any that it heard."""
+    """Since when messages to this target have been failing by report, with none that arrived in between."""
     earlier = AttemptPart.objects.filter(notification=row, pk__lt=part.pk, attempt__receipt__in=NOT_SENT)
     if row.told_at is not None:
         earlier = earlier.filter(attempt__started_at__gt=row.told_at)

@@ -1,4 +1,4 @@
-"""Targets that nothing reaches any more: set aside, tried from time to time, and taken back when something arrives."""
+"""Targets that cannot be reached: set aside, tried from time to time, and used again when something arrives."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ FIRST_PAID_PROBE, LONGEST_PAID_PROBE = timedelta(hours=1), timedelta(days=1)
 
 
 def set_aside(target_id: int, error: DeliveryError, now: datetime) -> None:
-    """Nothing reaches it any more: its messages go to the failover until something arrives there.
+    """Set a target aside: its messages go to the failover until something arrives there again.
 
-    What is the channel's trouble, such as a revoked token, sets all of its targets aside.
+    An error of the whole channel, such as a revoked token, sets all of its targets aside.
     """
     detail = f"{error.code}: {redact(error.detail, limit=300)}"[:500]
     which = Q(pk=target_id)
     if error.channel_dead:
         which |= Q(channel__in=Target.objects.filter(pk=target_id).values("channel"))
-    # It is waited for no longer: others hear what would have gone to it.
+    # Without `next_at`, so that its messages are diverted at once.
     alive = Target.objects.filter(which, dead_since__isnull=True)
     alive.update(
         dead_since=now, dead_detail=detail, dead_told=False, probe_at=now + FIRST_PROBE, next_at=None, held_by=""
@@ -33,9 +33,8 @@ def set_aside(target_id: int, error: DeliveryError, now: datetime) -> None:
 
 
 def was_reported(target: Target) -> bool:
-    """Whether a later report set it aside, and not an answer: then only a report can say that it is reached again.
-
-    A provider takes messages for a mailbox or a telephone that does not exist.
+    """Whether a delivery report set it aside, and not a refusal. Then only a report can show that it works again:
+    a provider also accepts messages for a mailbox or a telephone that does not exist.
     """
     if target.dead_since is None:
         return False
@@ -46,9 +45,9 @@ def was_reported(target: Target) -> bool:
 
 
 def begin_probe(target: Target, now: datetime, *, costs: bool = False) -> None:
-    """Let one message through to a target that was set aside, when its time has come; the next waits for longer.
+    """Let one message through to a target that was set aside, if a try is due; the next pause is longer.
 
-    What `costs` money is tried less often.
+    A channel that `costs` money is tried less often.
     """
     if target.dead_since is None or target.probe_at is None or target.probe_at > now:
         return
@@ -61,7 +60,7 @@ def begin_probe(target: Target, now: datetime, *, costs: bool = False) -> None:
 
 
 def mended(target_ids: Iterable[int]) -> list[Target]:
-    """Something reached them: they are no longer set aside, nor are others of their channels for the same reason."""
+    """Use these targets again, and those of their channels that were set aside together with them."""
     found = list(Target.objects.filter(pk__in=list(target_ids)))
     same = Q(pk__in=[target.pk for target in found])
     for target in found:
@@ -73,7 +72,7 @@ def mended(target_ids: Iterable[int]) -> list[Target]:
 
 
 def set_aside_together(dead: Iterable[Target]) -> list[list[Target]]:
-    """Those of one channel that were set aside at once for one reason are one thing to tell."""
+    """Group the targets that were set aside at once for one reason on a channel: one alert tells of each group."""
     groups: dict[tuple[str, datetime | None, str], list[Target]] = {}
     for target in dead:
         groups.setdefault((target.channel, target.dead_since, target.dead_detail), []).append(target)
@@ -86,5 +85,5 @@ def number_on(channel: str) -> int:
 
 
 def told_of_death(target: Target) -> None:
-    """The alert about a target that was set aside has been raised."""
+    """Note that the alert about this target has been raised."""
     Target.objects.filter(pk=target.pk, dead_since=target.dead_since).update(dead_told=True)

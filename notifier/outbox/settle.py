@@ -1,4 +1,4 @@
-"""Tries whose worker is gone: nobody knows whether they were taken. They end as UNCERTAIN and are sent again."""
+"""Ends attempts whose worker is gone as UNCERTAIN, since the provider may have accepted them; they are sent again."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ log = get_logger(__name__)
 
 
 def settle_lost(now: datetime) -> int:
-    """End the leases of workers that are gone, and settle the tries that nobody will finish; how many there were."""
+    """End the leases of workers that are gone, and the attempts that they had under way; how many attempts."""
     if freed := leases.end_leases():
         log.warning("lease.freed", count=freed)
     settled = 0

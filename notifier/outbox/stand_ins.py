@@ -1,4 +1,4 @@
-"""Other targets hear of an alert in the place of one that cannot be told, or is no longer named."""
+"""Diverts alerts to other targets, in place of one that cannot be reached or is no longer named."""
 
 from __future__ import annotations
 
@@ -23,14 +23,16 @@ DIVERTED = "diverted"  # how `held_by` begins while others stand in for a target
 
 
 def revive(target: Target, now: datetime) -> None:
-    """A test message went through: the target hears of alerts again, at once of what could not be told meanwhile."""
+    """Use a target again that could not be reached; what was diverted or failed meanwhile is judged again at once."""
     revived = set_aside.mended([target.pk])
     waiting = Notification.objects.filter(target__in=revived, due_at__isnull=False, sending__isnull=True)
     waiting.filter(Q(held_by__startswith=DIVERTED) | Q(tries__gt=0)).update(due_at=now)
 
 
 def begin_anew(target: Target) -> None:
-    """It is reached elsewhere now: what was sent to the old address, for sure or perhaps, has not come to this one."""
+    """Forget the messages and tries at a target's old address: nothing there can be edited or looked for at the new
+    one.
+    """
     of_it = Notification.objects.filter(target=target, sending__isnull=True)
     of_it.exclude(thread="").update(thread="", listed=False)
     of_it.filter(tries__gt=0).update(tries=0, trying_since=None)
@@ -38,15 +40,16 @@ def begin_anew(target: Target) -> None:
 
 
 def divert(row: Notification, why: str, to: Iterable[Recipient], policy: Policy, now: datetime) -> int:
-    """Let other targets stand in for this one; how many will hear of it.
+    """Let the targets `to` be told in place of the row's own; how many will be.
 
-    What is still open is judged again later, for the target may be back by then, or have a new day's budget.
+    While the alert is open the row is judged again later: its target may work again by then, or have a new day's
+    budget.
     """
     told = _stand_in(row, why, to, policy, now)
     since = row.held_since if row.held_since and row.held_by.startswith(DIVERTED) else now
     hold_history.begin(row, f"{DIVERTED}: {why}", now)
     if not told and why == UNREACHED:
-        # Nobody stands in: the last resort has heard, and the target is tried as often as before.
+        # Nobody stands in: the caller tells the last resort, and the target is tried as often as before.
         change(row, held_by=f"{DIVERTED}: {why}", held_since=since)
         return 0
     over = row.alert.resolved_at is not None
@@ -64,7 +67,7 @@ def divert(row: Notification, why: str, to: Iterable[Recipient], policy: Policy,
 
 
 def leave(row: Notification, why: str, to: Iterable[Recipient], policy: Policy, now: datetime) -> int:
-    """Nothing more for a target that is no longer named; how many others hear of the alert in its place."""
+    """Stop telling a target that is no longer named; how many of `to` hear of the alert in its place."""
     told = _stand_in(row, why, to, policy, now)
     change(row, route="", due_at=None, held_by=why[:100], held_since=None, rejected=False, tries=0, trying_since=None)
     return told
@@ -86,11 +89,11 @@ def _stand_in(row: Notification, why: str, to: Iterable[Recipient], policy: Poli
             },
         )
         if not created and stand_in.last_error and stand_in.sending_id is None:
-            continue  # it could not be told either: two channels that stand in for each other must not go in circles
+            continue  # it failed too: two channels that are each other's failover must not go in circles
         told += 1
         if not stand_in.route:
             change(stand_in, route=row.route)
-        if row.level > max(row.told_level, stand_in.level):  # it is this one that is to answer now
+        if row.level > max(row.told_level, stand_in.level):  # the page goes to the stand-in
             Notification.objects.filter(pk=stand_in.pk).update(level=row.level)
             stand_in.level = row.level
         if alert.resolved_at is not None:
@@ -101,7 +104,7 @@ def _stand_in(row: Notification, why: str, to: Iterable[Recipient], policy: Poli
 
 
 def _take_over(stand_in: Notification, row: Notification) -> None:
-    """It is over: who was never told of it counts as told what the other was, and so hears the end."""
+    """Of a resolved alert: give the stand-in what the other was told, so that it is told of the end."""
     told = {
         "told_seq": row.told_seq,
         "told_severity": row.told_severity,
@@ -109,7 +112,7 @@ def _take_over(stand_in: Notification, row: Notification) -> None:
         "told_resolved": row.told_resolved,
         "told_answer": row.told_answer,
     }
-    # Also while its first message is under way: whoever sends that locks the alert to write what became of it.
+    # Safe even while its first message is under way: to store that outcome, the alert's lock is needed.
     if row.told_seq and Notification.objects.filter(pk=stand_in.pk, told_seq=0).update(**told):
         for name, value in told.items():
             setattr(stand_in, name, value)

@@ -1,4 +1,4 @@
-"""Write down what is about to be said, and mark its rows, in one commit before the call to the provider."""
+"""Stores what is about to be sent and marks its notifications, in one commit before the call to the provider."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Try:
-    """What is about to be said, and of what."""
+    """A message that is about to be sent, and what it tells of."""
 
     reason: Reason
     reference: str
@@ -38,9 +38,9 @@ class Try:
 
 
 def start(target: Target, token: str, tries: Sequence[Try], now: datetime) -> list[Attempt]:
-    """Write down what is about to be said, in one commit.
+    """Store one attempt for each message, in one commit, and mark its notifications as being sent.
 
-    Nothing when the target's lease is lost, or a row has changed since it was judged: then it is judged again.
+    Stores nothing when the target's lease is lost or a notification has changed since it was judged.
     """
     with transaction.atomic():
         if not leases.confirm(target.pk, token):
@@ -70,7 +70,7 @@ def start(target: Target, token: str, tries: Sequence[Try], now: datetime) -> li
                     to_seq=part.to_seq,
                     severity=part.severity,
                     answer=part.row.alert.last_answer,
-                    # An answer is told before a page that it holds.
+                    # A message about an answer does not tell of a page that is still to come.
                     level=part.row.told_level if part.reason is Reason.ANSWERED else part.row.level,
                 )
                 for attempt, part in parts
@@ -86,7 +86,7 @@ def start(target: Target, token: str, tries: Sequence[Try], now: datetime) -> li
 
 
 def _take(parts: Sequence[tuple[Attempt, Part]], now: datetime) -> bool:
-    """Mark the rows as being sent. False when any is no longer as it was when it was judged, or somebody has it now."""
+    """Mark the notifications as being sent. False when one has changed since it was judged, or was acknowledged."""
     if not parts:
         return True
     with connection.cursor() as cursor:

@@ -1,4 +1,4 @@
-"""The recipients, and what holds back all that goes to one: its rate, or a provider that asks to wait."""
+"""The rows of recipients, and what makes everything for one wait: a full rate, or a provider that fails."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from notifier.outbox.set_aside import set_aside
 
 log = get_logger(__name__)
 
-FAILING = "provider"  # how `held_by` begins from failed tries until something arrives: one is tried at a time
+FAILING = "provider"  # how `held_by` of a failing target begins, to which one message at a time is tried
 ASKS_TO_WAIT = f"{FAILING} asks to wait"
-LONGEST_PAUSE = 30.0  # seconds; by so much a message is late at most when its provider is back
+LONGEST_PAUSE = 30.0  # seconds; how late a message can be once its provider answers again
 
 
 def row_of(target: Recipient) -> Target:
-    """The row of a recipient, made when it is first needed."""
+    """The row of a recipient; it is created if there is none."""
     return rows_of([target])[target.key]
 
 
 def rows_of(recipients: Collection[Recipient]) -> dict[str, Target]:
-    """The same of several, by their keys."""
+    """The rows of several recipients by their keys; those that are missing are created."""
     if not recipients:
         return {}
     keys = [one.key for one in recipients]
@@ -47,24 +47,24 @@ def _of_keys(number: int) -> str:
 
 
 def move(target: Target, address: str) -> None:
-    """A person is reached elsewhere from now on; what waits for them, and how often they are told, stays theirs."""
+    """Change the address of a target. What waits for it and its rate stay with it."""
     log.info("target.address_changed", target=target.pk, channel=target.channel)
     Target.objects.filter(pk=target.pk).update(address=address)
     target.address = address
 
 
 def bring_forward(by: timedelta, now: datetime) -> None:
-    """The clock was stepped back by so much: what targets wait for ends as much earlier."""
+    """Bring the waits of targets forward after the clock was set back by `by`."""
     Target.objects.filter(next_at__gt=now).update(next_at=brought_forward("next_at", by, now))
 
 
 def hold(target_id: int, token: str, until: datetime, held_by: str) -> None:
-    """Nothing goes to a target until then: its throttle is full. One row, however many messages wait."""
+    """Let a target wait, since its rate is used up. It changes one row, however many messages are due."""
     Target.objects.filter(pk=target_id, token=token).update(next_at=until, held_by=held_by[:100])
 
 
 def want_digests(target_id: int, now: datetime, *, wanted: bool) -> bool:
-    """A recipient unsubscribes from digests, or wants them again; False when it was so already."""
+    """Note that a recipient unsubscribes from digests or wants them again; False when it was so already."""
     rows = Target.objects.filter(pk=target_id, no_digests_since__isnull=not wanted)
     return bool(rows.update(no_digests_since=None if wanted else now))
 
@@ -74,11 +74,11 @@ def is_failing(target: Target) -> bool:
 
 
 def failed(target_id: int, error: DeliveryError, in_a_row: int, now: datetime) -> None:
-    """What a failed try says of its target: that nothing reaches it, or when to try again, whatever waits for it."""
+    """After a failed attempt: set the target aside, or let everything for it wait for a while."""
     if error.target_dead:
         set_aside(target_id, error, now)
         return
-    # The first failure may be the message's own; the second is the provider's.
+    # The first failure may be due to the message itself; from the second on it is taken as the provider's.
     pause = min(2.0 ** (in_a_row - 1), LONGEST_PAUSE) if in_a_row > 1 else 0.0
     if error.retry_after or pause:
         until = now + timedelta(seconds=max(error.retry_after or 0.0, pause))
@@ -87,7 +87,7 @@ def failed(target_id: int, error: DeliveryError, in_a_row: int, now: datetime) -
 
 
 def arrived(target_ids: Iterable[int], now: datetime) -> None:
-    """Something reached them. What another try was asked to wait for stands, unless this one began after it."""
+    """End the wait of failing targets that a message reached, unless an attempt that ended later was asked to wait."""
     failing = Target.objects.filter(held_by__startswith=FAILING, pk__in=set(target_ids))
     recent = Attempt.objects.filter(target=OuterRef("pk"), started_at__gte=now - timedelta(hours=1))
     later = Attempt.objects.filter(

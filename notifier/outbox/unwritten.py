@@ -1,6 +1,6 @@
-"""The outcome of a try that cannot be written as it is: what must not be lost of it. Part of the outbox's writer.
+"""Stores the minimum of an attempt's outcome when the whole of it cannot be stored. Part of the outbox's writer.
 
-Plain values and UPDATEs alone: whatever raised before (an answer, a row, a setting) is not looked at again.
+Uses plain values and UPDATEs only, and does not touch again what may have raised (an answer, a row, a setting).
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ LONGEST_PAUSE = timedelta(minutes=30)
 
 
 def settle(attempt_id: int, outcome: Receipt | DeliveryError, trouble: BaseException, now: datetime) -> int:
-    """End a try; 1 when it was open. What was sent counts as told, what was not is due again after a pause.
+    """End an attempt; 1 when it was open. What was sent counts as told, what was not sent is due again after a pause.
 
-    Its rows are judged again soon either way, so that nothing waits for an outcome that was never written. Raises
-    when the database takes not even this.
+    Either way its notifications are judged again soon, so that none waits for an outcome that was never stored.
+    Raises when the database refuses even this.
     """
     sent = isinstance(outcome, Receipt)
     result = Result.DELIVERED if isinstance(outcome, Receipt) else outcome.result
@@ -37,7 +37,7 @@ def settle(attempt_id: int, outcome: Receipt | DeliveryError, trouble: BaseExcep
             return 0
         for part in AttemptPart.objects.filter(attempt=attempt_id).order_by("notification__alert_id"):
             _settle_row(part, result, what, now)
-        # Rows whose part is gone: nobody knows what was said of them.
+        # Notifications without a part: it is not known what they were told.
         Notification.objects.filter(sending=attempt_id).update(sending=None, due_at=now + FIRST_PAUSE)
         digest = Digest.objects.filter(sending=attempt_id)
         if sent:

@@ -17,7 +17,7 @@ def test_what_the_faults_replace_is_there(path: str) -> None:
     assert hasattr(owner, name)
 
 
-@pytest.mark.parametrize("path", ["notifier.outbox.attempts.begin", "notifier.nowhere.start", "nowhere.at.all"])
+@pytest.mark.parametrize("path", ["notifier.outbox.starting.begin", "notifier.nowhere.start", "nowhere.at.all"])
 def test_a_name_that_is_gone_is_an_error(path: str) -> None:
     with pytest.raises((AttributeError, ImportError)):
         locate(path)
