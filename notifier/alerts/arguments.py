@@ -1,4 +1,4 @@
-"""What other code gives to `alert()`: refused at once when it cannot be used, read without raising otherwise. Pure."""
+"""Checks the arguments of `alert()`: what cannot be used is refused at once, the rest is read without raising. Pure."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from notifier.facts import Category, Money, Severity
 from notifier.judge.match import canonical
 
 LONGEST_RESOLVE_AFTER = timedelta(days=366)
-MAX_SOURCE = 100  # as long as its column
+MAX_SOURCE = 100  # the length of its column
 _MAX_AMOUNT = 10**15
 _MAX_CONTEXT = 50  # entries
-_LONGEST_TEXT = 10_000  # no more of a text is looked at
+_LONGEST_TEXT = 10_000  # characters of a text that are read
 _UNREADABLE = "(it cannot be read)"
 _SHORTENED = re.compile(r"~[0-9a-f]{24}\Z")
 _RESERVED = "webhook"  # the source of every failed event
@@ -102,18 +102,18 @@ def _wrong_type(name: str, wanted: str, given: object) -> TypeError:
 def source_of(key: str) -> str:
     """The key as it is stored and matched: redacted, and cut with a hash at its end where it would not fit.
 
-    Two keys never have one source. Keys of 100 characters and less without a secret are their own.
+    Different keys have different sources. A key of at most 100 characters without a secret is its own source.
     """
     shown = redact(key)
     if shown == key and len(key) <= MAX_SOURCE and key != _RESERVED and not _SHORTENED.search(key):
         return key
-    # By SECRET_KEY, since a short secret could be guessed from a plain hash.
+    # With SECRET_KEY, since a short secret could be guessed from a plain hash.
     digest = salted_hmac("notifier.key", _encoded(key), algorithm="sha256").hexdigest()[:24]
     return f"{redact(key, limit=MAX_SOURCE - 25)[: MAX_SOURCE - 25]}~{digest}"
 
 
 def occurrence_key(key: str, livemode: bool, once: str) -> str:
-    """Under which an occurrence is counted once; a new one for each call without `once`."""
+    """The idempotency key of an occurrence; without `once` each call gets a new one."""
     if not once:
         return f"alert:{secrets.token_hex(16)}"
     return f"alert:{hashlib.sha256(_encoded(json.dumps([key, livemode, once]))).hexdigest()}"
@@ -124,7 +124,7 @@ def _encoded(text: str) -> bytes:
 
 
 def text_of(value: object) -> str:
-    """What a value says of itself, whatever that raises."""
+    """str() of a value, or a replacement when that raises."""
     if value is None:
         return ""
     return _safely(lambda: str(value)[:_LONGEST_TEXT])
@@ -147,7 +147,7 @@ def classes(exception: BaseException | None) -> tuple[str, ...]:
 
 
 def context_of(context: Mapping[str, object] | None) -> dict[str, str]:
-    """Texts that can be stored, without secrets: by what they say and by the name that they have."""
+    """The context as texts that can be stored. Secrets are redacted, by their form and by the entry's name."""
     try:
         entries = [(text_of(name), value) for name, value in islice((context or {}).items(), _MAX_CONTEXT)]
     except Exception:  # noqa: BLE001 - a mapping of the caller's own

@@ -20,13 +20,13 @@ class Recorded:
     severity: Severity  # of the alert, which is as bad as its worst occurrence
     opened: bool  # this occurrence opened the alert
     planned_for: str  # the targets for whom something is planned already (see outbox/plans.py)
-    reopened: bool = False  # it had been over, and is judged anew
-    new: Alert | None = None  # the row, when it was not there before
-    ignored: int | None = None  # what says that nobody is to be told of its kind
+    reopened: bool = False  # it was resolved, and this occurrence opened it again
+    new: Alert | None = None  # the row, if it was opened now
+    ignored: int | None = None  # the id of the Ignored row of its kind, if any
 
 
 class AlreadyCountedError(Exception):
-    """This failure was counted before. Whoever catches it takes back what was counted now."""
+    """This failure was counted before. The caller has to roll back."""
 
 
 def record(
@@ -37,9 +37,9 @@ def record(
     resolve_after: timedelta | None = None,
     planned_for: str = "",
 ) -> Recorded:
-    """Count a failure on its alert. Within the caller's transaction. A new alert is stored as `planned_for` these.
+    """Count a failure on its alert. Within the caller's transaction. `planned_for` is for a new alert.
 
-    An alert that was resolved less than `quiet_period` ago opens again, so that what flaps stays one alert.
+    An alert that was resolved less than `quiet_period` ago opens again, so that a flapping trouble stays one alert.
 
     Raises AlreadyCountedError when this failure was counted before, and IntegrityError when another worker opened the
     same alert at the same moment: then the caller tries again.
@@ -50,7 +50,7 @@ def record(
 
 
 def _count(failure: Failure, verdict: Verdict, quiet_period: timedelta) -> Recorded | None:
-    """One UPDATE … RETURNING counts the failure and gives it its number, whoever else is counting."""
+    """Count a failure on its alert; None if there is none. One UPDATE … RETURNING, so that numbers are unique."""
     at = connection.ops.adapt_datetimefield_value
     when = failure.occurred_at
     with connection.cursor() as cursor:
@@ -84,9 +84,9 @@ def _count(failure: Failure, verdict: Verdict, quiet_period: timedelta) -> Recor
     return Recorded(alert_id, seq, Severity(severity), False, planned_for, reopened, ignored=ignored)
 
 
-REOPENED = "reopened"  # in `planned_for`, until its plan is made: nobody has one
-# What the site says itself (`alert()`, a watch) is said anew each time: its numbers are those of now.
-# What opens again is judged anew: neither how bad it was, nor who had it, nor what explained it holds any more.
+REOPENED = "reopened"  # `planned_for` of a reopened alert until it is planned anew
+# Title, hint and message of an alert from `alert()` or a watch follow its latest call, as they may contain numbers.
+# An alert that is reopened forgets its severity, its acknowledgement and its parent.
 _COUNT = f"""
     UPDATE swa_notifier_alert SET
         count = count + 1,
@@ -184,13 +184,13 @@ def _open(failure: Failure, verdict: Verdict, resolve_after: timedelta | None, p
     return Recorded(alert.pk, 1, verdict.severity, opened=True, planned_for="", new=alert, ignored=alert.ignored_id)
 
 
-# Whether its kind is ignored: asked with the row, and not once more of each alert that opens.
+# Whether its kind is ignored, read by the INSERT itself, to save a query.
 _IGNORED = """(SELECT id FROM swa_notifier_ignored ignored
     WHERE ignored.fingerprint = swa_notifier_alert.fingerprint AND ignored.ended_at IS NULL)"""
 
 
 def _remember(failure: Failure, recorded: Recorded) -> None:
-    """By hand as `_count` is: in a storm these two statements are all that a failure costs, and the ORM doubles it."""
+    """Store the occurrence. As SQL, like `_count`: in a storm a failure needs only these two statements."""
     with connection.cursor() as cursor:
         cursor.execute(
             _REMEMBER,

@@ -1,4 +1,4 @@
-"""The only writer of LogEntry: what was said of an alert and what became of its steps. It only appends."""
+"""The only writer of LogEntry: what people said of an alert, and its escalation steps. Entries are only appended."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def append(
     uninvited: bool = False,
     text: str = "",
 ) -> LogEntry:
-    """Append an entry, within the transaction of what it tells of."""
+    """Append an entry, in the same transaction as the change that it tells of."""
     return LogEntry.objects.create(
         alert=alert,
         at=now,

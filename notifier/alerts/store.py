@@ -1,4 +1,4 @@
-"""How an alert ends, is taken on and is held: the only writer of Alert but for the counting of failures."""
+"""The only writer of Alert, except for counting failures: resolve, acknowledge, inhibit, ignore, prune."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from notifier.models import Alert, Occurrence
 def recover(
     event_id: str, how: str, now: datetime, *, after_commit: bool = True, of: Q | None = None, ended: str = ""
 ) -> list[Alert]:
-    """Mark what failed for this event as recovered; the alerts that this resolved, for what `ended` says.
+    """Mark the failures of this event as recovered; the alerts that this resolved. `ended` is their `resolved_how`.
 
-    `of`: only those of one source, since an event may come from two. Without `after_commit` not what failed after an
-    earlier commit: only a further one can end that.
+    `of` limits it to one source, since an event may come from two. Without `after_commit` the failures of callbacks
+    after an earlier commit are left out: only running them again can end those.
     """
     waiting = Occurrence.objects.filter(of or Q(), event_id=event_id, recovered_at__isnull=True)
     if not after_commit:
@@ -31,7 +31,7 @@ def recover(
     if not alert_ids:
         return []
     with transaction.atomic():
-        # The lock orders this against a failure that is being counted on the same alert.
+        # Locked, since a failure may be counted on the same alert at this moment.
         open_alerts = list(Alert.objects.select_for_update().filter(id__in=alert_ids).order_by("id"))
         waiting.update(recovered_at=now, recovered_how=how)
         return [
@@ -42,13 +42,13 @@ def recover(
 
 
 def waits_again(event_id: str) -> None:
-    """What was settled since the event was never to be run again. It is given up: nobody runs it by itself."""
+    """Undo the settling of an event's failures in open alerts: it may be run again, though not by itself."""
     settled = Occurrence.objects.filter(event_id=event_id, recovered_how=NEVER_AGAIN, alert__resolved_at__isnull=True)
     settled.update(recovered_at=None, recovered_how="", dead=True)
 
 
 def resolve(alert: Alert, how: str, now: datetime) -> bool:
-    """End an alert; False when it was over already."""
+    """Resolve an alert; False when it was over already."""
     how = how[:50]  # it may name a user
     changed = Alert.objects.filter(pk=alert.pk, resolved_at__isnull=True).update(resolved_at=now, resolved_how=how)
     release_children(alert)
@@ -58,7 +58,7 @@ def resolve(alert: Alert, how: str, now: datetime) -> bool:
 
 
 def acknowledge(alert: Alert, by: str, now: datetime, until: datetime) -> bool:
-    """Somebody has it: no updates and reminders until then, which always comes. False when it is over already."""
+    """Note that somebody has acknowledged an alert until then; False when it is over already."""
     return bool(
         Alert.objects.filter(pk=alert.pk, resolved_at__isnull=True).update(
             acknowledged_at=now,
@@ -70,28 +70,28 @@ def acknowledge(alert: Alert, by: str, now: datetime, until: datetime) -> bool:
 
 
 def take_back(alert: Alert) -> None:
-    """Nobody has it any more."""
+    """Take the acknowledgement of an alert back."""
     Alert.objects.filter(pk=alert.pk).update(
         acknowledged_at=None, acknowledged_until=None, acknowledged_by="", acknowledged_severity=None
     )
 
 
 def answered(alert: Alert, entry: int) -> None:
-    """The entry of its log that all are to see by now; `alert` is then as its row is."""
+    """Note the latest entry of the log that all who were told are to see. Reads `alert` again."""
     Alert.objects.filter(pk=alert.pk).update(last_answer=entry)
     alert.refresh_from_db()
 
 
 def inhibit(alert_ids: list[int], parent_id: int) -> None:
-    """Another alert explains these while it is open."""
+    """Note that these alerts have an open parent."""
     for start in range(0, len(alert_ids), retention.BATCH):
         Alert.objects.filter(pk__in=alert_ids[start : start + retention.BATCH]).update(inhibited_by=parent_id)
 
 
 def set_ignored(fingerprint: str, ignored_id: int) -> int:
-    """Nobody is told of these alerts any more; how many of them are open."""
+    """Note that alerts of this kind are ignored; how many of them are open."""
     alerts = Alert.objects.filter(fingerprint=fingerprint)
-    alerts.filter(resolved_at__isnull=False).update(ignored=ignored_id)  # one may open again
+    alerts.filter(resolved_at__isnull=False).update(ignored=ignored_id)  # one of them may be reopened
     return alerts.filter(resolved_at__isnull=True).update(ignored=ignored_id)
 
 
@@ -104,12 +104,14 @@ def release_children(parent: Alert) -> None:
 
 
 def overdue_to_resolve(now: datetime, forget_after: timedelta) -> list[tuple[Alert, str]]:
-    """Open alerts that end by themselves now, and how."""
-    # A row whose time is beyond all dates must not stop the others: the database would refuse to reckon with it.
+    """Open alerts that end by themselves now, each with the reason."""
+    # Limited, since a date out of range would make the whole query fail.
     ended = now - Least(F("resolve_after"), Value(LONGEST_RESOLVE_AFTER))
-    quiet = Q(resolve_after__isnull=False, last_at__lt=ended) & Q(last_at__lt=now)  # the second is for the index
+    quiet = Q(resolve_after__isnull=False, last_at__lt=ended) & Q(
+        last_at__lt=now
+    )  # the second condition lets the index be used
     open_ones = Alert.objects.filter(resolved_at__isnull=True)
-    # Each by its index: asked for together, every open alert would be read.
+    # Two queries, each with an index: as one, it would read every open alert.
     found = [*open_ones.filter(quiet), *open_ones.filter(last_at__lt=now - forget_after)]
     return [
         (alert, "by itself: quiet" if _is_quiet(alert, now) else f"{FORGOTTEN} after {human(forget_after)}"[:50])
@@ -124,10 +126,10 @@ def _is_quiet(alert: Alert, now: datetime) -> bool:
 def prune(before: datetime) -> int:
     """Delete a batch of the alerts that were over by then, and their occurrences first; how many rows.
 
-    Those of which somebody is still to hear have notifications, and stay: see outbox/pruning.py.
+    Alerts that still have notifications stay; outbox/pruning.py deletes those first.
     """
     with transaction.atomic():
-        # The lock orders this against a failure that opens an alert again.
+        # Locked, since a failure may reopen one of them at this moment.
         over = Alert.objects.select_for_update(of=("self",)).filter(resolved_at__lt=before, notifications__isnull=True)
         ids = list(over.order_by("resolved_at").values_list("pk", flat=True)[: retention.BATCH])
         return delete_some(Occurrence.objects.filter(alert__in=ids)) or delete_some(Alert.objects.filter(pk__in=ids))

@@ -87,7 +87,7 @@ def escalate(now: datetime) -> None:
 
 
 def resolve_overdue(now: datetime) -> None:
-    """Resolve alerts after their quiet time, and those that nothing has touched for "FORGET_AFTER"."""
+    """Resolve alerts after their quiet time, and those without a failure for "FORGET_AFTER"."""
     for alert, how in store.overdue_to_resolve(now, get_policy().forget_after):
         on_its_own("end alert", partial(pipeline.resolve, alert, how, now), key=alert.pk)
 

@@ -1,7 +1,7 @@
-"""The values that pass from stage to stage: what failed, what we think of it, whom to tell, what became of it.
+"""The values that are passed between the stages: the failure, the verdict, recipients, messages and outcomes.
 
-Standard library only, but for the categories, which both apps share. Every value is frozen, so a stage can change
-nothing that an earlier one decided. All times are aware datetimes in UTC; local time appears only in what people read.
+They use the standard library only, except for the categories, which both apps share. Every value is frozen, so that a
+stage cannot change what an earlier one decided. All times are aware datetimes in UTC; only texts have local times.
 """
 
 from notifier.facts.enums import FORGOTTEN, INFRASTRUCTURE, NEVER_AGAIN, Category, Note, Reason, Result, Severity, Verb

@@ -1,4 +1,4 @@
-"""The fixed sets: how bad, of which kind, why a target is told, what became of a try, what people say."""
+"""The enums: severities, categories, reasons of a message, results of an attempt, and what people can answer."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from alerts_runtime.failures.kinds import Category as Category
 
 
 class Severity(IntEnum):
-    """How bad it is. Ordered, so that `severity >= Severity.ERROR` reads as it sounds."""
+    """How bad an alert is. Ordered, so that `severity >= Severity.ERROR` works."""
 
     INFO = 10
     WARNING = 20
@@ -20,7 +20,7 @@ class Severity(IntEnum):
         return self.name.lower()
 
 
-# When one of these breaks it breaks for every event at once: one alert, not one for each event type.
+# A trouble of one of these categories concerns every event, so it is one alert, and not one for each event type.
 INFRASTRUCTURE = frozenset({Category.DATABASE, Category.NETWORK, Category.STRIPE_API, Category.RATE_LIMIT})
 
 
@@ -28,58 +28,57 @@ class Reason(StrEnum):
     """Why a target is told something now."""
 
     FIRST = "first"  # it has not heard of this alert
-    UPDATE = "update"  # more occurrences since it was last told
+    UPDATE = "update"  # there are more occurrences since it was last told
     RAISED = "raised"  # the severity went up
     REPEAT = "repeat"  # a reminder: still open, nobody has acknowledged it
-    REOPENED = "reopened"  # told that it was over, and it was not
-    ANSWERED = "answered"  # somebody has it, or no longer, or did something about it
-    ESCALATED = "escalated"  # a step of its route: nobody has acknowledged it
+    REOPENED = "reopened"  # it was told that the alert is over, and it failed again
+    ANSWERED = "answered"  # somebody acknowledged it, took that back, or did something else about it
+    ESCALATED = "escalated"  # an escalation step of its route, as nobody has acknowledged the alert
     RESOLVED = "resolved"  # it is over
     DIGEST = "digest"
     TEST = "test"
 
 
-# How `resolved_how` begins of an alert that nobody heard of for so long that it is no longer followed: it may still be
-# broken.
+# How `resolved_how` begins of an alert that ended for lack of failures ("FORGET_AFTER"): it may still be broken.
 FORGOTTEN = "forgotten"
 
-# How an event's failures are settled that somebody decided never to run again: nothing waits, and nothing is recovered.
+# `recovered_how` of the failures of an event that somebody decided never to run again: settled, but not recovered.
 NEVER_AGAIN = "never again"
 
 
 class Result(StrEnum):
-    """What became of one try to send."""
+    """The outcome of one attempt to send a message."""
 
     SENDING = "sending"  # the call is under way, or the worker died during it
-    DELIVERED = "delivered"  # the provider took it
-    RETRY = "retry"  # not taken; trying again may help
-    REJECTED = "rejected"  # not taken, and never will be
-    UNCERTAIN = "uncertain"  # it may or may not have been taken
+    DELIVERED = "delivered"  # the provider accepted it
+    RETRY = "retry"  # not accepted; trying again may help
+    REJECTED = "rejected"  # not accepted, and never will be
+    UNCERTAIN = "uncertain"  # nobody knows whether it was accepted
 
 
 class Verb(StrEnum):
-    """What somebody can say of an alert."""
+    """What people can do with an alert: the kinds of entries in its log."""
 
-    ACKNOWLEDGE = "acknowledge"  # somebody has it, for a time
-    TAKE_BACK = "take back"  # nobody has it any more
+    ACKNOWLEDGE = "acknowledge"  # for a time
+    TAKE_BACK = "take back"  # the acknowledgement
     RESOLVE = "resolve"
-    SILENCE = "silence"  # alerts of this kind, for a time
-    UNSILENCE = "unsilence"  # not any longer
-    ESCALATE = "escalate"  # the next step now
-    REPLAY = "replay"  # its events that failed
-    REHEARSE = "rehearse"  # run them, and take everything back
+    SILENCE = "silence"  # tell nobody of alerts of this kind, for a time
+    UNSILENCE = "unsilence"  # end that
+    ESCALATE = "escalate"  # take the next step now
+    REPLAY = "replay"  # process its failed events again
+    REHEARSE = "rehearse"  # process them, and roll everything back
     TEST = "test"
     COMMENT = "comment"
     IGNORE = "ignore"
-    NEVER_AGAIN = "never again"  # one of its events is not to be run any more
-    RUN_AGAIN = "may run again"  # and that is taken back
-    STEP = "step"  # nobody says it: a step of escalation was taken, waits or did not happen
+    NEVER_AGAIN = "never again"  # give one of its events up for good
+    RUN_AGAIN = "may run again"  # take that back
+    STEP = "step"  # not by a person: a step of escalation was taken, waits or did not happen
 
 
 class Note(StrEnum):
-    """What a rotation has to say to a person, apart from alerts."""
+    """The kinds of notes that are sent to people about a rotation."""
 
     HANDOVER = "handover"  # they are on call from now on, and what is open
     DAY_BEFORE = "day-before"
-    OVERRIDE = "override"  # somebody takes over, or does not any more
-    UNANSWERED = "unanswered"  # who came on call has not answered the test page, or has after all
+    OVERRIDE = "override"  # somebody takes over, or that was undone
+    UNANSWERED = "unanswered"  # the test page of a handover was not answered, or was later

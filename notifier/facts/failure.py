@@ -1,4 +1,4 @@
-"""What failed, what we think of it, and what matchers may ask of it."""
+"""A failure, the verdict on it, and what matchers can ask about."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Money:
     currency: str  # lower case, ISO 4217
 
 
-NO_CURRENCY = "xxx"  # ISO 4217's own; of an occurrence without an amount: money is at stake, and nobody knows how much
+NO_CURRENCY = "xxx"  # ISO 4217 for "no currency": the occurrence is about money, and the amount is unknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,22 +50,22 @@ class Failure:
     next_attempt_at: datetime | None = None
     gives_up_at: datetime | None = None
     frame: Frame | None = None
-    kind: str = ""  # a name of alerts_runtime.failures.kinds; "" of what is no exception
-    transient: bool = False  # heals by itself, as far as its kind or the site says
-    peer: str = ""  # the service that it is about: a host, or a name; "" when that is not known
+    kind: str = ""  # a name of alerts_runtime.failures.kinds; "" without an exception
+    transient: bool = False  # expected to end by itself, by its kind or as the site says
+    peer: str = ""  # the service that failed, a host or a name; "" when not known
     object_id: str = ""
     customer: str = ""
     money: Money | None = None
-    amount_unknown: bool = False  # money is at stake, and the event does not say how much in a way that can be read
+    amount_unknown: bool = False  # it is about money, and no amount could be read from the event
     traceback: str = ""
     context: Mapping[str, str] = field(default_factory=dict)
-    after_commit: bool = False  # what the event did is committed; a callback of on_commit failed
-    not_run: tuple[str, ...] = ()  # by name: the callbacks that did not run then
+    after_commit: bool = False  # the event was committed, and an on_commit callback failed
+    not_run: tuple[str, ...] = ()  # the names of the callbacks that did not run
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What the classification makes of a failure."""
+    """The result of classifying a failure."""
 
     severity: Severity
     category: Category
@@ -78,7 +78,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What a matcher can ask about: the same questions of a failure, of an alert and of a dry run."""
+    """What a matcher can ask about, the same for a failure, an alert and a dry run."""
 
     severity: Severity
     category: Category
@@ -97,7 +97,7 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class EventCounts:
-    """What became of the events that were received in a period."""
+    """Counts of the events that were received in a period, by what became of them."""
 
     received: int
     first_time: int  # processed at the first attempt

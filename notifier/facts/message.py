@@ -1,4 +1,4 @@
-"""What a channel is asked to deliver."""
+"""The message that a channel is asked to deliver."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Button:
-    """What somebody can answer where a message has buttons. `lasting` is a duration, or "tomorrow"."""
+    """A button, by which a message can be answered. `lasting` is a duration, or "tomorrow"."""
 
     text: str
     verb: Verb
@@ -45,16 +45,16 @@ class Message:
     footer: tuple[str, ...] = ()  # why this was sent, what was held
     links: tuple[Link, ...] = ()
     buttons: tuple[Button, ...] = ()
-    unsubscribe_url: str = ""  # of a digest, where it goes by mail
-    answer_url: str = ""  # where its recipient can answer it: as good as a key, so it is in no text that is kept
+    unsubscribe_url: str = ""  # of a digest by email
+    answer_url: str = ""  # a secret address where its recipient can answer; it must not be in any text that is stored
     short: str = ""  # for SMS: everything in one sentence
     subject: str = ""  # for email
     html: str = ""  # for email: the whole page; plain text is made of the fields above
     text: str = ""  # the whole message as plain text
     detail: str = ""  # the redacted traceback
     reference: str = ""  # short and unique; appears in the message so that it can be found again
-    deliveries: tuple[str, ...] = ()  # to others since the last message here; for a thread
+    deliveries: tuple[str, ...] = ()  # what was sent to others since the last message here; for a thread
     thread: str = ""
     possible_repeat: bool = False
-    state: str = ""  # how it stands now, in one line: what a mail's subject, which never changes, leaves out
-    forgotten: bool = False  # RESOLVED, but nobody said that it was fixed
+    state: str = ""  # how the alert stands now, in one line: the subject of an email never changes, and does not say it
+    forgotten: bool = False  # RESOLVED for lack of failures: nobody said that it is fixed

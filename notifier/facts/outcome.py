@@ -1,4 +1,4 @@
-"""What a provider said of a message, as values that fit their columns."""
+"""What a provider answered to a message, as values that fit their columns."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from notifier.facts.enums import Result
 
-# What a provider answers is kept in columns as long as these, and a test compares them.
+# The lengths of the columns for what a provider answers; a test compares them.
 PROVIDER_ID = 200
 HANDLE = 300
 CODE = 100
@@ -17,9 +17,9 @@ _UNSTORABLE = dict.fromkeys((0, *range(0xD800, 0xE000)), "\ufffd")  # NUL for Po
 
 
 def storable(value: object, limit: int) -> str:
-    """What an answer gives as an id or a code, as a text that every database takes, cut to its column.
+    """An id or code of a provider's answer as a text that every database accepts, cut to its column.
 
-    Only texts and whole numbers are ids: anything else counts as none.
+    Only texts and integers are ids; anything else gives an empty text.
     """
     if type(value) is int and value.bit_length() < 4 * limit:
         value = str(value)
@@ -28,17 +28,19 @@ def storable(value: object, limit: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What the provider said when it took a message. Whatever it said, the values fit their columns."""
+    """What the provider said when it accepted a message. Values are cut to fit their columns."""
 
     provider_id: str = ""
     thread: str = ""  # opaque to everyone but the channel that made it
     parts: int = 1  # SMS segments, for the budget
-    note: str = ""  # e.g. addresses that were refused while others were taken
+    note: str = ""  # such as addresses that were refused while others were accepted
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "provider_id", storable(self.provider_id, PROVIDER_ID))
         thread = storable(self.thread, HANDLE + 1)
-        object.__setattr__(self, "thread", thread if len(thread) <= HANDLE else "")  # half a handle is none
+        object.__setattr__(
+            self, "thread", thread if len(thread) <= HANDLE else ""
+        )  # too long: a cut handle would be of no use
         parts = self.parts if type(self.parts) is int else 1
         object.__setattr__(self, "parts", max(0, min(parts, MOST_PARTS)))
         object.__setattr__(self, "note", storable(self.note, 1000))
@@ -48,16 +50,16 @@ LONGEST_WAIT = 3600.0  # seconds
 
 
 def seconds_to_wait(asked: object) -> float | None:
-    """What was asked for as seconds that can be waited; None when it is no number. Never more than an hour."""
+    """The seconds that a provider asks to wait, at most an hour; None when it is not a number."""
     try:
         seconds = float(str(asked))
-    except ValueError:  # also for the digits of a number that Python does not print
+    except ValueError:  # also for an integer with too many digits for Python
         return LONGEST_WAIT if isinstance(asked, int) and asked > 0 else None
     return None if math.isnan(seconds) else min(max(seconds, 0.0), LONGEST_WAIT)
 
 
 class DeliveryError(Exception):
-    """A message was not (or perhaps not) taken. `result` is RETRY, REJECTED or UNCERTAIN.
+    """A message was not (or perhaps not) accepted. `result` is RETRY, REJECTED or UNCERTAIN.
 
     `detail` is for people and has been redacted. `retry_after` is in seconds, as the provider asked, an hour at most.
     `target_dead` says that no other message to this target can succeed either (unsubscribed number), `channel_dead`

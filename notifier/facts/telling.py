@@ -1,4 +1,4 @@
-"""Whom to tell of an alert, how it stands, what was told before, and what comes next."""
+"""Recipients, the state of an alert, what a recipient was told of it, and what comes next."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Recipient:
 
     @property
     def key(self) -> str:
-        """What stays the same while it is one recipient, for which messages wait and of whom rates are counted."""
+        """The identity of a recipient, also when the address changes: of its row, its waiting messages and its rate."""
         return f"{self.channel}:{f'person {self.person}' if self.person else self.address}"
 
 
@@ -41,7 +41,7 @@ class Timing:
 
 @dataclass(frozen=True, slots=True)
 class AlertState:
-    """What the pure stages need to know of an alert."""
+    """What the stages that do not read the database need to know of an alert."""
 
     subject: Subject
     count: int
@@ -51,7 +51,7 @@ class AlertState:
     acknowledged_at: datetime | None = None
     acknowledged_until: datetime | None = None
     acknowledged_severity: Severity | None = None  # how bad it was then
-    last_answer: int = 0  # grows with each answer that all who were told are to see
+    last_answer: int = 0  # the number of the last answer that all who were told are to see
     inhibited_by: int | None = None
     ignored: int | None = None
 
@@ -60,7 +60,7 @@ class AlertState:
 class Told:
     """What one target has been told of one alert."""
 
-    seq: int = 0  # up to which occurrence; 0 is nothing
+    seq: int = 0  # up to which occurrence; 0: it was told nothing
     severity: Severity | None = None
     at: datetime | None = None  # when it was last told
     window: int = 0  # which of the growing windows applies next

@@ -13,7 +13,7 @@ from notifier.models import Alert, LogEntry, Notification
 
 
 def left(alert: Alert, asked: Iterable[Recipient], policy: Policy, now: datetime) -> list[Recipient]:
-    """Those of the asked without an acknowledgement of their own that is in force."""
+    """Those of `asked` who have not acknowledged the alert themselves, or whose acknowledgement has run out."""
     said = LogEntry.objects.filter(alert=alert, changed=True)
     taken_back = said.filter(verb=Verb.TAKE_BACK).order_by("-pk").values_list("pk", flat=True).first() or 0
     answers = said.filter(verb=Verb.ACKNOWLEDGE, until__gt=now, pk__gt=taken_back)
@@ -22,9 +22,9 @@ def left(alert: Alert, asked: Iterable[Recipient], policy: Policy, now: datetime
 
 
 def is_uninvited(alert: Alert, who: str, address: str, policy: Policy) -> bool:
-    """Whether people were paged for an alert, and whoever says something about it is none of them.
+    """Whether people were paged for an alert, and `who`, who says something about it, is not one of them.
 
-    Of what was told to a channel that many read nobody can say who was told.
+    False if only channels that many people read were told: then it is not known who was.
     """
     told = Notification.objects.filter(alert=alert, told_at__isnull=False).select_related("target")
     paged = [one for row in told if _person(one := _recipient(row, policy), policy)]
@@ -32,14 +32,14 @@ def is_uninvited(alert: Alert, who: str, address: str, policy: Policy) -> bool:
 
 
 def names(target: Recipient, policy: Policy) -> set[str]:
-    """What somebody who answers may be called who is told there."""
+    """The names under which the person behind a recipient may appear in the log of answers."""
     person = _person(target, policy)
     own = {person.key, person.name, person.user} if person else set[str]()
     return (own | {masked(target.address)}) - {""}
 
 
 def _recipient(row: Notification, policy: Policy) -> Recipient:
-    """Of somebody who was on call, too, who that was."""
+    """The recipient of a notification, also if it is a person who is no longer on call."""
     channel = policy.channels.get(row.target.channel)
     known = channel.people.get(row.target.key) if channel else None
     return known or Recipient(row.target.channel, "", row.target.address)

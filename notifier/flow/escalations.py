@@ -1,7 +1,7 @@
 """When the next step of an alert's escalation is due: the planning half of the only writer of Escalation.
 
-Whatever changes that (a failure, an acknowledgement, an end) sets `due_at` in its own transaction; tick takes what is
-due, in stepping.py.
+What changes that (a failure, an acknowledgement, an end) sets `due_at` in its own transaction. The steps that are due
+are taken by `tick`, in stepping.py.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ ANOTHER_ROUTE, NO_ROUTE = "another route escalates it", "no route with steps tak
 
 
 def begin(alert: Alert, routes: Iterable[Route], now: datetime, *, anew: bool = False) -> None:
-    """Let the steps of the routes that take an alert begin, each once; `anew` when it had been over.
+    """Start the escalation of the routes that take an alert, unless it has started; `anew`: the alert was reopened.
 
     What is due now is judged by tick within a second. The caller holds the alert's lock.
     """
@@ -38,7 +38,7 @@ def begin(alert: Alert, routes: Iterable[Route], now: datetime, *, anew: bool = 
     Escalation.objects.bulk_create(new)
     for row in known.values():
         if row.route not in names and new and row.due_at is not None:
-            row.why = ANOTHER_ROUTE  # it got worse: nobody is to hear of both
+            row.why = ANOTHER_ROUTE  # it got worse and has another route: only the new one escalates it
         elif row.route in names and row.why in (ANOTHER_ROUTE, NO_ROUTE):
             row.why = Why.UNANSWERED
         elif row.route not in names or row.why != Why.ACKNOWLEDGED:
@@ -48,7 +48,7 @@ def begin(alert: Alert, routes: Iterable[Route], now: datetime, *, anew: bool = 
 
 
 def changed(alert: Alert, policy: Policy, now: datetime) -> None:
-    """Judge an alert's steps again: it was acknowledged, that was taken back, or it is over.
+    """Plan an alert's steps again: it was acknowledged, the acknowledgement was taken back, or it is over.
 
     The caller holds the alert's lock.
     """
@@ -59,7 +59,7 @@ def changed(alert: Alert, policy: Policy, now: datetime) -> None:
 
 
 def is_to_be_judged(row: Escalation, alert: Alert) -> bool:
-    """Whether a failure made it due, and not the time of its next step."""
+    """Whether it is due because of a failure, and its next step has still to be planned."""
     return row.why in ("", ANOTHER_ROUTE) or (row.why == Why.ACKNOWLEDGED and steps.is_worse(alert))
 
 
@@ -74,21 +74,20 @@ def judge(row: Escalation, alert: Alert, route: Route, policy: Policy, now: date
     if not row.why:
         first, second = route.levels[:2]
         if nobody := reachable.nobody(first, policy):
-            row.reached_at -= second.at - first.at  # nobody is told, so nobody is waited for
+            row.reached_at -= second.at - first.at  # the first page reaches nobody, so the second step need not wait
             steps_log.taken(alert, Taken(first, nobody), route, now)
     following = what_follows(row, alert, route, policy, now)
     if row.why == Why.ACKNOWLEDGED and steps.is_worse(alert) and following.at is not None and following.at <= now:
-        # It has become worse than what somebody took on: whoever is told of that has the time of the step.
+        # It is worse than when it was acknowledged: whoever is told of that gets the full time of this step to answer.
         row.reached_at = now
         following = what_follows(row, alert, route, policy, now)
     write_next(row, alert, route, following, now)
 
 
 def pause_ends(alert: Alert, policy: Policy, now: datetime) -> None:
-    """The time under the acknowledgement that there was counts for no step, before another one is written or it is
-    taken back.
+    """Put the next steps off by the time during which the alert was acknowledged.
 
-    The caller holds the alert's lock, and the alert says who had it since when.
+    To be called before the acknowledgement is replaced or taken back. The caller holds the alert's lock.
     """
     for row in Escalation.objects.filter(alert=alert, due_at__isnull=False):
         route = policy.route(row.route)
@@ -103,7 +102,7 @@ def pause_ends(alert: Alert, policy: Policy, now: datetime) -> None:
 
 
 def bring_forward(by: timedelta, now: datetime) -> None:
-    """The clock was stepped back by so much: what is planned is judged as much earlier."""
+    """Bring the planned steps forward after the clock was set back by `by`."""
     planned = Escalation.objects.filter(due_at__gt=now)
     planned.update(due_at=brought_forward("due_at", by, now), reached_at=F("reached_at") - by)
 
@@ -121,7 +120,7 @@ def what_follows(row: Escalation, alert: Alert, route: Route, policy: Policy, no
 
 
 def write_next(row: Escalation, alert: Alert, route: Route, following: Next, now: datetime, *, held: str = "") -> None:
-    """Write what follows, and in the alert's log when that changes why it waits or that it comes."""
+    """Store when the next step is due. If the reason has changed, the alert's log says so."""
     why = (held or following.why)[:100]
     if why != row.why:
         if held:

@@ -1,7 +1,7 @@
-"""A test page at a handover: whoever comes on call proves that pages reach them, and that they can answer.
+"""A test page at a handover: whoever comes on call shows by answering that pages reach them.
 
-It is an alert of its own, which goes and is answered as any other; only who hears of it no route says. Unanswered, it
-goes to whoever was on call before.
+It is an alert like any other, except that it goes to the person on call and not by a route. If it is not answered,
+whoever was on call before is told.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from notifier.oncall.present import person_on, reach
 from notifier.outbox import last_resort, stand_ins
 
 TO_ANSWER = timedelta(minutes=15)
-ENDS = timedelta(days=1)  # by itself, when there is no handover before
-ANSWERED = "answered"  # how `resolved_how` begins of one that was
+ENDS = timedelta(days=1)  # it ends by itself after this, if no handover ends it before
+ANSWERED = "answered"  # how `resolved_how` begins after an answer
 
 
 def page(row: Handover, rotation: Rotation, policy: Policy, now: datetime) -> None:
-    """Page who comes on call, on every channel that names the rotation. Within the caller's transaction."""
+    """Page the person who comes on call on every channel that names the rotation. Within the caller's transaction."""
     for earlier in _open():
         if (of := handovers.of_test(earlier.source)) is not None and of.rotation == row.rotation:
             pipeline.resolve(earlier, "handed over since", now)
@@ -64,7 +64,7 @@ def is_one(alert: Alert) -> bool:
 
 
 def answer(alert: Alert, who: str, policy: Policy, now: datetime) -> None:
-    """Somebody acknowledged it: it is over, and whoever was told of the silence hears that it has ended."""
+    """End a test page that was acknowledged, and tell whoever was told that it had no answer."""
     pipeline.resolve(alert, f"{ANSWERED} by {who}"[:50], now)
     row = handovers.of_test(alert.source)
     before = handovers.before(row) if row else None
@@ -73,7 +73,7 @@ def answer(alert: Alert, who: str, policy: Policy, now: datetime) -> None:
 
 
 def look(policy: Policy, now: datetime) -> None:
-    """Pass on what was not answered in time."""
+    """Tell of the test pages that were not answered in time."""
     for alert in _open():
         on_its_own("pass a test page on", partial(_pass_on, alert.pk, policy, now), key=alert.pk)
 
@@ -98,7 +98,7 @@ def _pass_on(pk: int, policy: Policy, now: datetime) -> None:
 
 
 def _is_late(alert: Alert, now: datetime) -> bool:
-    """It was told so long ago, or could not be told for so long. What is held, e.g. over night, nobody can answer."""
+    """Whether it was sent, or should have been, too long ago. One that is held, as by quiet hours, is not late."""
     rows = list(Notification.objects.filter(alert=alert))
     if any(row.due_at and row.held_by and not row.held_by.startswith(stand_ins.DIVERTED) for row in rows):
         return False
@@ -111,7 +111,7 @@ def _has_been_passed_on(alert: Alert) -> bool:
 
 
 def _open() -> list[Alert]:
-    # By the index of open alerts by kind.
+    # With these conditions the database uses the index of open alerts.
     of_kind = Alert.objects.filter(account="", livemode=True, category=Category.DELIVERY, resolved_at__isnull=True)
     return list(of_kind.filter(source__startswith=handovers.TESTS))
 

@@ -1,7 +1,7 @@
 """The only writer of Ignored: kinds of alert that are counted, and not told until their code changes.
 
-A silence ends at its time; this at the first failure for which the function that fails says something else than it did,
-or NOTIFIER["RELEASE"] is another; or by hand. Then what was counted meanwhile is told as well.
+A silence ends at a time. This ends by hand, or with the first failure after the source of the failing function or
+NOTIFIER["RELEASE"] has changed. Then what was counted meanwhile is told as well.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ log = get_logger(__name__)
 
 
 def ignore(alert: Alert, *, author: str, now: datetime, comment: str = "") -> tuple[Ignored, bool]:
-    """Tell nobody of this alert's kind any more; what says so, and whether it is new.
+    """Begin to ignore this alert's kind; the row that says so, and whether it is new.
 
-    Whoever has heard of an alert still hears that it is over.
+    Whoever was told of an alert is still told when it is over.
     """
     frame = alert.frame or {}
     module, function = str(frame.get("module", "")), str(frame.get("function", ""))
@@ -55,7 +55,7 @@ def ignore(alert: Alert, *, author: str, now: datetime, comment: str = "") -> tu
 
 
 def end(row: Ignored, how: str, now: datetime) -> int:
-    """Tell of this kind again; how many messages that were held are judged now. `how`: "by ada", "billing changed"."""
+    """Stop ignoring a kind; how many held messages are judged now. `how`: "by ada", "billing changed"."""
     with transaction.atomic():
         changed = Ignored.objects.filter(pk=row.pk, ended_at__isnull=True).update(
             ended_at=now, ended_how=redact(how, limit=150)
@@ -72,7 +72,7 @@ def in_force(fingerprint: str) -> Ignored | None:
 
 
 def until(row: Ignored) -> str:
-    """For people: when it ends by itself."""
+    """When it ends by itself, in words."""
     ends = [f"{row.module}.{row.function} changes"] if row.code else []
     ends += [f"another release than {row.release}"] if row.release else []
     if not ends:
@@ -81,7 +81,7 @@ def until(row: Ignored) -> str:
 
 
 def heed(recorded: Recorded, failure: Failure, release: str, now: datetime) -> bool:
-    """What a failure that was just counted means for this; True when its kind is told again from now on."""
+    """Stop ignoring the kind of a failure that was just counted if its code has changed; True when it has."""
     row = Ignored.objects.filter(pk=recorded.ignored).first() if recorded.ignored else None
     if row is None or not (how := _changed(row, failure, release)):
         return False
@@ -90,7 +90,7 @@ def heed(recorded: Recorded, failure: Failure, release: str, now: datetime) -> b
 
 
 def catch_up() -> None:
-    """An alert that opened at the moment at which its kind began to be ignored."""
+    """Ignore alerts that opened at the very moment at which their kind began to be ignored."""
     for row in Ignored.objects.filter(ended_at__isnull=True):
         if Alert.objects.filter(fingerprint=row.fingerprint, resolved_at__isnull=True, ignored__isnull=True).exists():
             store.set_ignored(row.fingerprint, row.pk)
@@ -102,11 +102,11 @@ def prune(before: datetime) -> int:
 
 
 def _changed(row: Ignored, failure: Failure, release: str) -> str:
-    """How its code is another than it was; empty: it is not, or nobody can say."""
+    """How the code has changed since it is ignored; empty when it has not, or that is not known."""
     if row.release and release and release != row.release:
         return f"release {release}"
     frame = failure.frame
     if not row.code or frame is None or (frame.module, frame.function) != (row.module, row.function):
-        return ""  # an outage fails here and there: another place says nothing
+        return ""  # during an outage it fails in several places: another place is no change
     code = code_of(frame.module, frame.function)
     return f"{frame.module}.{frame.function} changed" if code and code != row.code else ""

@@ -1,4 +1,4 @@
-"""While a parent alert is open its children are held and counted in it. Pure but for the reading of open alerts."""
+"""While a parent alert is open, messages of its children are held, and it tells how many there are."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _GLOB = re.compile(r"[*?\[]")
 
 
 def relate(alert: Alert, policy: Policy) -> None:
-    """An alert that is new, open again or worse than it was may have a parent, or be one: of its account and mode."""
+    """Find the parent of an alert that is new, reopened or worse, or else its children, in its account and mode."""
     if alert.inhibited_by_id is not None or not policy.inhibitions:
         return
     subject = alert.subject
@@ -34,14 +34,14 @@ def relate(alert: Alert, policy: Policy) -> None:
 
 
 def _open_like(alert: Alert, matchers: list[Matcher]) -> Iterator[Alert]:
-    """The other open alerts that one of these matches and nothing inhibits. Thousands may be open, so few are read."""
+    """The other open alerts that one of these matches and nothing inhibits. The database filters, as many may be open."""
     if not matchers:
         return
     candidates = Q()
     for matcher in matchers:
         candidates |= _can_match(matcher)
     same = Alert.objects.filter(account=alert.account, livemode=alert.livemode, resolved_at__isnull=True)
-    # Not "is null": SQLite would go by that, and read every alert there ever was.
+    # Not "is null": SQLite would use the index of that, and read every alert there ever was.
     others = same.filter(candidates).exclude(inhibited_by__gt=0).exclude(pk=alert.pk)
     for other in sorted(others.only(*SUBJECT_COLUMNS), key=lambda other: other.pk):
         found = other.subject
@@ -50,7 +50,7 @@ def _open_like(alert: Alert, matchers: list[Matcher]) -> Iterator[Alert]:
 
 
 def _can_match(matcher: Matcher) -> Q:
-    """What the database can tell of it: whatever does not fulfil this does not match."""
+    """The part of a matcher that the database can decide: what it excludes does not match."""
     asked = Q(pk__isnull=False)
     if matcher.categories:
         asked &= Q(category__in=matcher.categories)
@@ -65,8 +65,8 @@ def _can_match(matcher: Matcher) -> Q:
 
 
 def release_orphans(now: datetime) -> int:
-    """Judge again what is held by an alert that is over: it ended at the moment at which it began to hold this one."""
-    held = Alert.objects.filter(inhibited_by__gt=0)  # by the index, which "is not null" does not use on SQLite
+    """Judge again what is held by an alert that is over, as one is that ended while it was being made a parent."""
+    held = Alert.objects.filter(inhibited_by__gt=0)  # uses the index, unlike "is not null" on SQLite
     orphans = held.filter(inhibited_by__resolved_at__isnull=False).select_related("inhibited_by")
     parents = {alert.inhibited_by for alert in orphans if alert.inhibited_by}
     for parent in parents:
@@ -75,5 +75,5 @@ def release_orphans(now: datetime) -> int:
 
 
 def ended(parent: Alert, now: datetime) -> int:
-    """A parent is over: what it held is judged again at once."""
+    """Judge at once what a parent held that is over."""
     return holding.release_held(f"inhibited by alert {parent.pk}", now)

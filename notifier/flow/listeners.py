@@ -7,16 +7,16 @@ from datetime import datetime, timedelta
 from alerts_runtime.database.retention import delete_some
 from notifier.models import Listener
 
-AGED = timedelta(minutes=2)  # since the last beat: nobody hears there any more
+AGED = timedelta(minutes=2)  # a process without a beat for so long has stopped
 
 
 def beat(name: str, connections: int, now: datetime) -> None:
-    """This process has so many connections on which Slack answers."""
+    """Note that a process hears answers, on so many connections."""
     Listener.objects.update_or_create(name=name, defaults={"beat_at": now, "connections": connections})
 
 
 def forget(name: str) -> None:
-    """It has stopped in good order."""
+    """Note that a process has stopped."""
     Listener.objects.filter(name=name).delete()
 
 
@@ -26,5 +26,5 @@ def last_beat() -> datetime | None:
 
 
 def prune(before: datetime) -> int:
-    """Delete those that ended long ago without a word; how many."""
+    """Delete those that ended long ago without saying so; how many."""
     return delete_some(Listener.objects.filter(beat_at__lt=before))

@@ -1,6 +1,6 @@
-"""An event that is never to be run again, whatever holds it: an intake module registers how, so that none is imported.
+"""Giving an event up for good. Intake modules register how it is done where they keep events; none is imported here.
 
-Its failures are settled: nobody waits for them, and their money is neither at risk nor recovered.
+The failures of such an event are settled: no alert waits for them, and their money is neither at risk nor recovered.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from notifier.models import Alert
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Each by event id, within the caller's transaction. False: it is as it was."""
+    """The functions of an intake module. Each takes an event id, within the caller's transaction; False: no change."""
 
     drop: Callable[[str], bool]
     pick_up: Callable[[str], bool]
@@ -34,7 +34,7 @@ def register(source: Source) -> None:
 
 
 def drop(event_id: str, by: str, now: datetime) -> bool:
-    """No retry, no replay and no resend runs it; its alerts may be over. False: it is processed, or at work."""
+    """Give an event up for good; its alerts may be over. False when it is processed or being processed."""
     with transaction.atomic():
         if not any(source.drop(event_id) for source in _sources):
             return False
@@ -43,7 +43,7 @@ def drop(event_id: str, by: str, now: datetime) -> bool:
 
 
 def pick_up(event_id: str) -> bool:
-    """It may be run again, by whoever asks; alerts that are still open wait for it again. False: nobody dropped it."""
+    """Allow an event to be run again; open alerts wait for it again. False when it was not given up."""
     with transaction.atomic():
         if not any(source.pick_up(event_id) for source in _sources):
             return False
@@ -52,6 +52,6 @@ def pick_up(event_id: str) -> bool:
 
 
 def waits(alert: Alert) -> int:
-    """How many of its events still wait to be processed."""
+    """How many of an alert's events still wait to be processed."""
     left = alert.occurrences.filter(recovered_at__isnull=True).exclude(event_id="")
     return left.values("event_id").distinct().count()

@@ -1,4 +1,4 @@
-"""Word to a person about a rotation, apart from alerts."""
+"""Notes to a person about a rotation, such as of a handover."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ log = get_logger(__name__)
 def plan(
     kind: Note, rotation: str, people: Iterable[str], moment: datetime, policy: Policy, now: datetime, about: int = 0
 ) -> None:
-    """A note to each who can be reached, once for a moment, within the caller's transaction."""
+    """Plan a note to each person who can be reached, once per moment. Within the caller's transaction."""
     for person in people:
         target = reach(person, rotation, policy)
         if target is None:

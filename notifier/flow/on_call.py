@@ -1,4 +1,4 @@
-"""What a handover brings: who comes on call hears how open alerts go on, and everybody concerned is sent word."""
+"""After a handover: whoever comes on call hears how open alerts go on, and those concerned are sent notes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ DAY = timedelta(days=1)
 
 
 def join_open(policy: Policy, now: datetime) -> None:
-    """Let who is on call now hear how alerts go on of which others were told while they were on call."""
+    """Add whoever is on call now to the open alerts that others on call before them were told of."""
     for channel in policy.channels.values():
         for target in channel.targets:
             if target.key in channel.people:
@@ -58,7 +58,7 @@ def _join(pk: int, channel: ChannelConfig, target: Recipient, policy: Policy, no
 
 
 def announce(policy: Policy, now: datetime) -> None:
-    """Send word of handovers, of overrides to both, and of the shifts of tomorrow where the rotation wants it."""
+    """Send the notes of handovers, of overrides (to both people), and of tomorrow's shifts, as the rotations say."""
     for handover in handovers.unannounced(now):
         on_its_own("announce handover", partial(_announce, handover, policy, now), key=handover.pk)
     for override in overrides.unannounced(now):

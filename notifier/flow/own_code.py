@@ -1,4 +1,4 @@
-"""What a function of the site's own says, as a hash: to see whether it has changed since."""
+"""A hash of the source of a function of the site, to see whether it has changed."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
 def code_of(module: str, function: str) -> str:
-    """A hash of a function's source as its file says now; empty when that cannot be read. Never raises.
+    """A hash of a function's source in its file as it is now; empty when that cannot be read. Never raises.
 
-    `function` is a qualified name. Comments, blank lines and moves within the file change nothing. A worker that runs
-    older code than the file says counts as the file.
+    `function` is a qualified name. Comments, blank lines and moves within the file change nothing. What counts is the
+    file, even if this process still runs older code.
     """
     try:
         path = _file(module)
@@ -47,7 +47,7 @@ def _parts(function: str) -> list[str]:
 
 
 def _named(node: ast.AST, parts: list[str]) -> Iterator[ast.AST]:
-    """All of that name: there may be one for each branch of an `if`."""
+    """All functions of that name: there may be one in each branch of an `if`."""
     if not parts:
         yield node
         return

@@ -1,4 +1,4 @@
-"""The order of the stages: a failure in, plans for its targets out. Safe to run again for the same failure."""
+"""The stages in order, from a failure to the plans for its targets. Safe to run again for the same failure."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ log = get_logger(__name__)
 
 
 def failed(failure: Failure, now: datetime) -> Recorded | None:
-    """Judge a failure, count it on its alert and plan who hears of it; None when it is ignored or known."""
+    """Classify a failure, count it on its alert and plan who hears of it; None when ignored or counted before."""
     policy = policy_now(now)
     verdict = classify(failure, policy.rules)
     if verdict is None:
@@ -46,7 +46,7 @@ def raised(
     *,
     resolve_after: timedelta | None = None,
 ) -> Recorded | None:
-    """The same from a verdict on: for what needs no classification."""
+    """The same for a failure that has been classified already."""
     for _ in range(3):
         routing = route(failure, verdict, verdict.severity, policy)
         try:
@@ -61,7 +61,7 @@ def raised(
                 told_again = ignores.heed(recorded, failure, policy.release, now)
                 if recorded.severity is not verdict.severity:
                     routing = route(failure, verdict, recorded.severity, policy)
-                # In a storm that has been planned already, and one look at a hash says so.
+                # In a storm everything is planned already, which comparing two hashes shows.
                 planned = recorded.planned_for == routing.key
                 due = not planned and _plan(recorded, routing, policy, now)
             break
@@ -76,7 +76,7 @@ def raised(
     elif due:
         _wake(one.target.channel for one in routing.targets)
     log.log(
-        logging.DEBUG if planned else logging.INFO,  # it has its line already, from whoever processed the event
+        logging.DEBUG if planned else logging.INFO,  # the failed event has its own line in the log already
         "failure.recorded",
         alert=recorded.alert_id,
         occurrence=recorded.seq,
@@ -90,7 +90,7 @@ def raised(
 
 
 def _plan(recorded: Recorded, routing: Routing, policy: Policy, now: datetime) -> bool:
-    """Plan who hears of it; True when something is due now."""
+    """Plan who hears of a counted failure; True when something is due now."""
     alert = recorded.new or Alert.objects.get(pk=recorded.alert_id)
     inhibit.relate(alert, policy)
     due = plans.plan(alert, routing, policy, now, new=recorded.opened, reopened=recorded.reopened)
@@ -99,7 +99,7 @@ def _plan(recorded: Recorded, routing: Routing, policy: Policy, now: datetime) -
 
 
 def recovered(event_id: str, how: str, now: datetime, *, after_commit: bool = True, of: Q | None = None) -> list[Alert]:
-    """An event that had failed is processed: its occurrences are recovered and alerts may be over (alerts.recover)."""
+    """An event that had failed is processed: its occurrences are recovered; the alerts that this resolved."""
     policy = get_policy()
     with transaction.atomic():
         resolved = store.recover(event_id, how, now, after_commit=after_commit, of=of)
@@ -109,7 +109,7 @@ def recovered(event_id: str, how: str, now: datetime, *, after_commit: bool = Tr
 
 
 def settled(event_id: str, by: str, now: datetime) -> None:
-    """An event that had failed is never to be run again: nobody waits for it, and alerts may be over."""
+    """An event that had failed is never to be run again: no alert waits for it any more, and some may be over."""
     policy = get_policy()
     with transaction.atomic():
         for alert in store.recover(event_id, NEVER_AGAIN, now, ended=by):
@@ -117,7 +117,7 @@ def settled(event_id: str, by: str, now: datetime) -> None:
 
 
 def resolve(alert: Alert, how: str, now: datetime) -> bool:
-    """End an alert and tell whoever heard that it began."""
+    """Resolve an alert and tell whoever was told of it; False when it was over already."""
     with transaction.atomic():
         if not store.resolve(alert, how, now):
             return False
@@ -141,13 +141,15 @@ def acknowledge(alert: Alert, by: str, now: datetime, until: datetime | None = N
             escalations.pause_ends(known, policy_now(now), now)
         done = store.acknowledge(alert, by, now, until or now + get_policy().acknowledge_for)
         if done:
-            holding.release_held(guards.ACKNOWLEDGED, now, alert)  # until another moment than the one before
+            holding.release_held(
+                guards.ACKNOWLEDGED, now, alert
+            )  # it was held until the end of the acknowledgement before this
             escalations.changed(Alert.objects.get(pk=alert.pk), policy_now(now), now)
     return done
 
 
 def take_back(alert: Alert, now: datetime) -> None:
-    """Nobody has it any more: what waited for that is judged again."""
+    """Take an acknowledgement back, and judge again what waited for its end."""
     with transaction.atomic():
         escalations.pause_ends(alert, policy_now(now), now)
         store.take_back(alert)
@@ -156,7 +158,7 @@ def take_back(alert: Alert, now: datetime) -> None:
 
 
 def escalate(alert: Alert, now: datetime) -> Level | None:
-    """Take the next step of its escalation now, whoever has it; None when none is left, and then nothing changes."""
+    """Take an alert's next step now, even if it is acknowledged; None, and no change, when no step is left."""
     policy = policy_now(now)
     with transaction.atomic():
         if not steps.coming(alert, policy, now):
@@ -167,17 +169,17 @@ def escalate(alert: Alert, now: datetime) -> Level | None:
 
 
 def asks(alert: Alert, person: str, address: str, now: datetime) -> bool:
-    """Whether a step of its escalation waits for this person's answer, whoever else has answered."""
+    """Whether a step of its escalation asks each of several people, and this person has not answered."""
     return steps.asks(alert, person, address, policy_now(now), now)
 
 
 def reconsider(alert: Alert, now: datetime) -> None:
-    """Judge its steps again: who has answered may be all whom they ask."""
+    """Plan an alert's steps again after an answer: perhaps everybody whom they ask has answered now."""
     escalations.changed(Alert.objects.get(pk=alert.pk), policy_now(now), now)
 
 
 def answered(alert: Alert, entry: int, address: str, now: datetime) -> None:
-    """Let everybody who was told of the alert see an entry of its log; whoever answered from `address` knows it."""
+    """Tell an entry of an alert's log to all who were told of the alert, except to `address`, from where it came."""
     policy = get_policy()
     with transaction.atomic():
         store.answered(alert, entry)

@@ -1,10 +1,10 @@
-"""Rehearsing a replay of an alert's events, whatever holds them: an intake module registers how, as in replays.py."""
+"""Rehearsing a replay of an alert's events. Intake modules register how it is done, as in replays.py."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-# By event id; what would come of a replay, in a sentence. Nothing of it stays.
+# Takes event ids and says in a sentence what a replay would do. Everything is rolled back.
 Rehearse = Callable[[Sequence[str]], str]
 _sources: list[Rehearse] = []
 
@@ -16,5 +16,5 @@ def register(rehearse: Rehearse) -> None:
 
 
 def rehearse(event_ids: Sequence[str]) -> str:
-    """What would come of a replay of these events, in words of each source. Takes seconds. Raises what one raises."""
+    """What a replay of these events would do, as each source says it. Takes seconds. Raises what a source raises."""
     return " ".join(source(event_ids) for source in _sources)

@@ -1,4 +1,4 @@
-"""Replaying an alert's events, whatever holds them: an intake module registers how, so that none is imported here."""
+"""Replaying an alert's events. Intake modules register how it is done where they keep events; none is imported here."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-MOST = 1000  # events in one answer, whose transaction locks them
+MOST = 1000  # events in one request, whose transaction locks them
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class Replayed:
         return Replayed(self.again + other.again, self.hurried + other.hurried, self.left + other.left)
 
 
-# By event id, within the caller's transaction; an id that it does not know is none of its events, and not counted.
+# Takes event ids, within the caller's transaction. Ids that the source does not know are left out of its counts.
 Replay = Callable[[Sequence[str], datetime], Replayed]
 _sources: list[Replay] = []
 
@@ -33,5 +33,5 @@ def register(replay: Replay) -> None:
 
 
 def replay(event_ids: Sequence[str], now: datetime) -> Replayed:
-    """Have the events processed again by whichever source knows them. Raises what a source raises."""
+    """Have events processed again by the sources that know them. Raises what a source raises."""
     return sum((source(event_ids[:MOST], now) for source in _sources), Replayed())

@@ -19,7 +19,7 @@ from notifier.models import Notification, Silence
 from notifier.outbox import holding
 
 LONGEST = timedelta(days=36_525)  # later times overflow where they are shown
-_HELD = "silence "  # how `held_by` of what a silence holds begins; its number follows
+_HELD = "silence "  # how `held_by` begins of what a silence holds, followed by its number
 
 
 def silence(
@@ -51,7 +51,7 @@ def silence(
 
 
 def write(row: Silence, now: datetime) -> int:
-    """Store a silence that is new or was changed; how many held messages are judged again by what it says now.
+    """Store a silence that is new or was changed; how many messages that it held before are judged again.
 
     Raises ValueError, in a sentence, for a bad one.
     """
@@ -71,18 +71,18 @@ def end(row: Silence, now: datetime) -> int:
 
 
 def of_match(match: Mapping[str, object], now: datetime) -> list[Silence]:
-    """The silences in force that are of exactly this, the one that lasts longest first."""
+    """The silences in force with exactly this match, the one that lasts longest first."""
     rows = Silence.objects.filter(starts_at__lte=now, ends_at__gt=now).order_by("-ends_at")
     return [row for row in rows if row.matcher == match]
 
 
 def lock(now: datetime) -> None:
-    """Lock what is in force, within a transaction, to end some of it."""
+    """Lock the silences in force, before some are ended. Within the caller's transaction."""
     list(Silence.objects.select_for_update(of=("self",)).filter(ends_at__gt=now).order_by("pk").only("pk"))
 
 
 def mistakes(match: object, starts_at: datetime | None, ends_at: datetime | None, now: datetime) -> dict[str, str]:
-    """What is wrong with a silence, by the name of its field, each in a sentence. A time that is None is not judged."""
+    """What is wrong with a silence: a sentence for each field, by its name. A time that is None is not checked."""
     found = {}
     if wrong := _wrong_match(match):
         found["matcher"] = wrong
@@ -126,9 +126,9 @@ def prune(before: datetime) -> int:
 
 
 def release_outdated(now: datetime) -> int:
-    """Judge again what waits for a silence that has changed, ended or gone since it began to hold.
+    """Judge again what waits for a silence that was changed, ended or deleted since.
 
-    Covers a change that was made at the moment at which a message was judged, and one that was made past this module.
+    Needed for a change at the very moment at which a message was judged, and for one made without this module.
     """
     held = Notification.objects.filter(held_by__startswith=_HELD, due_at__gt=now, sending__isnull=True)
     latest = dict(held.values_list("held_by").annotate(latest=Max("due_at")))
@@ -140,7 +140,7 @@ def release_outdated(now: datetime) -> int:
 def in_force(now: datetime, *, lock: bool = False) -> tuple[Silenced, ...]:
     """The silences in force, for the guards. One that cannot be read silences nothing: see `unreadable`.
 
-    With `lock` none of them changes before the transaction ends.
+    With `lock` they cannot be changed before the transaction ends.
     """
     return tuple(
         Silenced(row.pk, matcher, row.starts_at, min(row.ends_at, now + LONGEST), row.comment)
@@ -150,7 +150,7 @@ def in_force(now: datetime, *, lock: bool = False) -> tuple[Silenced, ...]:
 
 
 def unreadable(now: datetime) -> list[Silence]:
-    """Those that should be in force and say nothing that can be read."""
+    """The silences whose time it is and whose match cannot be read."""
     return [row for row, matcher in _rows(now) if matcher is None]
 
 
@@ -159,7 +159,7 @@ def _rows(now: datetime, *, lock: bool = False) -> Iterator[tuple[Silence, Match
     try:
         shared = " FOR SHARE" if lock and connection.vendor == "postgresql" else ""
         rows = [row for (row,) in select([Silence], _in_force() + shared, [at, at])]
-    except ValueError:  # some row's matcher is no JSON: each is read by itself
+    except ValueError:  # the match of some row is not JSON: read each row by itself
         rows = list(Silence.objects.filter(starts_at__lte=now, ends_at__gt=now).defer("matcher"))
     for row in rows:
         yield row, _matcher(row)

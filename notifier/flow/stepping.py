@@ -1,5 +1,5 @@
-"""Takes the steps whose time has come. A step, the pages that it plans and the next step's time are one commit, so
-nothing ends a series.
+"""Takes the escalation steps that are due. A step, its pages and the time of the next step are stored in one commit, so
+that a crash cannot end an escalation.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from notifier.outbox import last_resort, pages, reachable
 
 AT_ONCE = 200
 LOOK_AGAIN = timedelta(minutes=1)  # while something holds the alert
-LONG_AGO = timedelta(days=1000)  # any step is due by then
+LONG_AGO = timedelta(days=1000)  # longer than any step waits
 
 
 def take_due(policy: Policy, now: datetime) -> int:
-    """Take the steps whose time has come; of how many alerts. Any number of workers may."""
+    """Take the steps that are due; of how many alerts. Any number of workers may call it at once."""
     due = Escalation.objects.filter(due_at__lte=now).order_by("due_at").values_list("pk", flat=True)
     return sum(bool(on_its_own("escalate", partial(_take_due, pk, policy, now), key=pk)) for pk in due[:AT_ONCE])
 
@@ -34,7 +34,7 @@ def take_due(policy: Policy, now: datetime) -> int:
 def take_next(alert: Alert, policy: Policy, now: datetime) -> Level | None:
     """Take the next step of an alert now, because somebody asks for it; None when none is left.
 
-    Nobody has the alert: an acknowledgement would hold the page. The caller holds the alert's lock.
+    The alert must not be acknowledged, which would hold the page. The caller holds the alert's lock.
     """
     for row in Escalation.objects.filter(alert=alert, due_at__isnull=False).order_by("due_at"):
         route = steps.route_of(row, alert, policy)
@@ -47,9 +47,9 @@ def take_next(alert: Alert, policy: Policy, now: datetime) -> Level | None:
 
 
 def pass_on(row: Notification, policy: Policy, now: datetime) -> None:
-    """Whoever was to be paged is not on call any more: who is now is paged in their place.
+    """Page whoever is on call now in place of a person who no longer is.
 
-    They go on to hear of the alert if they have heard of it before. The caller holds the alert's lock.
+    That person still hears how the alert goes on, if they were told of it. The caller holds the alert's lock.
     """
     channel = policy.channels[row.target.channel]
     for target in channel.targets:
@@ -60,14 +60,14 @@ def pass_on(row: Notification, policy: Policy, now: datetime) -> None:
 
 def _take_due(pk: int, policy: Policy, now: datetime) -> bool:
     with transaction.atomic():
-        # Locked before the alert is, as by whoever judges a message.
+        # Silences are locked before alerts, as where a message is judged, so that there is no deadlock.
         in_force = silences.in_force(now, lock=True)
         found = _locked(pk)
         if found is None:
             return False
         row, alert = found
         if row.due_at is None or row.due_at > now:
-            return False  # another worker, or an acknowledgement
+            return False  # another worker has taken it, or it was acknowledged
         route = steps.route_of(row, alert, policy)
         if route is None:
             row.due_at, row.why = None, escalations.NO_ROUTE
@@ -85,7 +85,7 @@ def _take_due(pk: int, policy: Policy, now: datetime) -> bool:
 
 
 def _locked(pk: int) -> tuple[Escalation, Alert] | None:
-    """The alert is locked first, as by whoever counts a failure on it."""
+    """Both rows, read again; the alert is locked, as everywhere before a change to it."""
     row = Escalation.objects.filter(pk=pk).first()
     alert = Alert.objects.select_for_update(of=("self",)).filter(pk=row.alert_id).first() if row else None
     row = Escalation.objects.filter(pk=pk).first()
@@ -121,13 +121,13 @@ def _page(row: Escalation, alert: Alert, taken: Taken, route: Route, policy: Pol
         pages.page(alert, target, route.name, level.number, policy, now)
         transaction.on_commit(partial(wake, f"deliver-{target.channel}"))
     if level.last_resort:
-        # Before the commit: if it is lost, it is said twice.
+        # Before the commit: if that fails, it is said twice, which is better than never.
         last_resort.not_acknowledged(alert)
     steps_log.taken(alert, taken, route, now, asks_each=row.asks_each)
 
 
 def _wait(row: Escalation, alert: Alert, held: guards.Ruling, route: Route, now: datetime) -> None:
-    """The step's time begins when nothing holds the alert any more, by a minute at most later."""
+    """Look again within a minute. The step's time begins to run only when nothing holds the alert any more."""
     row.reached_at = now
     following = escalation.next_level(route.levels, Reached(row.level, now), now)
     soon = replace(following, at=following.at and min(following.at, now + LOOK_AGAIN))

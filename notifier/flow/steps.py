@@ -1,4 +1,4 @@
-"""Where the steps of an alert stand, by the tables and by the settings as they are. Writes nothing."""
+"""How far the escalation of an alert has come, by the tables and the settings of now. Writes nothing."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Coming:
     route: str
     level: Level
     at: datetime
-    nobody: str  # why it would reach nobody, as it is now: then the next one comes at this moment
+    nobody: str  # why it would reach nobody, if so: then the next one comes at the same time
 
 
 def coming(alert: Alert, policy: Policy, now: datetime) -> list[Coming]:
@@ -52,7 +52,7 @@ def asks_each(alert_id: int) -> bool:
 
 
 def asks(alert: Alert, person: str, address: str, policy: Policy, now: datetime) -> bool:
-    """Whether it is this person's answer too that the steps wait for."""
+    """Whether the steps wait for an answer of this person too."""
     for row in Escalation.objects.filter(alert=alert, asks_each=True):
         route = policy.route(row.route)
         left = _left(row, alert, route, policy, now) if route else []
@@ -62,7 +62,7 @@ def asks(alert: Alert, person: str, address: str, policy: Policy, now: datetime)
 
 
 def route_of(row: Escalation, alert: Alert, policy: Policy) -> Route | None:
-    """Its route as it is now; when that is gone or has no steps, the one with steps that takes the alert."""
+    """The route of an escalation. If that is gone or has no steps any more, a route with steps that takes the alert."""
     known = policy.route(row.route)
     if known is not None and known.escalate:
         return known
@@ -71,13 +71,13 @@ def route_of(row: Escalation, alert: Alert, policy: Policy) -> Route | None:
 
 
 def left_of_round(row: Escalation, route: Route) -> list[Level]:
-    """The levels of its round that have not been taken."""
+    """The levels of the current round that have not been taken."""
     left = route.levels[row.level + 1 :]
     return [level for level in left if level.round == route.levels[row.level].round]
 
 
 def held(alert: Alert, in_force: tuple[guards.Silenced, ...], now: datetime) -> guards.Ruling | None:
-    """What holds every message on the alert: who is told nothing cannot be waited for."""
+    """What holds all messages on the alert, if anything: then nobody can be expected to answer."""
     case = guards.Case(
         reason=Reason.ESCALATED,
         alert=alert.state,
@@ -91,14 +91,14 @@ def held(alert: Alert, in_force: tuple[guards.Silenced, ...], now: datetime) -> 
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """What was answered, as it counts for the steps."""
+    """The acknowledgement of an alert, as far as its steps are concerned."""
 
     by: Acknowledged | None = None
-    asks_each: bool = False  # somebody has it, and not yet each of those whom a step asks
+    asks_each: bool = False  # acknowledged, but not yet by each of those whom a step asks
 
 
 def answered(row: Escalation, alert: Alert, route: Route, policy: Policy, now: datetime) -> Answered:
-    """The acknowledgement that counts: what has become worse since is nobody's yet, and a step may ask each of them."""
+    """The acknowledgement that holds the steps: none if the alert got worse since, or a step still waits for others."""
     until = alert.acknowledged_until
     if until is None or is_worse(alert):
         return Answered()
@@ -108,12 +108,12 @@ def answered(row: Escalation, alert: Alert, route: Route, policy: Policy, now: d
 
 
 def is_worse(alert: Alert) -> bool:
-    """Than it was when somebody acknowledged it."""
+    """Whether the alert is worse than it was when somebody acknowledged it."""
     return alert.acknowledged_severity is not None and alert.severity > alert.acknowledged_severity
 
 
 def _left(row: Escalation, alert: Alert, route: Route, policy: Policy, now: datetime) -> list[Recipient]:
-    """Who has still to answer of those whom the steps that were taken ask each."""
+    """Who has still to answer, of the people whom the steps taken so far ask each."""
     asking = [level for level in route.levels[: row.level + 1] if level.each]
     people = {one.key: one for level in asking for one in reachable.people(level, policy)}
     return each.left(alert, people.values(), policy, now) if people else []

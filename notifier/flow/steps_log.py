@@ -1,4 +1,4 @@
-"""What an alert's log says of its steps: those that were taken, that wait, and that did not happen, and why."""
+"""Writes to an alert's log which steps were taken, wait, or did not happen, and why."""
 
 from __future__ import annotations
 

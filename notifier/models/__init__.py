@@ -1,4 +1,4 @@
-"""What is known of alerts and of their delivery. These tables are the only truth, and each has one writer."""
+"""Alerts and their delivery. Nothing is kept elsewhere, and each table has one module that writes it."""
 
 from notifier.models.alerts import Alert as Alert
 from notifier.models.alerts import LogEntry as LogEntry

@@ -1,4 +1,4 @@
-"""What went wrong, how often, and what was said of it. Written by alerts/ alone."""
+"""Alerts, their occurrences and their log. Written only by notifier/alerts."""
 
 from django.db import models
 from django.db.models import Q, Value
@@ -29,11 +29,13 @@ class Alert(models.Model):
     traceback = models.TextField(blank=True)
     context = models.JSONField(default=dict)
 
-    after_commit = models.BooleanField(default=False, db_default=False)  # its events are processed; what follows failed
+    after_commit = models.BooleanField(
+        default=False, db_default=False
+    )  # its events are processed; an on_commit callback failed
 
     # The largest single amount of each currency, for matching; sums are made of occurrences when a message is rendered.
     amounts = models.JSONField(default=dict, db_default=Value({}, models.JSONField()))
-    # That of the first currency, for alerts of a version that kept only one.
+    # The amount of the first currency, for alerts of an older version, which kept only that.
     amount = models.BigIntegerField(null=True)
     currency = models.CharField(max_length=3, blank=True)
 
@@ -44,21 +46,25 @@ class Alert(models.Model):
     next_attempt_at = models.DateTimeField(null=True)
     gives_up_at = models.DateTimeField(null=True)
 
-    # The targets for whom something is planned: while it is so, a further occurrence needs no plan of its own.
+    # A hash of the targets that all have a plan: while a failure is for the same ones, it needs no planning.
     planned_for = models.CharField(max_length=40, blank=True)
     count = models.PositiveIntegerField(default=0)  # occurrences so far; the latest one's `seq`
     opened_at = models.DateTimeField()
     last_at = models.DateTimeField()
-    storm_since = models.DateTimeField()  # since when without a quiet period
+    storm_since = models.DateTimeField()  # since when failures have come without a quiet period between them
 
     acknowledged_at = models.DateTimeField(null=True, blank=True)
     acknowledged_until = models.DateTimeField(null=True, blank=True)
     acknowledged_by = models.CharField(max_length=150, blank=True)
-    acknowledged_severity = models.PositiveSmallIntegerField(null=True)  # how bad it was then; worse is told
-    last_answer = models.BigIntegerField(default=0, db_default=0)  # the entry of its log that all are to see
+    acknowledged_severity = models.PositiveSmallIntegerField(
+        null=True
+    )  # `severity` then; if it gets worse, that is told
+    last_answer = models.BigIntegerField(default=0, db_default=0)  # the last entry of its log that all are to see
     inhibited_by = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL, related_name="inhibits")
     ignored = models.ForeignKey("Ignored", null=True, blank=True, on_delete=models.SET_NULL, related_name="alerts")
-    resolve_after = models.DurationField(null=True)  # quiet for so long means over; null: when its events are processed
+    resolve_after = models.DurationField(
+        null=True
+    )  # over when quiet for so long; null: over when its events are processed
     resolved_at = models.DateTimeField(null=True, blank=True)
     resolved_how = models.CharField(max_length=50, blank=True)
 
@@ -99,7 +105,7 @@ class Alert(models.Model):
 
     @property
     def subject(self) -> Subject:
-        """What matchers see of it."""
+        """The alert as matchers see it."""
         return Subject(
             severity=Severity(self.severity),
             category=Category(self.category),
@@ -118,7 +124,7 @@ class Alert(models.Model):
 
     @property
     def state(self) -> AlertState:
-        """What the pure stages need to know of it, as it is now."""
+        """The alert as the stages that do not read the database see it."""
         return AlertState(
             subject=self.subject,
             count=self.count,
@@ -134,7 +140,7 @@ class Alert(models.Model):
         )
 
 
-# Of which a subject is made.
+# The columns that `subject` needs.
 SUBJECT_COLUMNS = (
     *("severity", "category", "source", "event_type", "exceptions", "livemode", "endpoint", "account"),
     *("amount", "currency", "amounts", "attempt", "context", "fingerprint"),
@@ -154,8 +160,10 @@ class Occurrence(models.Model):
     amount = models.BigIntegerField(null=True)
     currency = models.CharField(max_length=3, blank=True)
     attempt = models.PositiveIntegerField(default=1)
-    after_commit = models.BooleanField(default=False, db_default=False)  # the event's own end says nothing of it
-    dead = models.BooleanField(default=False)  # nobody will retry this event by itself
+    after_commit = models.BooleanField(
+        default=False, db_default=False
+    )  # a callback failed after the event was processed
+    dead = models.BooleanField(default=False)  # this event is not retried any more by itself
     occurred_at = models.DateTimeField()
     recovered_at = models.DateTimeField(null=True)
     recovered_how = models.CharField(max_length=20, blank=True)
@@ -171,7 +179,7 @@ class Occurrence(models.Model):
                 name="swa_waiting_for_recovery",
             ),
             models.Index(fields=["occurred_at"], name="swa_occurrences_by_time"),
-            # What a customer's mail names is what a person then looks for.
+            # For the search: a customer's mail names one of these.
             models.Index(fields=["customer"], condition=~Q(customer=""), name="swa_occurrences_of_customer"),
             models.Index(fields=["object_id"], condition=~Q(object_id=""), name="swa_occurrences_of_object"),
         ]
@@ -181,21 +189,21 @@ class Occurrence(models.Model):
 
 
 class LogEntry(models.Model):
-    """What somebody said of an alert, and what became of it. Only ever appended to."""
+    """Something that a person did with an alert, or a step of its escalation. Rows are only appended."""
 
     alert = models.ForeignKey(Alert, on_delete=models.CASCADE, related_name="log")
     at = models.DateTimeField()
     who = models.CharField(max_length=150)
     through = models.CharField(max_length=20)
-    address = models.CharField(max_length=200, blank=True)  # from where
+    address = models.CharField(max_length=200, blank=True)  # from where they said it
     verb = models.CharField(max_length=20)
-    changed = models.BooleanField()  # False: it was so already, or could not be done
+    changed = models.BooleanField()  # False: it changed nothing, or could not be done
     news = models.BooleanField()  # all who were told of the alert are to see it
-    outcome = models.CharField(max_length=300)  # what they were answered
+    outcome = models.CharField(max_length=300)  # what the person was answered
     detail = models.CharField(max_length=300, blank=True)
     until = models.DateTimeField(null=True)
-    uninvited = models.BooleanField(default=False, db_default=False)  # nobody had told them of the alert
-    text = models.TextField(blank=True)  # their own words
+    uninvited = models.BooleanField(default=False, db_default=False)  # others were paged, and not this person
+    text = models.TextField(blank=True)  # the person's own words
 
     class Meta:
         verbose_name_plural = "log entries"

@@ -1,4 +1,4 @@
-"""What people ask of us: requests that were heard, who hears them, and events to be replayed.
+"""Requests of people: answers to alerts that came in, the processes that hear them, and events to be replayed.
 
 Written by flow/heard.py, flow/listeners.py and intake/djstripe_replay.py.
 """
@@ -8,7 +8,7 @@ from django.db.models import Q, Value
 
 
 class ReplayOrder(models.Model):
-    """Somebody wants an event processed again, of a source that has no queue of its own: dj-stripe."""
+    """An event that somebody wants to be processed again, of a source without a queue of its own: dj-stripe."""
 
     event_id = models.CharField(max_length=255, unique=True)
     ordered_at = models.DateTimeField()
@@ -19,16 +19,18 @@ class ReplayOrder(models.Model):
 
 
 class Heard(models.Model):
-    """A request with somebody's words that was answered: the same one again gets the same answer, and does nothing."""
+    """An answer to an alert that came in (a button, an SMS). If it comes again, it gets the same reply."""
 
-    key = models.CharField(max_length=100, unique=True)  # the provider's own id of it
+    key = models.CharField(max_length=100, unique=True)  # the provider's own id of the request
     sender = models.CharField(max_length=40)  # a hash of its address, for the limit of answers
     at = models.DateTimeField()
     answer = models.TextField(blank=True)
     understood = models.BooleanField(default=True)
-    channel = models.CharField(max_length=100, blank=True, db_default="")  # whose message the answer is, by SMS
+    channel = models.CharField(
+        max_length=100, blank=True, db_default=""
+    )  # the channel whose budget pays the reply, if that is an SMS
     parts = models.PositiveSmallIntegerField(default=0, db_default=0)
-    # What is to be done by a worker: who posted it waits for no more than a receipt.
+    # For requests that a worker carries out later, as the provider must be answered quickly.
     asked = models.JSONField(default=dict, db_default=Value({}, models.JSONField()))
     due_at = models.DateTimeField(null=True)
     tries = models.PositiveSmallIntegerField(default=0, db_default=0)

@@ -1,4 +1,4 @@
-"""What holds an alert back or carries it further. Written by flow/escalations.py, silences.py and ignores.py."""
+"""Escalations, silences and ignored kinds of alert. Written by flow/escalations.py, silences.py and ignores.py."""
 
 from django.db import models
 from django.db.models import Q
@@ -11,11 +11,11 @@ class Escalation(models.Model):
 
     alert = models.ForeignKey(Alert, on_delete=models.CASCADE, related_name="escalations")
     route = models.CharField(max_length=100)
-    level = models.PositiveIntegerField(default=0)  # the last that was taken; 0 is the first page
+    level = models.PositiveIntegerField(default=0)  # the last one that was taken; 0 is the first page
     reached_at = models.DateTimeField()
-    due_at = models.DateTimeField(null=True)  # null: nothing more
-    why = models.CharField(max_length=100)  # why then, or why nothing more
-    # Somebody acknowledged the alert, and not yet each of those whom a step asks: the steps go on.
+    due_at = models.DateTimeField(null=True)  # null: no further step
+    why = models.CharField(max_length=100)  # why it is due then, or why there is no further step
+    # The alert is acknowledged, but not yet by each of those whom a step asks: the steps go on.
     asks_each = models.BooleanField(default=False, db_default=False)
 
     class Meta:
@@ -27,7 +27,7 @@ class Escalation(models.Model):
 
 
 class Silence(models.Model):
-    """Nobody is told of matching alerts until it ends. It holds; it never drops."""
+    """Messages about matching alerts are held until it ends; none is lost."""
 
     matcher = models.JSONField(default=dict, help_text='What is silenced, as in ROUTES: {"event": "invoice.*"}')
     starts_at = models.DateTimeField()
@@ -44,7 +44,7 @@ class Silence(models.Model):
 
 
 class Ignored(models.Model):
-    """A kind of alert of which nobody is told until its code changes. One that ended stays, and says how."""
+    """A kind of alert that nobody is told of until its code changes. The row stays afterwards, with the reason."""
 
     fingerprint = models.CharField(max_length=64)
     title = models.CharField(max_length=300)

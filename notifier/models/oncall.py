@@ -1,11 +1,13 @@
-"""Who is on call. Written by oncall/overrides.py and handovers.py, feeds/links.py and calendars/imports.py."""
+"""Overrides, handovers and calendars. Written by oncall/overrides.py, handovers.py, feeds/links.py and
+calendars/imports.py.
+"""
 
 from django.db import models
 from django.db.models import F, Q
 
 
 class Override(models.Model):
-    """Somebody takes a rotation over for a time, whatever the settings say. Of two the one made later counts."""
+    """Somebody takes a rotation over for a time, whatever the settings say. If two overlap, the later one counts."""
 
     rotation = models.CharField(max_length=50)
     person = models.CharField(max_length=50)  # key of PEOPLE, as in `instead_of`
@@ -14,9 +16,11 @@ class Override(models.Model):
     ends_at = models.DateTimeField()
     author = models.CharField(max_length=150)
     created_at = models.DateTimeField()
-    undone_at = models.DateTimeField(null=True, blank=True)  # from then on it counts no more
+    undone_at = models.DateTimeField(null=True, blank=True)  # from when on it no longer counts
     undone_by = models.CharField(max_length=150, blank=True)
-    announced = models.BooleanField(default=False, db_default=False)  # both know of it, or that it is undone
+    announced = models.BooleanField(
+        default=False, db_default=False
+    )  # both people have been told of it, or that it was undone
 
     class Meta:
         constraints = [
@@ -29,7 +33,7 @@ class Override(models.Model):
 
 
 class Handover(models.Model):
-    """From `at` until the rotation's next one this person was on call, whatever the settings say today."""
+    """This person was on call from `at` until the rotation's next handover, whatever the settings say today."""
 
     rotation = models.CharField(max_length=50)
     at = models.DateTimeField()
@@ -37,8 +41,8 @@ class Handover(models.Model):
     why = models.CharField(max_length=20)
     layer = models.CharField(max_length=100, blank=True)
     override = models.ForeignKey(Override, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
-    announced = models.BooleanField(default=False, db_default=False)  # who is on call from then on knows
-    seen_at = models.DateTimeField()  # until then it was so at least; a worker looks again and again
+    announced = models.BooleanField(default=False, db_default=False)  # the person who comes on call has been told
+    seen_at = models.DateTimeField()  # when a worker last saw that it was still so
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["rotation", "at"], name="swa_one_handover_at_a_time")]
@@ -48,7 +52,7 @@ class Handover(models.Model):
 
 
 class CalendarLink(models.Model):
-    """Which of a calendar's secret addresses is valid: the one with this number signed into it; without a row, 0."""
+    """The number that is valid in the signed address of a calendar, to revoke earlier ones. Without a row it is 0."""
 
     rotation = models.CharField(max_length=50)
     person = models.CharField(max_length=50, blank=True)  # "" is everybody
@@ -63,15 +67,15 @@ class CalendarLink(models.Model):
 
 
 class ImportedCalendar(models.Model):
-    """The shifts of a rotation that is kept elsewhere, as they were read last without trouble."""
+    """The shifts of a rotation whose calendar is elsewhere, as they were last read without an error."""
 
     rotation = models.CharField(max_length=50, unique=True)
-    source = models.CharField(max_length=64)  # a hash of the address: what another address said does not count
+    source = models.CharField(max_length=64)  # a hash of the address: shifts of another address do not count
     shifts = models.JSONField(default=list)  # [start, end, person] each, in UTC
-    unknown = models.JSONField(default=list)  # what events say that names nobody of PEOPLE
-    read_at = models.DateTimeField(null=True)  # when that was
+    unknown = models.JSONField(default=list)  # texts of events that name nobody of PEOPLE
+    read_at = models.DateTimeField(null=True)  # when they were read
     tried_at = models.DateTimeField()
-    error = models.CharField(max_length=300, blank=True)  # of the last try
+    error = models.CharField(max_length=300, blank=True)  # of the last attempt to read it
 
     def __str__(self) -> str:
         return f"calendar of {self.rotation}"

@@ -1,6 +1,6 @@
-"""Who is to be told what and when, and what became of each try. Written by outbox/ alone.
+"""Targets, notifications, digests and attempts. Written only by notifier/outbox.
 
-`due_at` is the only scheduler.
+A worker sends what has a `due_at` in the past; there is no other queue.
 """
 
 from django.db import models
@@ -13,20 +13,20 @@ from notifier.models.choices import REASONS, RESULTS, SEVERITIES
 
 
 class Target(models.Model):
-    """One recipient. Whoever holds its lease is the only one that sends to it."""
+    """One recipient. Only the worker that holds its lease (`token`) sends to it."""
 
     key = models.CharField(max_length=300, unique=True)  # "channel:address"
     channel = models.CharField(max_length=100)
     address = models.CharField(max_length=200)
     token = models.CharField(max_length=32, blank=True)
-    next_at = models.DateTimeField(null=True)  # not before: throttled, or the provider said Retry-After
+    next_at = models.DateTimeField(null=True)  # nothing is sent before: its rate is used up, or its provider fails
     held_by = models.CharField(max_length=100, blank=True)
     dead_since = models.DateTimeField(null=True, blank=True)  # set aside: nothing can be delivered to it
     dead_detail = models.CharField(max_length=500, blank=True)
     dead_told = models.BooleanField(default=False)  # its own alert has been raised
-    probe_at = models.DateTimeField(null=True)  # set aside: when one message tries whether it can be reached again
-    probing = False  # one may go now; of this instance alone
-    no_digests_since = models.DateTimeField(null=True, blank=True)  # unsubscribed from them
+    probe_at = models.DateTimeField(null=True)  # when one message tries whether a target that was set aside works again
+    probing = False  # not stored: one message may go now to a target that was set aside
+    no_digests_since = models.DateTimeField(null=True, blank=True)  # it has unsubscribed from digests
 
     class Meta:
         indexes = [models.Index(fields=["channel"], name="swa_targets_of_channel")]
@@ -36,14 +36,14 @@ class Target(models.Model):
 
 
 class Notification(models.Model):
-    """What one target has been told of one alert, and when it is next to be told, and why."""
+    """What one target has been told of one alert, and when and why it is to be told next."""
 
     alert = models.ForeignKey(Alert, on_delete=models.CASCADE, related_name="notifications")
     target = models.ForeignKey(Target, on_delete=models.CASCADE, related_name="notifications")
     route = models.CharField(max_length=100)
-    due_at = models.DateTimeField(null=True)  # null: nothing is planned
+    due_at = models.DateTimeField(null=True)  # null: nothing is to be told
     reason = models.CharField(max_length=10, choices=REASONS)
-    urgency = models.SmallIntegerField(default=0)  # lower goes first when not all may go
+    urgency = models.SmallIntegerField(default=0)  # lower goes first
     told_seq = models.PositiveIntegerField(default=0)
     told_severity = models.PositiveSmallIntegerField(null=True)
     told_at = models.DateTimeField(null=True)
@@ -55,16 +55,18 @@ class Notification(models.Model):
     window = models.PositiveSmallIntegerField(default=0)
     sent = models.PositiveIntegerField(default=0)  # messages so far
     thread = models.CharField(max_length=300, blank=True)  # the channel's own handle for the first message
-    code = models.PositiveSmallIntegerField(default=0, db_default=0)  # by which its target answers by SMS; 0: none
-    # That message lists several alerts. The database knows the default, for a version that does not know the column.
+    code = models.PositiveSmallIntegerField(
+        default=0, db_default=0
+    )  # the number by which it is answered by SMS; 0: none
+    # The message `thread` lists several alerts. `db_default` is for an older version, which does not know the column.
     listed = models.BooleanField(default=False, db_default=False)
-    tries = models.PositiveIntegerField(default=0)  # of the message that is due
+    tries = models.PositiveIntegerField(default=0)  # so far, of the message that is due
     trying_since = models.DateTimeField(null=True)
     sending = models.ForeignKey("Attempt", null=True, on_delete=models.SET_NULL, related_name="+")
     held_by = models.CharField(max_length=100, blank=True)  # the guard that holds it, e.g. "silence 3"
     held_since = models.DateTimeField(null=True)
     instead_of = models.CharField(max_length=300, blank=True)  # the target that this one stands in for, and why
-    rejected = models.BooleanField(default=False)  # what is due cannot be delivered here: another way must be found
+    rejected = models.BooleanField(default=False)  # the message that is due cannot be delivered to this target
     last_error = models.CharField(max_length=500, blank=True)
 
     class Meta:
@@ -84,7 +86,7 @@ class Notification(models.Model):
 
     @property
     def told(self) -> Told:
-        """What its target has been told."""
+        """What the target has been told of the alert."""
         return Told(
             seq=self.told_seq,
             severity=Severity(self.told_severity) if self.told_severity else None,
@@ -98,23 +100,23 @@ class Notification(models.Model):
 
 
 class Hold(models.Model):
-    """A guard held what a target was to hear. It ended with the next hold, with the next message, or as it says."""
+    """A time during which a notification was held. It ended with the next hold, the next message, or at `ended_at`."""
 
     notification = models.ForeignKey(Notification, on_delete=models.CASCADE, related_name="holds")
     by = models.CharField(max_length=100)  # as `held_by` says
     since = models.DateTimeField()
-    ended_at = models.DateTimeField(null=True)  # judged again, there was nothing to tell
+    ended_at = models.DateTimeField(null=True)  # when it was judged again and there was nothing to tell
 
     def __str__(self) -> str:
         return f"notification {self.notification_id}, by {self.by}"
 
 
 class Digest(models.Model):
-    """One period's summary for one target: one row, whatever runs. A note of the rotation is one of a moment."""
+    """The summary of a period for a target. Or, with a `kind`, a note of a rotation, whose period is one moment."""
 
     name = models.CharField(max_length=100)
     kind = models.CharField(max_length=20, blank=True, db_default="")  # a Note; "" is a digest
-    about = models.BigIntegerField(default=0, db_default=0)  # of a note: the handover or override
+    about = models.BigIntegerField(default=0, db_default=0)  # of a note: the id of the handover or override
     target = models.ForeignKey(Target, on_delete=models.CASCADE, related_name="digests")
     starts_at = models.DateTimeField()
     ends_at = models.DateTimeField()
@@ -133,11 +135,13 @@ class Digest(models.Model):
 
 
 class Attempt(models.Model):
-    """One try to send one message. Its text is stored before the call, its result after."""
+    """One attempt to send a message. Its text is stored before the call to the provider, its result after."""
 
     target = models.ForeignKey(Target, on_delete=models.CASCADE, related_name="attempts")
     token = models.CharField(max_length=32)
-    reference = models.CharField(max_length=16, db_index=True)  # a possible repeat carries the first one's
+    reference = models.CharField(
+        max_length=16, db_index=True
+    )  # when a message may be sent twice, both attempts have the same
     reason = models.CharField(max_length=10, choices=REASONS)
     text = models.TextField()
     result = models.CharField(max_length=10, choices=RESULTS, default=Result.SENDING.value)
@@ -148,7 +152,7 @@ class Attempt(models.Model):
     started_at = models.DateTimeField()
     finished_at = models.DateTimeField(null=True)
     digest_of = models.ForeignKey(Digest, null=True, on_delete=models.CASCADE, related_name="attempts")
-    # What the provider reported after it took the message: its last word, and why (see outbox/reports.py).
+    # The provider's last report on the message after it had accepted it, and the reason (see outbox/reports.py).
     receipt = models.CharField(max_length=12, blank=True)
     receipt_code = models.CharField(max_length=100, blank=True)
     receipt_at = models.DateTimeField(null=True, blank=True)
@@ -166,7 +170,7 @@ class Attempt(models.Model):
 
 
 class AttemptPart(models.Model):
-    """Which occurrences of which notification an attempt tells: more than one when pages are folded into one."""
+    """Which occurrences of a notification an attempt tells of. A message about several alerts has several parts."""
 
     attempt = models.ForeignKey(Attempt, on_delete=models.CASCADE, related_name="parts_told")
     notification = models.ForeignKey(Notification, on_delete=models.CASCADE, related_name="parts_told")
@@ -175,7 +179,7 @@ class AttemptPart(models.Model):
     to_seq = models.PositiveIntegerField()
     severity = models.PositiveSmallIntegerField(choices=SEVERITIES)
     answer = models.BigIntegerField(default=0, db_default=0)  # the alert's `last_answer` when it was told
-    level = models.PositiveIntegerField(default=0, db_default=0)  # of the escalation, that was told
+    level = models.PositiveIntegerField(default=0, db_default=0)  # the level of the escalation that was told
 
     class Meta:
         constraints = [
