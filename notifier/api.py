@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 
 from django.db import connection, transaction
 from django.db.models import QuerySet
-from django.utils import timezone
 
 from alerts_runtime.isolation import later
+from alerts_runtime.leasing import clock
 from alerts_runtime.redaction.loggers import get_logger
 from alerts_runtime.redaction.redact import redact
 from notifier.alerts import arguments
@@ -71,7 +71,7 @@ def alert(
 
     Raises TypeError or ValueError for an argument that cannot be used, and nothing else.
     """
-    when = timezone.now() if now is None else now
+    when = clock.now() if now is None else now
     verdict_severity, verdict_category = arguments.severity(severity), arguments.category(category)
     arguments.check_texts(title=title, key=key, hint=hint, message=message, once=once)
     arguments.check_needed(title=title, key=key)
@@ -117,7 +117,7 @@ def resolve(key: str, how: str = "by the site", now: datetime | None = None) -> 
     Raises TypeError when `key` or `how` is no text.
     """
     arguments.check_texts(key=key, how=how)
-    source, when = arguments.source_of(key), timezone.now() if now is None else now
+    source, when = arguments.source_of(key), clock.now() if now is None else now
 
     def write() -> int:
         return sum(pipeline.resolve(one, how, when) for one in _open(source))

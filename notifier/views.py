@@ -13,10 +13,10 @@ from django.db import transaction
 from django.dispatch import receiver
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import Resolver404, resolve
-from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
+from alerts_runtime.leasing import clock
 from alerts_runtime.redaction.loggers import get_logger
 from notifier.answers import set_up, twilio_signed
 from notifier.channels import mail_backend
@@ -48,7 +48,7 @@ def twilio_status(request: HttpRequest) -> HttpResponse:
     if report is not None:
         sid, reference = request.POST.get("MessageSid", ""), request.GET.get("reference", "")
         try:
-            reports.record(sid, report, timezone.now(), reference=reference)
+            reports.record(sid, report, clock.now(), reference=reference)
         except Exception:
             log.exception("delivery.report_lost", provider="twilio")
             return HttpResponse(status=503)
@@ -110,7 +110,7 @@ def on_tracking(sender: object, event: AnymailTrackingEvent, esp_name: str, **kw
             code = SOFT
         report = report_of(event.event_type, code)
         if report is not None:
-            reports.record(event.message_id, report, timezone.now())
+            reports.record(event.message_id, report, clock.now())
     except Exception as error:
         log.exception("delivery.report_lost", provider=esp_name)
         if (lost := _lost.get()) is None:

@@ -92,10 +92,20 @@ def _no_notes(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def _no_beats(monkeypatch: pytest.MonkeyPatch) -> None:
     """A process says that it lives from a thread, which would outlive the test; tests let the time pass themselves."""
-    from alerts_runtime.leasing import holders
+    from alerts_runtime.leasing import clock, holders
 
     monkeypatch.setattr(holders.Beat, "start", lambda self: None)
     monkeypatch.setattr(holders, "_mine", holders.Beat())
+    monkeypatch.setattr(clock, "measure", lambda: None)  # the time is the test's, not the server's
+
+
+@pytest.fixture
+def servers_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The database is asked for its time, as in production."""
+    from alerts_runtime.leasing import clock
+
+    monkeypatch.setattr(clock, "_database", clock.DatabaseClock())
+    monkeypatch.setattr(clock, "measure", lambda: clock._database.measure())
 
 
 @pytest.fixture(autouse=True)

@@ -7,13 +7,12 @@ from datetime import datetime, timedelta
 from functools import partial
 from time import monotonic, sleep
 
-from django.utils import timezone
-
 from alerts_runtime.background import Loop
 from alerts_runtime.conf import worker_threads
 from alerts_runtime.database.retention import Pruner
 from alerts_runtime.isolation.parts import Parts, on_its_own
 from alerts_runtime.isolation.threads import daemon
+from alerts_runtime.leasing import clock
 from alerts_runtime.leasing.clock import SteppedBack
 from alerts_runtime.redaction.loggers import get_logger
 from webhooks.conf import config
@@ -42,7 +41,7 @@ def process_due() -> float:
     """Process what is due, for SLICE seconds or one event; returns the seconds until the next one is due."""
     with failures.marking_together():
         found = processing.process_due(until=monotonic() + SLICE)
-    now, due_at = timezone.now(), claim.next_due()
+    now, due_at = clock.now(), claim.next_due()
     if due_at is None:
         return TICK
     # One that is due and was not found is locked by somebody: look again soon.
@@ -54,7 +53,7 @@ def tick() -> float:
 
     Any number may run at once; one that finds nothing to do writes nothing. Raises when the database is away.
     """
-    _parts(timezone.now)
+    _parts(clock.now)
     return TICK
 
 

@@ -10,10 +10,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from django.utils import timezone
-
 from alerts_runtime.background import LONGEST_WAIT, Loop
 from alerts_runtime.engine import hints
+from alerts_runtime.leasing import clock
 from alerts_runtime.redaction.loggers import get_logger
 
 log = get_logger(__name__)
@@ -40,7 +39,7 @@ class Fallback:
         self._helping = False
 
     def step(self) -> float:
-        now = timezone.now()
+        now = clock.now()
         due = self._loop.oldest_due(now) if self._loop.oldest_due else None
         if due is not None:
             self._hint(due)

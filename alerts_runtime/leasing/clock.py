@@ -1,12 +1,19 @@
-"""For a machine whose wall clock is set back by an hour: what was planned before would be sent an hour late."""
+"""The one clock by which work is planned and looked for: the database's.
+
+Several machines write `due_at` and compare it, and their own clocks differ, or are set. On PostgreSQL each process
+asks the server for its time now and then, and counts on from there by its monotonic clock, which nobody sets. An
+SQLite file is used on one machine, so its time is that machine's.
+"""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
 from time import monotonic
 
+from django.db import connection
 from django.db.models import DateTimeField, ExpressionWrapper, F, Value
 from django.db.models.functions import Greatest
+from django.utils import timezone
 
 from alerts_runtime.redaction.loggers import get_logger
 
@@ -15,11 +22,48 @@ log = get_logger(__name__)
 LEAST = timedelta(minutes=1)  # less makes nothing late enough to matter, and NTP corrects by less
 
 
-class SteppedBack:
-    """Tells by how much this machine's wall clock was stepped back since it was last asked."""
+class DatabaseClock:
+    """What the server's time was, and when by this process's monotonic clock."""
 
     def __init__(self) -> None:
-        self._ahead: float | None = None  # seconds that the wall clock shows more than the monotonic one
+        self._measured: tuple[datetime, float] | None = None
+
+    def now(self) -> datetime:
+        """The database's time, without asking it; this machine's where it was never asked."""
+        if self._measured is None:
+            return timezone.now()
+        at, since = self._measured
+        return at + timedelta(seconds=monotonic() - since)
+
+    def measure(self) -> None:
+        """Ask the server for its time. The answer is taken to be of the middle of the question."""
+        if connection.vendor != "postgresql":
+            return
+        before = monotonic()
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT clock_timestamp()")
+            (at,) = cursor.fetchone()
+        self._measured = at, (before + monotonic()) / 2
+
+
+_database = DatabaseClock()
+
+
+def now() -> datetime:
+    """The time by which everybody plans. Each process of a worker measures it every few seconds, others each minute."""
+    return _database.now()
+
+
+def measure() -> None:
+    """Measure it now. Raises when the database is away."""
+    _database.measure()
+
+
+class SteppedBack:
+    """Tells by how much the clock by which work is planned was set back since it was last asked."""
+
+    def __init__(self) -> None:
+        self._ahead: float | None = None  # seconds that it shows more than the monotonic one
 
     def since(self, now: datetime) -> timedelta | None:
         """By how much, or None when it was not, or by less than LEAST."""

@@ -15,7 +15,6 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, InterfaceError, connection, transaction
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
@@ -23,6 +22,7 @@ from django.views.decorators.http import require_safe
 from alerts_runtime.conf import metrics_token
 from alerts_runtime.database.deadline import deadline
 from alerts_runtime.database.trials import trials
+from alerts_runtime.leasing import clock
 from alerts_runtime.monitoring import heartbeat, metrics, watchdog
 from alerts_runtime.monitoring.watchdog import Verdict
 from alerts_runtime.redaction.loggers import get_logger
@@ -97,7 +97,7 @@ def metrics_page(request: HttpRequest) -> HttpResponse:
         return HttpResponse(text, status=403, content_type=PLAIN)
     try:
         with deadline(DATABASE_SILENT):
-            return HttpResponse(metrics.render(timezone.now()), content_type=metrics.CONTENT_TYPE)
+            return HttpResponse(metrics.render(clock.now()), content_type=metrics.CONTENT_TYPE)
     except AWAY as error:
         log.error("metrics.not_read", error=type(error).__name__)
         return HttpResponse(f"{DATABASE.what}\n", status=503, content_type=PLAIN)
@@ -116,7 +116,7 @@ def why_not_ready() -> Iterator[Reason]:
             if failure := trials.failure():
                 log.error("database.not_writable", error=type(failure).__name__)
                 yield STORING
-            found = watchdog.inspect(timezone.now())
+            found = watchdog.inspect(clock.now())
     except AWAY as error:
         log.error("database.not_reached", error=type(error).__name__)
         yield DATABASE
@@ -129,7 +129,7 @@ def why_not_ready() -> Iterator[Reason]:
 
 def _warnings() -> Iterator[Reason]:
     try:
-        hung = heartbeat.hung(timezone.now(), watchdog.BEAT_WITHIN)
+        hung = heartbeat.hung(clock.now(), watchdog.BEAT_WITHIN)
     except AWAY:  # it has just gone away: the next probe says so
         return
     if hung:

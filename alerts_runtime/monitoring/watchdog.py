@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from alerts_runtime import background
 from alerts_runtime.isolation.threads import close_connections, daemon
+from alerts_runtime.leasing import clock as database_clock
 from alerts_runtime.models import Said
 from alerts_runtime.monitoring import heartbeat
 from alerts_runtime.redaction.loggers import get_logger
@@ -112,8 +113,9 @@ class Watchdog:
 
 
 def _look() -> None:
-    now = timezone.now()
     try:
+        database_clock.measure()  # the heartbeats were written by it
+        now = database_clock.now()
         found = inspect(now)
         if found.verdict in (Verdict.DEAD, Verdict.STUCK) and may_say(now):
             _say(found)

@@ -16,12 +16,12 @@ from types import FrameType
 from typing import Any
 
 from django.db import close_old_connections, connection
-from django.utils import timezone
 
 from alerts_runtime.background import LONGEST_WAIT, Loop, pause_after
 from alerts_runtime.engine import hints
 from alerts_runtime.isolation import threads
 from alerts_runtime.isolation.threads import alive, check_connection, close_connections, daemon, where
+from alerts_runtime.leasing import clock
 from alerts_runtime.monitoring import heartbeat
 from alerts_runtime.redaction.loggers import get_logger
 from alerts_runtime.wakeups import wake
@@ -45,7 +45,7 @@ class Worker:
             raise ValueError(f"Two loops have the same name: {', '.join(sorted(names))}.")
         self.loops, self._pools = together(loops)
         self.stop_timeout = stop_timeout
-        self._started_at = timezone.now()
+        self._started_at = clock.now()
         self._signals: queue.SimpleQueue[int] = queue.SimpleQueue()  # its put() may interrupt anything, as signals do
         self._stopping = threading.Event()
         self._wakers: list[wake.Waker] = []
@@ -166,7 +166,7 @@ class Worker:
             silent |= pool.silent()
         heartbeat.beat(
             self.id,
-            timezone.now(),
+            clock.now(),
             host=socket.gethostname(),
             pid=os.getpid(),
             started_at=self._started_at,

@@ -7,10 +7,10 @@ import json
 from django.contrib.auth.decorators import login_not_required
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
-from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
+from alerts_runtime.leasing import clock
 from alerts_runtime.redaction.loggers import get_logger
 from notifier.answers import slack_signed, slack_work
 from notifier.answers.slack_asked import of_button, of_command, of_event
@@ -44,7 +44,7 @@ def slack(request: HttpRequest) -> HttpResponse:
     if asked is None:  # what else Slack posts, such as the press of a link
         return HttpResponse(status=200)
     try:
-        slack_work.keep(asked, timezone.now())
+        slack_work.keep(asked, clock.now())
     except Exception:
         log.exception("answer.lost", provider="slack")
         return HttpResponse(status=503)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.utils import timezone
 
 from alerts_runtime.background import LONGEST_WAIT, Loop
+from alerts_runtime.leasing import clock
 from alerts_runtime.redaction.loggers import get_logger
 from alerts_runtime.wakeups.wake import wake
 from notifier.answers import slack, slack_home, slack_reply, slack_signed
@@ -39,7 +39,7 @@ def step() -> float:
     """Do the oldest that waits; returns the seconds until the next look."""
     if not slack_signed.is_enabled():
         return LONGEST_WAIT
-    now = timezone.now()
+    now = clock.now()
     found = _do_next(now) if heard.is_any_due(now) else None
     if found is None:
         return LONGEST_WAIT

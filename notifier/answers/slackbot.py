@@ -13,9 +13,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from django.db import close_old_connections
-from django.utils import timezone
 
 from alerts_runtime.isolation.threads import close_connections, daemon
+from alerts_runtime.leasing import clock
 from alerts_runtime.redaction.loggers import get_logger
 from notifier.answers import slack_work
 from notifier.answers.slack_asked import Asked, of_button, of_command, of_event
@@ -84,7 +84,7 @@ class Bot:
         alive = self.alive()
         try:
             if alive:
-                listeners.beat(self._name, alive, timezone.now())
+                listeners.beat(self._name, alive, clock.now())
         except Exception:
             log.exception("slackbot.beat_failed")
 
@@ -115,7 +115,7 @@ def _hear(client: BaseSocketModeClient, request: SocketModeRequest) -> None:
     try:
         asked = _asked(request)
         if asked is not None:
-            slack_work.keep(asked, timezone.now())
+            slack_work.keep(asked, clock.now())
     except Exception:
         log.exception("answer.lost", provider="slack")
         return

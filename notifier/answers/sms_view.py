@@ -7,10 +7,10 @@ from xml.sax.saxutils import escape
 from django.contrib.auth.decorators import login_not_required
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
-from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
+from alerts_runtime.leasing import clock
 from alerts_runtime.redaction.loggers import get_logger
 from notifier.answers import sms, twilio_signed
 
@@ -38,7 +38,7 @@ def twilio_answers(request: HttpRequest) -> HttpResponse:
         return HttpResponse(status=400)
     opted = request.POST.get("OptOutType", "")
     try:
-        said = sms.hear(f"twilio {sid}", sender, request.POST.get("Body", ""), timezone.now(), opted=opted)
+        said = sms.hear(f"twilio {sid}", sender, request.POST.get("Body", ""), clock.now(), opted=opted)
     except Exception:
         log.exception("answer.lost", provider="twilio")
         return HttpResponse(status=503)

@@ -8,10 +8,10 @@ from xml.sax.saxutils import escape
 from django.contrib.auth.decorators import login_not_required
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
-from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
+from alerts_runtime.leasing import clock
 from alerts_runtime.redaction.loggers import get_logger
 from alerts_runtime.redaction.masking import masked
 from notifier.answers import door, twilio_signed, who
@@ -47,7 +47,7 @@ def twilio_voice(request: HttpRequest) -> HttpResponse:
     if verb is None:
         return _say("This key does nothing. Nothing was done.")
     try:
-        said = _answer(row, verb, f"twilio {request.POST.get('CallSid', '')} {verb}", timezone.now())
+        said = _answer(row, verb, f"twilio {request.POST.get('CallSid', '')} {verb}", clock.now())
     except Exception:
         log.exception("answer.lost", provider="twilio")
         return HttpResponse(status=503)

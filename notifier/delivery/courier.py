@@ -12,8 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.utils import timezone
-
+from alerts_runtime.leasing import clock
 from alerts_runtime.redaction.loggers import get_logger
 from alerts_runtime.wakeups.wake import wake_here
 from notifier.channels import load
@@ -76,7 +75,7 @@ class Courier:
     def __init__(
         self,
         alias: str,
-        now: Callable[[], datetime] = timezone.now,
+        now: Callable[[], datetime] = clock.now,
         start: Callable[[str, Callable[[], None]], None] = _start_thread,
     ) -> None:
         self.alias = alias

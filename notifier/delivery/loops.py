@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 
 from django.db.models import Case, Min, Q, When
 from django.db.models.functions import Coalesce, Greatest
-from django.utils import timezone
 
 from alerts_runtime.background import Loop, Pool
+from alerts_runtime.leasing import clock
 from notifier.calendars import imports
 from notifier.config.conf import get_policy
 from notifier.delivery import user_groups
@@ -50,7 +50,7 @@ def ready() -> set[str]:
     """The topics of the couriers that have something to do."""
     channels = get_policy().channels
     after = min((channel.failover_after for channel in channels.values()), default=timedelta.max)
-    return {topic_of(alias) for alias in leases.ready_channels(timezone.now(), after) if alias in channels}
+    return {topic_of(alias) for alias in leases.ready_channels(clock.now(), after) if alias in channels}
 
 
 def oldest_due(alias: str) -> Callable[[datetime], datetime | None]:

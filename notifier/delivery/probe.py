@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from django.utils import timezone
-
+from alerts_runtime.leasing import clock
 from alerts_runtime.wakeups.wake import wake
 from notifier import api
 from notifier.channels import load
@@ -28,15 +27,15 @@ def send_test(channel: ChannelConfig, target: Recipient, tz: str, site: str = ""
     if channel.unconfigured:
         return Outcome(False, f"not configured: set {', '.join(channel.missing)}")
     where = f"channel {channel.alias}" + (f" of {site}" if site else "")
-    message = render_test(where, timezone.now(), tz, reference=new_reference(), answered_by=answered_by)
+    message = render_test(where, clock.now(), tz, reference=new_reference(), answered_by=answered_by)
     row = TargetRow.objects.filter(key=target.key).first()
     try:
         receipt = load(channel.backend)(channel.options).deliver(target.address, message)
     except DeliveryError as error:
         return Outcome(False, str(error))
     if row is not None and (row.dead_since is not None or targets.is_failing(row)):
-        stand_ins.revive(row, timezone.now())
-        api.resolve(f"delivery.{row.pk}", "a test message arrived", timezone.now())
+        stand_ins.revive(row, clock.now())
+        api.resolve(f"delivery.{row.pk}", "a test message arrived", clock.now())
         wake(f"deliver-{channel.alias}")
         return Outcome(True, f"delivered ({receipt.provider_id}); alerts go there again")
     return Outcome(True, f"delivered ({receipt.provider_id or channel.backend})")

@@ -6,10 +6,9 @@ from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 
-from django.utils import timezone
-
 from alerts_runtime.database.retention import Pruner
 from alerts_runtime.isolation.parts import Parts, on_its_own
+from alerts_runtime.leasing import clock
 from alerts_runtime.leasing.clock import SteppedBack
 from alerts_runtime.redaction.loggers import get_logger
 from alerts_runtime.redaction.masking import masked
@@ -42,7 +41,7 @@ log = get_logger(__name__)
 class Tick:
     """Runs each part at its own interval (seconds). Safe in any number of workers; one that raises stops no other."""
 
-    def __init__(self, now: Callable[[], datetime] = timezone.now) -> None:
+    def __init__(self, now: Callable[[], datetime] = clock.now) -> None:
         self._now = now
         self._reconcile = source.Reconciler()
         self._stepped_back = SteppedBack()

@@ -15,13 +15,13 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Q
 from django.dispatch import Signal
-from django.utils import timezone
 from djstripe.models import WebhookEventTrigger
 from djstripe.signals import webhook_post_process, webhook_processing_error
 
 from alerts_runtime import background
 from alerts_runtime.failures.reading import class_path
 from alerts_runtime.isolation.parts import on_its_own
+from alerts_runtime.leasing import clock
 from alerts_runtime.monitoring import watchdog
 from alerts_runtime.redaction.loggers import get_logger
 from notifier.facts import EventCounts
@@ -49,7 +49,7 @@ def on_processing_error(sender: object, instance: Any, exception: BaseException,
         return
     try:
         watchdog.look()  # whoever writes what a worker is to send notices that none runs
-        now = timezone.now()
+        now = clock.now()
         pipeline.failed(facts.of(instance, exception, now), now)
     except Exception as error:  # noqa: BLE001 - whatever it is, it must not reach dj-stripe
         log.error("djstripe.failure_not_recorded", delivery=instance.pk, error=class_path(type(error)))
@@ -68,7 +68,7 @@ def _recovered(event_id: str) -> None:
     try:
         watchdog.look()
         if _unrecovered().filter(event_id=event_id).exists():
-            pipeline.recovered(event_id, "retry", timezone.now(), of=_OURS)
+            pipeline.recovered(event_id, "retry", clock.now(), of=_OURS)
     except Exception as error:  # noqa: BLE001 - as above; `reconcile` finds it
         log.error("djstripe.recovery_not_recorded", event_id=event_id, error=class_path(type(error)))
 

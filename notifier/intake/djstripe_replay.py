@@ -8,10 +8,10 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import F, Max, Q
-from django.utils import timezone
 from djstripe.models import Event, WebhookEventTrigger
 
 from alerts_runtime.background import LONGEST_WAIT, Loop
+from alerts_runtime.leasing import clock
 from alerts_runtime.redaction.loggers import get_logger
 from alerts_runtime.wakeups.wake import wake
 from notifier.flow import pipeline
@@ -55,7 +55,7 @@ def step() -> float:
     with transaction.atomic():
         # Deleted first: whoever does that has the row until the commit, and nobody else processes it meanwhile.
         if ReplayOrder.objects.filter(pk=wanted.pk).delete()[0]:
-            _process(wanted, timezone.now())
+            _process(wanted, clock.now())
     return 0.0
 
 

@@ -13,9 +13,9 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Count, Max, Min, Q, Sum
 from django.dispatch import receiver
-from django.utils import timezone
 
 from alerts_runtime.isolation.parts import on_its_own
+from alerts_runtime.leasing import clock
 from alerts_runtime.wakeups.wake import wake
 from notifier.facts import EventCounts, Failure, Frame, Money
 from notifier.flow import never_again, pipeline, rehearsals, replays
@@ -45,7 +45,7 @@ def on_processing_error(
     sender: object, instance: WebhookEvent, event: StripeEvent, failure: FailureRow, **kwargs: Any
 ) -> None:
     """A failed attempt becomes facts, and the facts an alert. Told twice of one failure, it counts it once."""
-    pipeline.failed(facts_of(instance, event, failure), timezone.now())
+    pipeline.failed(facts_of(instance, event, failure), clock.now())
 
 
 @receiver(webhook_post_process, dispatch_uid="notifier.recovered")
@@ -53,7 +53,7 @@ def on_post_process(sender: object, instance: WebhookEvent, event: StripeEvent, 
     """An event that had failed is processed: once that is committed, its failures are recovered."""
     if instance.attempts > 1:
         how = "replay" if instance.earlier_attempts else "retry"
-        transaction.on_commit(lambda: pipeline.recovered(event.id, how, timezone.now(), of=_OURS), robust=True)
+        transaction.on_commit(lambda: pipeline.recovered(event.id, how, clock.now(), of=_OURS), robust=True)
 
 
 def facts_of(instance: WebhookEvent, event: StripeEvent, failure: FailureRow) -> Failure:

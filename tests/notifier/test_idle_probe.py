@@ -23,7 +23,7 @@ DAY = timedelta(days=1)
 @pytest.fixture
 def dead(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> Scene:
     """A recipient that was told, and set aside afterwards; what was open is over, so that nothing is due."""
-    monkeypatch.setattr("notifier.delivery.probe.timezone.now", scene.clock)
+    monkeypatch.setattr("notifier.delivery.probe.clock.now", scene.clock)
     alert = scene.alert(event_id="evt_1")
     scene.deliver()
     scene.recover("evt_1")

@@ -174,7 +174,7 @@ def test_the_throttle_of_a_provider_that_does_not_answer_does_not_outlast_the_fa
 def test_a_test_message_that_arrives_lifts_the_hold(
     scene: Scene, answers: dict[str, DeliveryError], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("notifier.delivery.probe.timezone.now", scene.clock)
+    monkeypatch.setattr("notifier.delivery.probe.clock.now", scene.clock)
     answers["chat"] = busy(retry_after=3600)
     scene.fail()
     scene.fail(event_type="payout.failed")

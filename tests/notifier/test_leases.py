@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from types import SimpleNamespace
 
 import pytest
+from django.db import connection
+from django.utils import timezone
 
 import alerts_runtime.leasing.clock
-from alerts_runtime.leasing import holders
+from alerts_runtime.leasing import clock, holders
 from alerts_runtime.leasing.holders import BEATS, Beat
 from notifier.channels import memory
 from notifier.delivery.courier import Courier
 from notifier.delivery.tick import Tick
-from notifier.models import Attempt
+from notifier.flow import pipeline
+from notifier.models import Attempt, Notification
 from notifier.outbox import settle, targets
-from tests.notifier.scene import HOUR, MINUTE, SECOND, Clock, Scene, reasons, row_of
+from tests.notifier.conftest import Configure
+from tests.notifier.scene import HOUR, MINUTE, SECOND, Clock, Scene, a_failure, at_once, drain, reasons, row_of
 
 pytestmark = pytest.mark.django_db
 
@@ -110,3 +115,24 @@ def test_what_was_planned_before_the_clock_stepped_back_is_not_late_by_as_much(
     assert row_of(alert).due_at == scene.now
     tick._mind_the_clock(scene.now)
     assert reasons(scene.pass_time(MINUTE, SECOND)) == ["first"]
+
+
+@pytest.mark.usefixtures("servers_clock")
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="a file is used on one machine")
+@pytest.mark.parametrize("off", [10 * MINUTE, -10 * MINUTE])
+def test_a_worker_whose_clock_is_off_sends_neither_early_nor_late(
+    configure: Configure, monkeypatch: pytest.MonkeyPatch, off: timedelta
+) -> None:
+    configure()
+    right = timezone.now
+    monkeypatch.setattr(timezone, "now", lambda: right() + off)
+    holders.Beat().beat()
+    courier = Courier("chat", start=at_once)
+    assert pipeline.failed(a_failure(clock.now()), clock.now())
+    drain(courier)
+    assert len(memory.outbox) == 1  # at once, whichever machine wrote it down
+
+    assert pipeline.failed(a_failure(clock.now(), event_type="invoice.voided"), clock.now())
+    Notification.objects.filter(told_seq=0).update(due_at=right() + 5 * MINUTE)
+    drain(courier)
+    assert len(memory.outbox) == 1

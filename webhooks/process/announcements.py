@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from django.db import Error as AnyDatabaseError
-from django.utils import timezone
 
 from alerts_runtime.isolation import last_resort
+from alerts_runtime.leasing import clock
 from alerts_runtime.redaction.loggers import get_logger
 from webhooks import events, signals
 from webhooks.events import StripeEvent
@@ -41,7 +41,7 @@ def announce(failure: Failure, error: BaseException, event: StripeEvent | None =
                 failure=failure,
             )
             if not raised:
-                failures.announced(failure, timezone.now())
+                failures.announced(failure, clock.now())
             elif failure.announcements < failures.MAX_ANNOUNCEMENTS:
                 failures.not_heard(failure, raised)
             else:
@@ -52,7 +52,7 @@ def announce(failure: Failure, error: BaseException, event: StripeEvent | None =
 
 def _give_up(failure: Failure, receivers: Iterable[str]) -> None:
     """Tell the last resort that receivers are not called any more; once, whichever worker comes to it."""
-    if not failures.begin_again(failure, timezone.now()):
+    if not failures.begin_again(failure, clock.now()):
         return
     row, names = failure.event, ", ".join(receivers) or "unknown, since its process died each time"
     last_resort.say(
@@ -77,7 +77,7 @@ def again(failure: Failure) -> None:
     """
     if failure.announcements >= failures.MAX_ANNOUNCEMENTS:
         _give_up(failure, failure.unheard.split())
-    elif failures.begin_again(failure, timezone.now()):
+    elif failures.begin_again(failure, clock.now()):
         logger.warning("failure.announced_again", event_id=failure.event.event_id, failure=failure.pk)
         announce(failure, RecordedError(failure.exception, failure.bases, failure.message))
 

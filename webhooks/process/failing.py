@@ -7,10 +7,10 @@ from datetime import datetime
 from functools import partial
 
 from django.db import connection
-from django.utils import timezone
 
 from alerts_runtime.failures.judging import Judgement
 from alerts_runtime.isolation import later
+from alerts_runtime.leasing import clock
 from webhooks.conf import config
 from webhooks.models import Failure, WebhookEvent
 from webhooks.process import announcements, retry, settle
@@ -21,7 +21,7 @@ from webhooks.process.own_lock import is_own_lock
 
 def failed(attempt: Attempt, error: BaseException) -> Result:
     """Write the failure and announce it; called after the rollback. What cannot be written now is written later."""
-    row, now = attempt.row, timezone.now()
+    row, now = attempt.row, clock.now()
     judgement = judgement_of(error, own_lock=attempt.writes and not attempt.committed and is_own_lock(error))
     facts = describe(error, attempt.duration_ms(), judgement)
     record: Callable[[], Failure | None]

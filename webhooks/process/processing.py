@@ -9,10 +9,9 @@ from __future__ import annotations
 from datetime import datetime
 from time import monotonic
 
-from django.utils import timezone
-
 from alerts_runtime.failures.foreign import is_interrupt
 from alerts_runtime.isolation import threads
+from alerts_runtime.leasing import clock
 from alerts_runtime.wakeups import wake
 from webhooks import events
 from webhooks.exceptions import LeaseLost
@@ -36,7 +35,7 @@ def process_due(until: float = 0.0) -> bool:
     """
     found, more = False, True
     while more:
-        most, now = _room(until), timezone.now()
+        most, now = _room(until), clock.now()
         attempts = claim.claim(now, most)
         found = found or bool(attempts)
         more = len(attempts) == most and claim.is_any_due(now)

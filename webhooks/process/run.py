@@ -9,9 +9,9 @@ from typing import Any
 
 from django.db import connection, transaction
 from django.db.transaction import TransactionManagementError
-from django.utils import timezone
 
 from alerts_runtime.database.serialization import until_serialized
+from alerts_runtime.leasing import clock
 from webhooks import events, signals
 from webhooks.events import StripeEvent
 from webhooks.exceptions import LeaseLost, NotRun
@@ -57,7 +57,7 @@ def _inside(attempt: Attempt, event: StripeEvent) -> None:
             raise LeaseLost
         locked_at, attempt.writes = monotonic(), True
         in_transaction(attempt.row, event, attempt.ran)
-        if not settle.finish(attempt, timezone.now()):
+        if not settle.finish(attempt, clock.now()):
             raise LeaseLost
         attempt.callbacks.watch(attempt.set_committed)
     atomic = [handler for handler in attempt.ran.handlers if handler.atomic]

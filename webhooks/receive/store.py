@@ -14,12 +14,12 @@ from functools import cache
 from typing import Any
 
 from django.db import connection
-from django.utils import timezone
 
 from alerts_runtime.database.fast_sql import fields, insert, prepared, table
 from alerts_runtime.database.reconnect import on_a_good_connection
 from alerts_runtime.database.sqlite import check_file, shared_file
 from alerts_runtime.database.sqlite_write_lock import turn
+from alerts_runtime.leasing import clock
 from webhooks.conf import config
 from webhooks.events import StripeEvent
 from webhooks.models import WebhookEvent
@@ -66,7 +66,7 @@ def store(event: StripeEvent, body: str, now: datetime, *, ignored: bool = False
 
 def try_to_store() -> None:
     """Store a made-up event in a transaction that the caller rolls back: so /readyz finds out whether that works."""
-    now = timezone.now()
+    now = clock.now()
     event = StripeEvent(
         id=f"evt_trial_{secrets.token_hex(16)}",
         type="trial",

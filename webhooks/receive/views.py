@@ -10,9 +10,9 @@ from datetime import datetime
 from django.contrib.auth.decorators import login_not_required
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
-from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 
+from alerts_runtime.leasing import clock
 from alerts_runtime.monitoring import watchdog
 from alerts_runtime.redaction.loggers import get_logger
 from alerts_runtime.stripe_data.signature import verify
@@ -48,7 +48,7 @@ def receive(request: HttpRequest, endpoint: str) -> HttpResponse:
     """
     if request.method != "POST":
         return HttpResponseNotAllowed(["POST"])
-    now = timezone.now()
+    now = clock.now()
     settings = config()
     try:
         return _receive(request, settings, _endpoint(settings, endpoint), now)
