@@ -76,10 +76,11 @@ def _unreached(policy: Policy, rotation: Rotation, raw: object, now: datetime) -
     members = dict.fromkeys(
         seat.person for seat in seats if seat.person and (seat.until is None or seat.until >= today)
     )
-    for channel in coverage.channels_of(policy, rotation.name):
+    channels = coverage.channels_of(policy, rotation.name)
+    for channel in channels:
         reached = {target.person for target in channel.people.values()}
         for person in members:
-            if person not in reached:
+            if person not in reached and channel in coverage.wanted(channels, person):
                 text = f"has no address on {shown(channel.alias)}, by which {shown(rotation.name)} is to reach them"
                 hint = f'Add {shown(channel.alias)} or {shown(channel.kind)} to "ADDRESSES".'
                 yield Problem(path(("PEOPLE", person), raw), text, hint, id=UNREACHED)

@@ -11,6 +11,8 @@ from notifier.judge.oncall.rota import Shift, shifts
 from notifier.judge.oncall.rotation import Override
 from notifier.judge.policy import ChannelConfig, Policy
 
+CALLS = "voice"  # the kind of channel
+
 
 @dataclass(frozen=True, slots=True)
 class Hole:
@@ -51,11 +53,18 @@ def holes(
 def _hole(shift: Shift, channels: Collection[ChannelConfig], dead: Collection[str]) -> Hole | None:
     if shift.person is None:
         return Hole(shift.start, shift.end)
-    missing = tuple(channel.alias for channel in channels if not _reaches(channel, shift.person, dead))
+    asked = wanted(channels, shift.person, dead)
+    missing = tuple(channel.alias for channel in asked if not _reaches(channel, shift.person, dead))
     return Hole(shift.start, shift.end, shift.person, missing) if missing else None
 
 
-def _reaches(channel: ChannelConfig, person: str, dead: Collection[str]) -> bool:
+def wanted(channels: Collection[ChannelConfig], person: str, dead: Collection[str] = ()) -> list[ChannelConfig]:
+    """The channels that are to reach somebody. To be called is their choice, where another channel rings for them."""
+    rings = any(one.kind != CALLS and one.wakes and _reaches(one, person, dead) for one in channels)
+    return [one for one in channels if one.kind != CALLS or not rings or _reaches(one, person)]
+
+
+def _reaches(channel: ChannelConfig, person: str, dead: Collection[str] = ()) -> bool:
     return any(target.person == person and target.key not in dead for target in channel.people.values())
 
 

@@ -84,6 +84,34 @@ def test_every_member_that_a_channel_does_not_reach_is_named() -> None:
     ]
 
 
+VOICE = SMS | {"BACKEND": "voice"}
+
+
+@pytest.mark.parametrize(
+    ("addresses", "says"),
+    [
+        ({"sms": "+14155552672"}, []),
+        ({"sms": "+14155552672", "voice": "+14155552672"}, []),
+        ({"voice": "+14155552672"}, ["page"]),
+        ({}, ["page", "call"]),
+    ],
+)
+def test_to_be_called_is_everybody_s_choice_where_another_channel_rings(
+    addresses: dict[str, str], says: list[str]
+) -> None:
+    people = {"alice": {"ADDRESSES": addresses}, "bob": {"ADDRESSES": {"sms": "+14155552671", "voice": "+14155552671"}}}
+    channels = {"page": SMS, "call": VOICE, "team": {"BACKEND": "memory"}}
+    found = problems(ONCALL={"payments": DAILY}, PEOPLE=people, CHANNELS=channels)
+    assert [one.partition('no address on "')[2].partition('"')[0] for one in found if "alice" in one] == says
+
+
+def test_where_nothing_else_rings_a_call_is_needed() -> None:
+    people = {"alice": {}, "bob": {"ADDRESSES": {"voice": "+14155552671"}}}
+    channels = {"call": VOICE, "team": {"BACKEND": "memory"}}
+    [said] = problems(ONCALL={"payments": DAILY}, PEOPLE=people, CHANNELS=channels, ROUTES={"*": ["call", "team"]})
+    assert 'has no address on "call"' in said
+
+
 def test_a_member_whose_time_is_over_needs_no_address() -> None:
     left = [{"person": "alice", "until": "2026-11-22"}, "bob"]
     people = {"alice": {}, "bob": {"ADDRESSES": {"sms": "+14155552671"}}}
