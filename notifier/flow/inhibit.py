@@ -34,7 +34,7 @@ def relate(alert: Alert, policy: Policy) -> None:
 
 
 def _open_like(alert: Alert, matchers: list[Matcher]) -> Iterator[Alert]:
-    """The other open alerts that one of these matches and nothing inhibits. The database filters, as many may be open."""
+    """The other open alerts that one of these matches and nothing inhibits. The database filters: many may be open."""
     if not matchers:
         return
     candidates = Q()
