@@ -124,7 +124,7 @@ def guarded(response: Answered) -> Answered:
     files = urlsplit(static("notifier/pages.css"))
     own = f"{files.scheme}://{files.netloc}" if files.netloc else "'self'"
     response["Content-Security-Policy"] = (
-        f"default-src 'none'; style-src {own}; script-src {own}; img-src {own}; connect-src 'self'; "
+        f"default-src 'none'; frame-src 'self'; style-src {own}; script-src {own}; img-src {own}; connect-src 'self'; "
         "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     )
     response["Referrer-Policy"] = "same-origin"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from threading import Thread
 from typing import Any
 
@@ -15,19 +14,16 @@ from django.views.decorators.http import require_POST, require_safe
 
 from alerts_runtime.isolation.threads import close_connections, daemon
 from notifier.delivery import probe
-from notifier.delivery.dryrun import Explanation, explain
 from notifier.facts import Recipient
-from notifier.intake.as_if import failure_like
 from notifier.judge.policy import ChannelConfig, Policy, Route
 from notifier.models import Alert
 from notifier.oncall.present import policy_now
-from notifier.pages import words
+from notifier.pages import happened, typed, words
 from notifier.pages.access import Viewer, page, show
 from notifier.pages.groups import CONFIGURE
-from notifier.pages.times import moment
 
 TEST_WITHIN = 15.0  # seconds; each channel gives up before that
-ASKED = ("event", "exception", "message", "attempt", "last", "mode", "at")
+ASKED = ("event", "exception", "message", "attempt", "last", "mode", "at", "failure")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +48,10 @@ class Tested:
 @require_safe
 @page()
 def routing(request: HttpRequest, viewer: Viewer) -> HttpResponse:
-    asked = {name: request.GET.get(name, "") for name in ASKED}
+    known = typed.of(request) or request.GET.dict()
+    asked = {name: known.get(name, "") for name in ASKED}
+    if asked["failure"] and "exception" not in known:
+        asked |= happened.asked_of(asked["failure"])
     number = request.GET.get("alert", "")
     if number.isdecimal() and len(number) < 18 and (row := Alert.objects.filter(pk=int(number)).first()):
         asked |= {
@@ -61,21 +60,7 @@ def routing(request: HttpRequest, viewer: Viewer) -> HttpResponse:
             "message": row.message,
             "mode": "live" if row.livemode else "test",
         }
-    return show(request, viewer, "routing", _drawn(viewer) | {"asked": asked})
-
-
-@require_POST
-@page(back="routing")
-def dry_run(request: HttpRequest, viewer: Viewer) -> HttpResponse:
-    """What would become of a failure. Nothing is sent, and all that is written is rolled back."""
-    asked = {name: request.POST.get(name, "").strip() for name in ASKED}
-    context: dict[str, Any] = {"asked": asked}
-    try:
-        at = (moment(asked["at"]) if asked["at"] else None) or viewer.now
-        context |= {"explanation": _explain(asked, at), "at": at}
-    except ValueError as error:
-        context["wrong"] = str(error)
-    return show(request, viewer, "routing", _drawn(viewer) | context, status=400 if "wrong" in context else 200)
+    return show(request, viewer, "routing", drawn(viewer) | {"asked": asked})
 
 
 @sensitive_post_parameters()
@@ -95,7 +80,7 @@ def test(request: HttpRequest, viewer: Viewer) -> HttpResponse:
     threads = [_start(one, policy.tz) for one in tested]
     for thread in threads:
         thread.join(TEST_WITHIN / max(len(threads), 1) + 1)
-    return show(request, viewer, "routing", _drawn(viewer) | {"asked": {}, "tested": tested})
+    return show(request, viewer, "routing", drawn(viewer) | {"asked": {}, "tested": tested})
 
 
 def _start(one: Tested, tz: str) -> Thread:
@@ -112,25 +97,7 @@ def _start(one: Tested, tz: str) -> Thread:
     return thread
 
 
-def _explain(asked: dict[str, str], at: datetime) -> Explanation:
-    if not asked["event"] or not asked["exception"]:
-        raise ValueError(_("Name an event type and an exception, such as invoice.paid and builtins.KeyError."))
-    attempt = asked["attempt"] or "1"
-    if not attempt.isdecimal() or len(attempt) > 4:
-        raise ValueError(_("The attempt is a number from 1 on."))
-    failure = failure_like(
-        asked["event"],
-        asked["exception"],
-        message=asked["message"][:500],
-        attempt=max(int(attempt), 1),
-        will_retry=not asked["last"],
-        livemode=asked["mode"] != "test",
-        now=at,
-    )
-    return explain(failure, policy_now(at), at)
-
-
-def _drawn(viewer: Viewer) -> dict[str, Any]:
+def drawn(viewer: Viewer) -> dict[str, Any]:
     policy = policy_now(viewer.now)
     return {
         "routes": [_route(route) for route in policy.routes],
@@ -139,6 +106,7 @@ def _drawn(viewer: Viewer) -> dict[str, Any]:
             (one.name, words.conditions(one.parent), words.conditions(one.child)) for one in policy.inhibitions
         ],
         "unheard": _unheard(policy),
+        "happened": happened.newest(),
     }
 
 

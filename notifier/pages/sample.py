@@ -33,6 +33,7 @@ from webhooks.events import parse
 from webhooks.models import WebhookEvent
 from webhooks.process import failures, retry
 from webhooks.process.errors import describe
+from webhooks.process.ran import Came, Line
 from webhooks.receive import store
 
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
@@ -70,6 +71,7 @@ _ERRORS: dict[str, Callable[[], Exception]] = {
     "refund": lambda: APIConnectionError("Unexpected error: timed out"),  # type: ignore[no-untyped-call]  # stripe's own
 }
 _FILE = "/srv/shop/billing/handlers.py"
+_LAST = ("billing.mails.send_receipt", Came.NOT_RUN.value, 0)
 
 
 @dataclass
@@ -169,12 +171,17 @@ def _fails(event: dict[str, Any], error: BaseException, attempt: int) -> Callabl
         row.state = WebhookEvent.State.PENDING if plan.will_retry else WebhookEvent.State.DEAD
         row.last_error = f"{facts.exception}: {facts.message}"[:255]
         row.save()
-        failure = failures.record(row, facts, plan, at)
+        failure = failures.record(row, facts, plan, at, handlers=_handlers(facts.where.function, 40 + 13 * attempt))
         failure.announced_at = at
         failure.save(update_fields=["announced_at"])
         pipeline.failed(facts_of(row, parse(row.body, "default"), failure), at)
 
     return step
+
+
+def _handlers(failed: str, took: int) -> list[Line]:
+    before = ("billing.handlers.remember_customer", Came.UNDONE.value, 4)
+    return [before, (f"billing.handlers.{failed}", Came.FAILED.value, took), _LAST]
 
 
 def _recovers(event: dict[str, Any], how: str) -> Callable[[datetime], object]:
@@ -234,6 +241,7 @@ def _usual_events(now: datetime, chance: random.Random) -> None:
     rows = []
     for _ in range(320):
         at = now - timedelta(seconds=chance.randrange(60, 26 * 3600))
+        took = chance.randrange(20, 900)
         event = samples.snapshot(chance.choice(USUAL), now=at, livemode=True, amount=chance.randrange(500, 90_000))
         rows.append(
             WebhookEvent(
@@ -244,12 +252,15 @@ def _usual_events(now: datetime, chance: random.Random) -> None:
                 livemode=True,
                 api_version=event["api_version"],
                 created=at,
+                object_id=event["data"]["object"]["id"],
+                customer=event["data"]["object"].get("customer") or "",
                 body=json.dumps(event),
                 state=WebhookEvent.State.PROCESSED,
                 attempts=1,
                 armed_at=at,
                 received_at=at,
-                processed_at=at + timedelta(milliseconds=chance.randrange(20, 900)),
+                processed_at=at + timedelta(milliseconds=took),
+                handlers=[("billing.handlers.remember_customer", Came.DONE.value, took - 15)],
                 how_processed=WebhookEvent.How.FIRST,
             )
         )

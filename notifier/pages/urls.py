@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.apps import apps
 from django.urls import path
 
-from notifier.pages import act, alert, answer, digests, log, login, now, oncall, routing, silences, unsubscribe
+from notifier.pages import act, alert, answer, digests, dryrun, log, login, now, oncall, routing, silences, unsubscribe
 
 app_name = "notifier_pages"
 urlpatterns = [
@@ -22,7 +22,8 @@ urlpatterns = [
     path("oncall/<int:number>/undo/", oncall.undo, name="undo"),
     path("log/", log.log, name="log"),
     path("routing/", routing.routing, name="routing"),
-    path("routing/try/", routing.dry_run, name="dry_run"),
+    path("routing/try/", dryrun.dry_run, name="dry_run"),
+    path("routing/mail/", dryrun.mail, name="mail"),
     path("routing/test/", routing.test, name="test"),
     path("digests/", digests.digests, name="digests"),
     path("digests/<int:number>/", digests.digest, name="digest"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -35,10 +36,50 @@ def test_every_page_is_accessible_and_fits(visit: Visit, site: Site, width: int,
         assert page.evaluate(SIDEWAYS) == 0, f"{name} scrolls sideways"
         if SCREENSHOTS:
             page.screenshot(path=SCREENSHOTS / f"{name}-{width}-{scheme}.png")
+    for name in _done_there(page, site):
+        found += [f"{name}: {one['id']}, {one['nodes'][0]['html'][:200]}" for one in _violations(page)]
+        assert page.evaluate(SIDEWAYS) == 0, f"{name} scrolls sideways"
+        if SCREENSHOTS:
+            page.screenshot(path=SCREENSHOTS / f"{name}-{width}-{scheme}.png")
     assert found == []
+    page.goto("/alerts/login/")
     # And what is not accessible would be found.
     page.evaluate("document.querySelector('main').innerHTML = '<input><button></button>'")
     assert {"label", "button-name"} <= {one["id"] for one in _violations(page)}
+
+
+def _done_there(page: Page, site: Site) -> Iterator[str]:
+    """What is seen only after something was done."""
+    page.goto(site.pages["routing"])
+    page.get_by_role("link", name="invoice.paid: django.db").click()
+    page.get_by_role("button", name="Try it").click()
+    expect(page.get_by_role("heading", name="What would become of it")).to_be_visible()
+    frame = page.frame_locator("iframe.as-mail")
+    page.locator("iframe.as-mail").scroll_into_view_if_needed()
+    expect(frame.get_by_role("heading", level=1)).to_contain_text("invoice.paid cannot be processed")
+    page.locator(".would").scroll_into_view_if_needed()
+    yield "dryrun"
+    page.goto(site.pages["event"])
+    page.get_by_text("Never run it again").first.click()
+    page.get_by_label("Why").fill("refunded by hand")
+    page.get_by_role("button", name="Never run it again").click()
+    expect(page.get_by_text("demo decided that")).to_be_visible()
+    yield "dropped"
+    page.goto(site.pages["alert"])
+    page.evaluate("document.querySelectorAll('[name=csrfmiddlewaretoken]').forEach((one) => { one.value = 'old' })")
+    page.get_by_role("button", name="Resolve").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("nothing was done")
+    yield "form-refused"
+    page.goto("/alerts/999999/")
+    yield "missing"
+    page.context.clear_cookies(name="sessionid")
+    page.goto("/alerts/login/")
+    for _ in range(5):
+        page.get_by_label("User name").fill("demo")
+        page.get_by_label("Password").fill("wrong")
+        page.get_by_role("main").get_by_role("button", name="Log in").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Too many wrong passwords")
+    yield "locked-out"
 
 
 def _violations(page: Page) -> list[dict[str, Any]]:
@@ -77,6 +118,56 @@ def test_everything_works_without_javascript(visit: Visit, site: Site, width: in
     expect(page.get_by_role("heading", level=1)).to_contain_text("Resolved after")
     page.get_by_role("button", name="Log out").click()
     expect(page).to_have_url(f"{site.url}/alerts/login/")
+
+
+@pytest.mark.parametrize("javascript", [True, False])
+@pytest.mark.parametrize("width", [360, 1280])
+def test_no_typed_text_is_lost(visit: Visit, site: Site, width: int, javascript: bool) -> None:
+    page = visit(site.pages["alert"], width=width, java_script_enabled=javascript)
+    page.get_by_text("Note something").click()
+    words = "Die Bücher stimmen nicht, 帳簿が合わない. " * 200
+    page.get_by_label("For whoever looks next").fill(words)
+    page.context.clear_cookies(name="sessionid")
+    page.get_by_role("button", name="Note it").click()
+    expect(page.get_by_text("what you typed is there again once you are logged in")).to_be_visible()
+    page.get_by_label("User name").fill("demo")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("main").get_by_role("button", name="Log in").click()
+    expect(page.get_by_label("For whoever looks next")).to_have_value(words)
+    # And when the form itself is too old, since somebody logged in elsewhere.
+    page.context.clear_cookies(name="csrftoken")
+    page.get_by_role("button", name="Note it").click()
+    page.get_by_role("link", name="Open the page again").click()
+    expect(page.get_by_label("For whoever looks next")).to_have_value(words)
+    page.get_by_role("button", name="Note it").click()
+    expect(page.get_by_role("status")).to_contain_text("noted")
+    assert LogEntry.objects.get(verb="comment", alert=site.critical).text == words.strip()
+
+
+@pytest.mark.parametrize("javascript", [True, False])
+def test_an_event_is_never_run_again_and_that_is_taken_back(visit: Visit, site: Site, javascript: bool) -> None:
+    page = visit(site.pages["event"], width=360, java_script_enabled=javascript)
+    expect(page.get_by_text("failed", exact=True).first).to_be_visible()
+    page.get_by_text("Never run it again").first.click()
+    page.get_by_label("Why").fill("refunded by hand")
+    page.get_by_role("button", name="Never run it again").click()
+    expect(page.get_by_role("status")).to_contain_text("is never run again: by no retry, no replay and no resend.")
+    expect(page.get_by_text("refunded by hand")).to_be_visible()
+    page.get_by_role("button", name="Let it be run again").click()
+    expect(page.get_by_role("status")).to_contain_text("may be run again")
+    expect(page.get_by_role("button", name="Process it again")).to_be_visible()
+
+
+@pytest.mark.parametrize("javascript", [True, False])
+def test_a_failure_that_happened_is_tried_in_the_browser(visit: Visit, site: Site, javascript: bool) -> None:
+    page = visit(site.pages["routing"], java_script_enabled=javascript)
+    page.get_by_role("link", name="invoice.paid: django.db").click()
+    page.get_by_role("button", name="Try it").click()
+    expect(page.locator(".as-slack")).to_contain_text("invoice.paid cannot be processed")
+    expect(page.locator(".as-sms")).to_contain_text("CRIT invoice.paid")
+    mail = page.frame_locator("iframe.as-mail")
+    page.locator("iframe.as-mail").scroll_into_view_if_needed()
+    expect(mail.get_by_role("heading", level=1)).to_contain_text("invoice.paid cannot be processed")
 
 
 def test_by_keyboard_alone(visit: Visit, site: Site) -> None:
