@@ -29,6 +29,7 @@ class Preview:
 
     heard: Heard
     slack: list[preview.Part] = field(default_factory=list)
+    thread: list[preview.Part] = field(default_factory=list)
     sms: preview.Sms | None = None
     mail: str = ""  # where it is shown
     text: str = ""
@@ -116,7 +117,8 @@ def _preview(heard: Heard, mail: str) -> Preview:
     if message is None:
         return Preview(heard)
     if kind in ("slack", "slack_webhook"):
-        return Preview(heard, slack=preview.slack(message, buttons=_has_buttons(heard)))
+        card = preview.slack(message, buttons=_has_buttons(heard))
+        return Preview(heard, slack=card, thread=preview.in_thread(message))
     if kind == "sms":
         return Preview(heard, sms=preview.sms(message))
     return (

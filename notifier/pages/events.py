@@ -41,6 +41,7 @@ def events(request: HttpRequest, viewer: Viewer) -> HttpResponse:
             "found": found,
             "asked": asked,
             "filtered": any(asked.values()),
+            "more_asked": any(value for name, value in asked.items() if name != "q"),
             "states": inbox.STATES,
             "types": cache.get_or_set("notifier.pages.types", lambda: inbox.by_type(viewer.now), KEEP),
         },

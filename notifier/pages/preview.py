@@ -18,13 +18,14 @@ from notifier.channels import blocks, gsm7
 from notifier.channels.text import headline
 from notifier.facts import Message
 
+# Drawn, since not every machine has a font with them.
 _EMOJI = {
-    ":red_circle:": "🔴",
-    ":large_orange_circle:": "🟠",
-    ":large_yellow_circle:": "🟡",
-    ":large_blue_circle:": "🔵",
-    ":large_green_circle:": "🟢",
-    ":white_circle:": "⚪",
+    ":red_circle:": "red",
+    ":large_orange_circle:": "orange",
+    ":large_yellow_circle:": "yellow",
+    ":large_blue_circle:": "blue",
+    ":large_green_circle:": "green",
+    ":white_circle:": "white",
 }
 _MARKUP = re.compile(r"<(?P<url>[^|>]+)\|(?P<link>[^>]*)>|\*(?P<bold>[^*\n]+)\*|(?P<emoji>:[a-z_]+:)|(?P<line>\n)")
 _NOWHERE = "[link]"
@@ -49,6 +50,11 @@ class Sms:
 def slack(message: Message, *, buttons: bool) -> list[Part]:
     """Its blocks, as the channel posts them."""
     return [part for block in blocks.card(message, buttons=buttons) for part in _parts(block)]
+
+
+def in_thread(message: Message) -> list[Part]:
+    """What goes below the first message, which is edited; nothing when this is the first."""
+    return [part for block in blocks.news(message) for part in _parts(block)] if message.thread else []
 
 
 def sms(message: Message) -> Sms:
@@ -98,7 +104,9 @@ def _one(match: re.Match[str]) -> SafeString:
         return format_html("<strong>{}</strong>", _marked_up(match["bold"]))
     if match["line"]:
         return mark_safe("<br>")
-    return _plain(_EMOJI.get(match["emoji"], match["emoji"]))
+    if match["emoji"] in _EMOJI:
+        return format_html('<span class="as-circle {}"></span>', _EMOJI[match["emoji"]])
+    return _plain(match["emoji"])
 
 
 def _plain(text: str) -> SafeString:

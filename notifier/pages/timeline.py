@@ -14,7 +14,7 @@ from alerts_runtime.redaction.masking import named
 from notifier.facts import NEVER_AGAIN, Reason, Result, Severity
 from notifier.messages import answered
 from notifier.messages.news import held_because
-from notifier.messages.wording import listed
+from notifier.messages.wording import capitalised, listed
 from notifier.models import Alert, Attempt, AttemptPart, Hold, LogEntry, Notification, Occurrence
 
 MOST = 100  # messages; a reminder every five minutes for a week would be two thousand
@@ -58,7 +58,7 @@ def plans(notifications: list[Notification], now: datetime) -> list[Entry]:
     found = []
     for (minute, reason, why_not), rows in together.items():
         who = listed([named(row.target.channel, row.target.address) for row in rows])
-        text = _("To hear %(why)s: %(who)s") % {"who": who, "why": REASONS[Reason(reason)]}
+        text = _("Next: %(what)s to %(who)s") % {"who": who, "what": REASONS[Reason(reason)]}
         found.append(Entry(minute, "plan", text, why_not))
     return sorted(found, key=lambda entry: entry.at)
 
@@ -73,12 +73,12 @@ def held(row: Notification) -> str:
 REASONS = {
     Reason.FIRST: gettext_lazy("the first message"),
     Reason.UPDATE: gettext_lazy("an update"),
-    Reason.RAISED: gettext_lazy("that it got worse"),
+    Reason.RAISED: gettext_lazy("news that it got worse"),
     Reason.REPEAT: gettext_lazy("a reminder"),
-    Reason.REOPENED: gettext_lazy("that it is open again"),
-    Reason.ANSWERED: gettext_lazy("what somebody said of it"),
-    Reason.ESCALATED: gettext_lazy("a page, since nobody has it"),
-    Reason.RESOLVED: gettext_lazy("that it is over"),
+    Reason.REOPENED: gettext_lazy("news that it is open again"),
+    Reason.ANSWERED: gettext_lazy("news of what somebody did"),
+    Reason.ESCALATED: gettext_lazy("a page, since nobody has it,"),
+    Reason.RESOLVED: gettext_lazy("news that it is over"),
     Reason.DIGEST: gettext_lazy("a digest"),
     Reason.TEST: gettext_lazy("a test"),
 }
@@ -122,7 +122,7 @@ def _messages(parts: list[AttemptPart]) -> Iterator[Entry]:
     for (_minute, reason, outcome), some in together.items():
         first = some[0].attempt
         whom = {named(part.attempt.target.channel, part.attempt.target.address): None for part in some}
-        text = _("%(who)s: %(why)s") % {"who": listed(list(whom)), "why": REASONS[Reason(reason)]}
+        text = capitalised(_("%(what)s to %(who)s") % {"who": listed(list(whom)), "what": REASONS[Reason(reason)]})
         yield Entry(first.started_at, KINDS.get(Result(first.result), "trouble"), text, outcome)
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django import template
 from django.http import QueryDict
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.utils.html import escape, format_html
+from django.utils.safestring import SafeString, mark_safe
 
 from alerts_runtime.redaction.masking import named as masked_name
 from notifier.facts import Money, Severity
@@ -62,6 +63,18 @@ def severity(value: int | None) -> str:
 def recipient(target: Any) -> str:
     """A recipient with its address masked."""
     return masked_name(target.channel, target.address)
+
+
+@register.filter
+def breakable(name: str) -> SafeString:
+    """A dotted name, which may go on in the next line after a dot, and not within a word."""
+    return mark_safe(re.sub(r"(?<=[a-z])([._])(?=[a-z])", r"\1<wbr>", escape(name)))  # noqa: S308 - escaped
+
+
+@register.filter
+def with_code(text: str) -> SafeString:
+    """What stands in backticks as code, as a message writes it."""
+    return mark_safe(re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text)))  # noqa: S308 - escaped, with its quotes
 
 
 @register.filter

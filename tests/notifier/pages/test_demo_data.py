@@ -40,7 +40,7 @@ def test_it_shows_what_is_open_with_an_account_to_log_in_and_leaves_nothing_to_d
     answer = client.post("/alerts/login/", {"username": found[1], "password": found[2]})
     assert answer["Location"] == "/alerts/"
     page = client.get("/alerts/").content.decode()
-    assert "invoice.paid cannot be processed: database unavailable" in page
+    assert "invoice.<wbr>paid cannot be processed: database unavailable" in page
     assert f"{found[1]} has it" in page
     assert Alert.objects.filter(resolved_at__isnull=False).count() == 2
     assert memory.outbox == []

@@ -45,7 +45,7 @@ def _tried(client: Client, **asked: str) -> str:
 def test_each_message_looks_as_it_would_where_it_is_read(looker: Client, three: None) -> None:
     page = _tried(looker, event="invoice.paid", exception="builtins.KeyError", message="'plan' <b>&</b>")
     chat = page[page.index('class="as-slack"') :]
-    assert re.search(r"🔴|🟠", chat)
+    assert re.search(r'class="as-circle (red|orange)"', chat)
     assert "<strong>" in chat
     assert "KeyError: &#x27;plan&#x27; &lt;b&gt;&amp;&lt;/b&gt;" in chat
     assert '<span class="as-button first">Acknowledge</span>' in chat

@@ -68,7 +68,7 @@ def failed(row: WebhookEvent, **values: Any) -> Alert:
 
 
 def _text(page: str) -> str:
-    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page))
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page.replace("<wbr>", "")))
 
 
 def _page(client: Client, path: str) -> str:
