@@ -14,7 +14,7 @@ from django.utils import timezone
 from notifier.config import coverage, credentials, event_types
 from notifier.config.conf import name_of, read_settings
 from notifier.config.problems import Problem
-from notifier.oncall import doubts
+from notifier.oncall import doubts, uncovered
 
 _SETUP = "`manage.py notifier_setup` prints the lines that this site needs."
 
@@ -32,11 +32,13 @@ def check_notifier(app_configs: Sequence[AppConfig] | None = None, **_: Any) -> 
 
 
 @checks.register(checks.Tags.database)
-def check_overrides(databases: Sequence[str] | None = None, **_: Any) -> list[checks.CheckMessage]:
+def check_on_call(databases: Sequence[str] | None = None, **_: Any) -> list[checks.CheckMessage]:
     """Asked with `--database`, and by `migrate`, which runs before the table is there."""
     policy = read_settings()[0] if databases and getattr(settings, "NOTIFIER", None) else None
     try:
-        return [_message(problem) for problem in doubts.problems(policy, timezone.now())] if policy else []
+        now = timezone.now()
+        found = [*doubts.problems(policy, now), *uncovered.problems(policy, now)] if policy else []
+        return [_message(problem) for problem in found]
     except DatabaseError:
         return []
 

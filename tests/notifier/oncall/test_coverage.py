@@ -9,7 +9,7 @@ import pytest
 import time_machine
 from django.core import checks
 
-from notifier.checks import check_notifier
+from notifier.checks import check_notifier, check_on_call
 from notifier.config import coverage
 from notifier.config.conf import get_policy, parse
 from notifier.delivery import holes
@@ -208,6 +208,19 @@ def test_a_number_that_nothing_reaches_is_told_before_its_next_shift(scene: Scen
     Target.objects.update(dead_since=None)
     holes.tell_of_holes(scene.now + 2 * MINUTE)
     assert open_alert() is None
+
+
+def test_the_check_with_the_database_says_it_too(scene: Scene, configure: Configure) -> None:
+    configure(**site(channels={"page": {"BACKEND": "memory", "TO": {"oncall": "payments"}}}, routes={"*": ["page"]}))
+    with time_machine.travel(scene.now, tick=False):
+        assert check_on_call(databases=["default"]) == []
+        bob = targets.row_of(get_policy().channels["page"].people["page:person bob"])
+        set_aside.set_aside(bob.pk, refused(dead=True), scene.now)
+        [found] = check_on_call(databases=["default"])
+    assert str(found.msg) == (
+        'NOTIFIER["PEOPLE"]["bob"]: their address on page is set aside, and they are on call Tue 24 Nov 12:00 to '
+        "Wed 25 Nov 12:00 UTC: a critical alert wakes no one."
+    )
 
 
 def test_an_override_of_somebody_who_has_left_is_told(scene: Scene, configure: Configure) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import time_machine
 
-from notifier.checks import check_overrides
+from notifier.checks import check_on_call
 from notifier.judge.oncall.rota import Why
 from notifier.judge.oncall.rotation import Rotation
 from notifier.judge.policy import Policy
@@ -123,7 +123,7 @@ def test_an_author_of_any_characters_can_be_stored(site: Policy) -> None:
 
 def said() -> list[str]:
     with time_machine.travel(NOW, tick=False):
-        return [str(one.msg) for one in check_overrides(databases=["default"])]
+        return [str(one.msg) for one in check_on_call(databases=["default"])]
 
 
 def test_an_override_that_meets_no_shift_of_whom_it_takes_over_from_is_told(site: Policy, configure: Configure) -> None:
@@ -153,7 +153,7 @@ def test_an_override_of_somebody_or_something_that_is_gone_is_told(site: Policy,
 
 def test_without_a_database_nothing_is_asked(django_assert_num_queries: Any) -> None:
     with django_assert_num_queries(0):
-        assert check_overrides() == []
+        assert check_on_call() == []
 
 
 def test_old_ones_are_deleted(site: Policy) -> None:
