@@ -24,6 +24,7 @@ logger = get_logger(__name__)
 TICK = 1.0  # seconds
 SLICE = 0.1  # seconds after which a loop sees whether it is to stop
 SOON = 0.01
+MARK_AFTER = 0.05
 
 
 def loops() -> Iterator[Loop]:
@@ -41,6 +42,13 @@ def process_due() -> float:
     """Process what is due, for SLICE seconds or one event; returns the seconds until the next one is due."""
     with failures.marking_together():
         found = processing.process_due(until=monotonic() + SLICE)
+    if not found:
+        failures.write_marks()
+    wait = _until_due(found=found)
+    return min(wait, MARK_AFTER) if failures.are_marked() else wait
+
+
+def _until_due(*, found: bool) -> float:
     now, due_at = clock.now(), claim.next_due()
     if due_at is None:
         return TICK
@@ -98,6 +106,7 @@ def hand_back(seconds: float) -> None:
     The connections of those handlers are cut, so that what they did is rolled back and other workers can begin anew.
     """
     end = monotonic() + seconds
+    on_its_own("write announcements", failures.write_marks)
     if not (attempts := in_progress.take(lambda one: not one.committed)):
         return
     for attempt in attempts:

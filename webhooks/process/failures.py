@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from time import monotonic
 
 from django.db import Error as AnyDatabaseError
 from django.db import IntegrityError
@@ -26,7 +27,8 @@ _STORED_MAX = 1000
 _lock = threading.Lock()
 _stored: set[str] = set()  # hashes of tracebacks that this process knows to be stored
 _under_way: set[int] = set()  # failures whose receivers this process is calling
-_announced: list[Failure] = []  # failures whose receivers were called, which is not written down yet
+# Failures whose receivers were called, which is not written down yet, and since when (monotonic).
+_announced: list[tuple[float, Failure]] = []
 _this_thread = threading.local()
 
 
@@ -139,7 +141,7 @@ def announced(failure: Failure, now: datetime) -> None:
     failure.announced_at = now
     if getattr(_this_thread, "marks_together", False):
         with _lock:
-            _announced.append(failure)
+            _announced.append((monotonic(), failure))
     else:
         update([failure], "announced_at")
 
@@ -148,19 +150,22 @@ def announced(failure: Failure, now: datetime) -> None:
 def marking_together() -> Iterator[None]:
     """Within, `announced` is written down later: all at the end in one commit, or by the next tick.
 
-    That saves one commit in four in a storm. If the process dies before, the receivers are called again.
+    That saves one commit in four in a storm. One alone is left to who finds nothing to do: a courier begins to send at
+    this moment, and on SQLite would wait for the commit. If the process dies before, the receivers are called again.
     """
     _this_thread.marks_together = True
     try:
         yield
     finally:
         _this_thread.marks_together = False
-        write_marks()
+        if len(_announced) > 1:
+            write_marks()
 
 
-def are_marked() -> bool:
-    """Whether an announcement is still to be written down."""
-    return bool(_announced)
+def are_marked(seconds: float = 0.0) -> bool:
+    """Whether an announcement is still to be written down, for so long at least."""
+    first = next(iter(_announced), None)
+    return first is not None and monotonic() - first[0] >= seconds
 
 
 def write_marks() -> None:
@@ -168,7 +173,7 @@ def write_marks() -> None:
     with _lock:
         marked, _announced = _announced, []
     try:
-        update(marked, "announced_at")
+        update([failure for _, failure in marked], "announced_at")
     except AnyDatabaseError:
         with _lock:
             _announced += marked

@@ -45,7 +45,7 @@ def look() -> None:
     for attempt in in_progress.take_hung(config().handler_timeout):
         threads.daemon("handler-timed-out", partial(_end, attempt)).start()
     waiting = in_progress.take_waiting(LOOK_EVERY)
-    if waiting or failures.are_marked():
+    if waiting or failures.are_marked(LOOK_EVERY):
         threads.daemon("handler-goes-on", partial(_meanwhile, waiting)).start()
 
 
