@@ -184,12 +184,13 @@ WEBHOOKS: dict[str, Any] = {
 # --- Worker -------------------------------------------------------------------------------------------------------
 
 WORKER_THREADS = env.int("WORKER_THREADS", 4, least=1)
-ALERTS_LEASE = env.int("ALERTS_LEASE", 15, least=1)  # seconds after which others have what a process held that died
+# Seconds after which others take over the work of a process that has died.
+ALERTS_LEASE = env.int("ALERTS_LEASE", 15, least=1)
 
 # --- Engine -------------------------------------------------------------------------------------------------------
 
-# Who does the work: `manage.py worker` alone, or an engine that this site runs, told by hints. docs/howto/ has a page
-# for each. The engine's own retries and delays stay unused: the tables are the only scheduler.
+# What runs the background work: `manage.py worker` alone, or a task queue of this site, which gets a task when there is
+# something to do. docs/howto/ has a page for each. Its own retries and delays are not used: the tables have due times.
 _engine = env.str("TASKS", "worker")
 _engines = {
     "worker": "django.tasks.backends.immediate.ImmediateBackend",  # Django's default; nothing is ever enqueued

@@ -1,1 +1,1 @@
-"""Where failures come from. Each module knows one source and is imported only where that app is installed."""
+"""Takes failures from the apps that receive events. A module is imported only if its app is installed."""

@@ -1,4 +1,4 @@
-"""A failure as it would be, for a dry run."""
+"""Makes up a failure for a dry run."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def failure_like(
     livemode: bool | None,
     now: datetime,
 ) -> Failure:
-    """A failure as it would be, for a dry run. `event` is JSON, or only a type. Raises ValueError for bad JSON."""
+    """A made-up failure. `event` is the JSON of an event, or only its type. Raises ValueError for bad JSON."""
     if isinstance(event, str):
         event = json.dumps(
             {

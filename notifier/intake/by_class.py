@@ -1,4 +1,4 @@
-"""What is known of a failure whose exception nobody has at hand: what its classes say."""
+"""Judges a failure by the names of its exception's classes, without the exception itself."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from notifier.facts import Failure
 
 
 def judged(failure: Failure) -> Failure:
-    """The failure with its kind, whether that heals by itself, and the service that it is about."""
+    """The failure with its kind, whether it is expected to end by itself, and the service that failed."""
     kind = kind_of(failure.exceptions)
     peer = failure.peer or service_of(failure.exceptions)
     return replace(failure, kind=kind.name, transient=kind.transient, peer=peer)

@@ -1,8 +1,8 @@
-"""From dj-stripe's signals (2.11) to the pipeline, and what the notifier asks of its tables: see Source.
+"""The source for dj-stripe (2.11): passes failures from its signals to the pipeline, and reads its tables.
 
-dj-stripe calls receivers one after another, within the request, before it saves the row of the delivery: one that
-raises ends the round, loses the row's exception and takes the place of the exception that Stripe's 500 is about. So
-nothing here raises. The API key and the request's headers come with the signal, and are not looked at.
+Nothing here raises: dj-stripe calls its receivers within the request and before it saves the row of the delivery. If
+one raises, the others are not called, the row lacks the exception, and the response to Stripe is about the wrong one.
+The API key and the request's headers come with the signal, and are not read.
 """
 
 from __future__ import annotations
@@ -37,18 +37,19 @@ from notifier.models import Occurrence
 log = get_logger(__name__)
 _OURS = Q(key__startswith=DJSTRIPE_KEYS)
 _CHUNK = 500
-_FORGOTTEN = timedelta(days=1)  # a failure that was not told for so long is not told any more
+_FORGOTTEN = timedelta(days=1)  # a failure that is older and was never told is left alone
 
 
 def on_processing_error(sender: object, instance: Any, exception: BaseException, **_: Any) -> None:
-    """A failed delivery becomes facts, and the facts an alert.
+    """Raise an alert for a failed delivery.
 
-    Not when dj-stripe could not even validate it: anybody who finds the URL can cause that, so those are watched.
+    Not for one that dj-stripe could not validate, which anybody who knows the URL can cause: those are only counted,
+    see `seen`.
     """
     if not instance.valid:
         return
     try:
-        watchdog.look()  # whoever writes what a worker is to send notices that none runs
+        watchdog.look()  # what is stored here needs a worker: this looks whether one runs
         now = clock.now()
         pipeline.failed(facts.of(instance, exception, now), now)
     except Exception as error:  # noqa: BLE001 - whatever it is, it must not reach dj-stripe
@@ -56,9 +57,9 @@ def on_processing_error(sender: object, instance: Any, exception: BaseException,
 
 
 def on_post_process(sender: object, instance: Any, **_: Any) -> None:
-    """An event is processed: once that is committed, its failures are recovered.
+    """Mark the failures of an event as recovered, once its processing is committed.
 
-    Within dj-stripe's transaction nothing is asked of the database: on PostgreSQL a query that fails would end it.
+    No query runs within dj-stripe's transaction: on PostgreSQL one that fails would break it.
     """
     if event_id := facts.event_id_of(instance):
         transaction.on_commit(lambda: _recovered(event_id), robust=True)
@@ -78,7 +79,7 @@ def _unrecovered() -> Any:
 
 
 def reconcile(after: int, now: datetime) -> int:
-    """See Source. dj-stripe sends no signal when it processes an event again (`djstripe_process_events`, its admin)."""
+    """Implements Source.reconcile: dj-stripe sends no signal for events processed again by its command or admin."""
     for row in rows.untold(now - _FORGOTTEN, now):
         on_its_own("tell of delivery", partial(_tell, row, now), key=row.pk)
     waiting = _unrecovered().filter(pk__gt=after).exclude(event_id="").order_by("pk")
@@ -98,23 +99,23 @@ def _tell(row: Any, now: datetime) -> None:
 
 
 def event_counts(start: datetime, end: datetime) -> EventCounts:
-    """See Source."""
+    """Implements Source.event_counts."""
     failed = Occurrence.objects.filter(key__startswith=DJSTRIPE_KEYS, occurred_at__gte=start, occurred_at__lt=end)
     return rows.event_counts(failed, start, end)
 
 
 def seen(window: timedelta, expected: Iterable[str], now: datetime) -> Seen:
-    """See Source. Nothing waits in dj-stripe: what it cannot process at once it refuses."""
+    """Implements Source.seen. No events wait in dj-stripe: it refuses what it cannot process at once."""
     return rows.seen(window, expected, now)
 
 
 def replay(event_ids: Sequence[str], now: datetime) -> Replayed:
-    """See Source."""
+    """Implements Source.replay."""
     return djstripe_replay.order(event_ids, now)
 
 
 def _connect(signal: Signal, receiver: Any, uid: str) -> None:
-    """Ahead of the site's receivers, so that one of them that raises does not keep the failure from people."""
+    """Connect before the site's receivers: if one of those raises, dj-stripe does not call those after it."""
     signal.connect(receiver, sender=WebhookEventTrigger, dispatch_uid=uid)
     with signal.lock:
         ours = next(entry for entry in signal.receivers if entry[0][0] == uid)

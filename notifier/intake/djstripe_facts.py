@@ -1,4 +1,4 @@
-"""What an alert may know of a failure in dj-stripe: an allow-list, every text redacted. Never its keys and headers."""
+"""What is kept of a failure in dj-stripe: fields from an allow-list, every text redacted; never keys or headers."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ RETRIES_IN_TEST_MODE = 3
 
 
 def of(row: Any, error: BaseException, now: datetime, *, replayed: bool = False) -> Failure:
-    """The facts of a delivery whose processing raised `error`. The row has not been saved: all is read from memory."""
+    """The failure of a delivery whose processing raised `error`. The row has not been saved yet."""
     found = describe(error, class_only=_keeps_no_texts())
     where = found.where
     return _failure(
@@ -45,7 +45,7 @@ def of(row: Any, error: BaseException, now: datetime, *, replayed: bool = False)
 
 
 def of_row(row: Any, now: datetime) -> Failure:
-    """The same from a saved row alone, which knows the exception's class only from the text of its traceback."""
+    """The same from a saved row, which has the exception's class only in the text of its traceback."""
     failure = _failure(
         row,
         row.created,
@@ -64,13 +64,13 @@ def _class_in(traceback: str) -> str:
 
 
 def _keeps_no_texts() -> bool:
-    """WEBHOOKS["MESSAGES"], which is read here although `webhooks` need not be installed."""
+    """Whether WEBHOOKS["MESSAGES"] says not to keep texts; it counts here too, even if `webhooks` is not installed."""
     table = getattr(settings, "WEBHOOKS", None)
     return isinstance(table, Mapping) and table.get("MESSAGES") == "class-only"
 
 
 def row_of(key: str) -> int:
-    """The row that a failure's key is about."""
+    """The id of dj-stripe's row in the key of a failure."""
     return int(key.removeprefix(DJSTRIPE_KEYS).split(":")[0])
 
 
@@ -90,7 +90,7 @@ def _failure(row: Any, at: datetime, *, replayed: bool = False, **found: Any) ->
     event = _event(row)
     if event is None:
         return Failure(key=_key(row), occurred_at=at, endpoint=_endpoint(row), **found)
-    # Each delivery of one event is a row of its own, so its attempts are counted here.
+    # Each delivery of an event is a row of its own, so counting rows gives the attempts.
     attempt = 1 + Occurrence.objects.filter(event_id=event.id, recovered_at__isnull=True).count()
     until = event.created + RETRIES_FOR
     more = at < until if event.livemode else attempt <= RETRIES_IN_TEST_MODE
@@ -115,7 +115,7 @@ def _failure(row: Any, at: datetime, *, replayed: bool = False, **found: Any) ->
 
 
 def _key(row: Any) -> str:
-    # A table that is emptied begins with 1 again; the second tells its rows from the old ones.
+    # Ids begin at 1 again when a table is emptied; the second (of time) tells such rows from the old ones.
     return f"{DJSTRIPE_KEYS}{row.pk}:{row.created:%Y%m%d%H%M%S}"
 
 
@@ -131,7 +131,7 @@ def _event(row: Any) -> StripeEvent | None:
 
 
 def _what_can_be_read(row: Any) -> StripeEvent | None:
-    """Stripe signed it, so people are told of it although it is not of the form that we know."""
+    """The fields of an event of an unknown form that can be read. It is told all the same, since Stripe signed it."""
     body = row.json_body if isinstance(row.json_body, dict) else {}
     readable = {"object": "event", "created": int(row.created.timestamp()), "livemode": body.get("livemode") is True}
     known = {name: body.get(name) for name in ("id", "type")}

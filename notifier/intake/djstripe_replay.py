@@ -1,4 +1,4 @@
-"""Processing events of dj-stripe again, in its own way: it keeps no queue, so what is wanted is written down here."""
+"""Processes events of dj-stripe again, as it does itself. It has no queue, so the orders are rows of this app."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from notifier.models import Occurrence, ReplayOrder
 
 log = get_logger(__name__)
 TOPIC = "djstripe-replay"
-_MOST_TRIES = 3  # of an event that ends its worker each time
+_MOST_TRIES = 3  # of an event that kills its worker each time
 _OURS = Q(key__startswith=DJSTRIPE_KEYS)
 
 
@@ -32,7 +32,7 @@ def loops() -> Iterator[Loop]:
 
 
 def order(event_ids: Sequence[str], now: datetime) -> Replayed:
-    """Write down that these are to be processed again; those of other sources are left out."""
+    """Store that these events are to be processed again; ids of other sources are left out."""
     known = set(Occurrence.objects.filter(_OURS, event_id__in=event_ids).values_list("event_id", flat=True))
     done = set(Event.objects.filter(id__in=known).values_list("id", flat=True))
     wanted = sorted(known - done)
@@ -45,15 +45,15 @@ def order(event_ids: Sequence[str], now: datetime) -> Replayed:
 
 
 def step() -> float:
-    """Process one event. Its handlers' effects and the end of the order are one commit."""
+    """Process one ordered event. The effects of its handlers and the end of the order are one commit."""
     wanted = ReplayOrder.objects.order_by("pk").first()
     if wanted is None:
         return LONGEST_WAIT
-    # Counted first, so that an event which ends its worker each time ends as well.
+    # Counted before, so that an event which kills its worker is not tried for ever.
     if not ReplayOrder.objects.filter(pk=wanted.pk, tries=wanted.tries).update(tries=F("tries") + 1):
         return 0.0
     with transaction.atomic():
-        # Deleted first: whoever does that has the row until the commit, and nobody else processes it meanwhile.
+        # Deleted first: that locks the row until the commit, so that no other worker processes the event.
         if ReplayOrder.objects.filter(pk=wanted.pk).delete()[0]:
             _process(wanted, clock.now())
     return 0.0
@@ -74,7 +74,7 @@ def _process(wanted: ReplayOrder, now: datetime) -> None:
 
 
 def _last_delivery(event_id: str) -> Any:
-    """The row of the delivery that failed last."""
+    """The row of the event's last failed delivery."""
     known = Occurrence.objects.filter(_OURS, event_id=event_id)
     last = known.filter(pk=known.aggregate(last=Max("pk"))["last"]).first()
     return WebhookEventTrigger.objects.filter(pk=facts.row_of(last.key)).first() if last else None

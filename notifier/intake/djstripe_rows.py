@@ -1,4 +1,4 @@
-"""What dj-stripe's own tables say: what was refused, what was processed later, what nobody was told of."""
+"""Reads dj-stripe's tables: refused deliveries, events that were processed later, failures that were not told."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from notifier.intake.traffic import missing
 from notifier.judge.watch import Seen
 from notifier.models import Occurrence
 
-_UNDER_WAY = timedelta(minutes=2)  # a younger row may be a request that is still at work
-_LOOKED_AT = 200  # refused deliveries whose reason is looked for; there may be any number
+_UNDER_WAY = timedelta(minutes=2)  # a younger row may be of a request that is still running
+_LOOKED_AT = 200  # refused deliveries whose reason is read; there may be very many
 _TOLD_LATE = 100
-# A row gets its traceback when it has failed. Not `exception`: that is empty where str() of it is.
+# Failed rows have a traceback. Not `exception`, which is empty if str() of the exception is.
 _FAILED = Q(traceback__gt="")
 _told_up_to: dict[str, int] = {}
 
 
 def processed_since(failed_at: Mapping[str, datetime]) -> dict[str, str]:
-    """Which of these events were processed after they had last failed, and how."""
+    """Those of these events that were processed after their last failure, each with how."""
     later: dict[str, str] = {}
     events = Event.objects.filter(id__in=failed_at).values_list("id", "djstripe_created")
     later |= {event_id: "replay" for event_id, at in events if at >= failed_at[event_id]}
@@ -41,7 +41,7 @@ def processed_since(failed_at: Mapping[str, datetime]) -> dict[str, str]:
 
 
 def untold(after: datetime, now: datetime) -> Iterator[Any]:
-    """Failed deliveries that this process has not looked at yet, since `after`; for those whose receiver failed."""
+    """Failed deliveries since `after` that this process has not looked at yet: the receiver may have failed for one."""
     first = _told_up_to.get("pk") or _last_before(after)
     settled = WebhookEventTrigger.objects.filter(pk__gt=first, created__lt=now - _UNDER_WAY).order_by("pk")
     last = settled.values_list("pk", flat=True).last() or first
@@ -51,7 +51,7 @@ def untold(after: datetime, now: datetime) -> Iterator[Any]:
 
 
 def event_counts(failed: QuerySet[Occurrence], start: datetime, end: datetime) -> EventCounts:
-    """`failed`: our occurrences in that time. dj-stripe's rows say what was processed, and not which event failed."""
+    """`failed`: the occurrences of that time, as dj-stripe's own rows do not say which event failed."""
     taken = WebhookEventTrigger.objects.filter(
         ~_FAILED, pk__gt=_last_before(start), created__gte=start, created__lt=end, valid=True
     )
@@ -89,14 +89,14 @@ def seen(window: timedelta, expected: Iterable[str], now: datetime) -> Seen:
 
 
 def api_key_of(row: Any) -> str:
-    """The key that dj-stripe itself would process this delivery with."""
+    """The API key with which dj-stripe itself would process this delivery."""
     account, endpoint = row.stripe_trigger_account, row.webhook_endpoint
     default = djstripe_settings.get_default_api_key(endpoint.livemode if endpoint else None)
     return str((account.default_api_key if account else None) or default)
 
 
 def _last_before(moment: datetime) -> int:
-    """The key of the last delivery before then. `created` has no index, so it is found from the newest back."""
+    """The id of the last delivery before then. `created` has no index, so it is searched from the newest back."""
     earlier = WebhookEventTrigger.objects.filter(created__lt=moment).order_by("-pk")
     return earlier.values_list("pk", flat=True).first() or 0
 
@@ -108,13 +108,13 @@ def _last_of_type(name: str) -> datetime | None:
 
 
 def _refused(rows: QuerySet[Any]) -> dict[tuple[str, str], int]:
-    """By endpoint and reason. dj-stripe keeps no reason, so the newest are looked at."""
+    """The number of refused deliveries by endpoint and reason. The reason is not stored: it is found for the newest."""
     newest = rows.order_by("-pk").select_related("webhook_endpoint")[:_LOOKED_AT]
     return dict(Counter((str(row.webhook_endpoint.id), reason_of(row)) for row in newest if row.webhook_endpoint_id))
 
 
 def reason_of(row: Any) -> str:
-    """Why a delivery did not become valid, by the names of `notifier.judge.watch`."""
+    """Why dj-stripe refused a delivery, as one of the reasons in notifier.judge.watch."""
     endpoint = row.webhook_endpoint
     if endpoint.djstripe_validation_method == WebhookEndpointValidation.verify_signature:
         header = CaseInsensitiveMapping(row.headers).get("stripe-signature", "")
@@ -126,5 +126,5 @@ def reason_of(row: Any) -> str:
     if row.traceback:
         return "not_validated"
     body = row.json_body
-    # It is signed, and nothing became of it: its request died, or a receiver raised before the row was saved.
+    # It is signed and was not processed: its request died, or a receiver raised before the row was saved.
     return "unrecorded" if isinstance(body, dict) and {"id", "livemode"} <= body.keys() else "malformed_event"

@@ -1,4 +1,4 @@
-"""What the notifier asks of whoever receives Stripe's events, and of whom it asks it."""
+"""The apps that receive Stripe's events (`webhooks`, dj-stripe), and what the notifier needs of each."""
 
 from __future__ import annotations
 
@@ -17,43 +17,43 @@ from notifier.judge.watch import Seen
 
 # By the label of the app that must be installed: a site may have an app `webhooks` of its own.
 _MODULES: Mapping[str, str] = {"swa_webhooks": "notifier.intake.webhooks", "djstripe": "notifier.intake.djstripe"}
-DJSTRIPE_KEYS = "djstripe."  # how the idempotency keys of its failures begin
+DJSTRIPE_KEYS = "djstripe."  # how the idempotency keys of dj-stripe's failures begin
 
 
 class Source(Protocol):
-    """An app that receives Stripe's events; a module with these functions is one."""
+    """An app that receives Stripe's events. Each is a module of this package with these functions."""
 
     def reconcile(self, after: int, now: datetime) -> int:
-        """Record what was missed: a recovery, or a failure, whose process died before it could be told.
+        """Record recoveries and failures that were missed, because the process died before it could record them.
 
-        Looks at some of the unrecovered occurrences after the one with id `after`; the id to go on from next time, 0
-        at the end.
+        Looks at some of the unrecovered occurrences after the one with the id `after`. Returns the id from which to go
+        on next time; 0 at the end.
         """
 
     def event_counts(self, start: datetime, end: datetime) -> EventCounts:
-        """What became of the events that were received from `start` to before `end`."""
+        """Counts of the events that were received from `start` to before `end`, by what became of them."""
 
     def seen(self, window: timedelta, expected: Iterable[str], now: datetime) -> Seen:
-        """What came in within `window` before `now`, and when each type of `expected` last came in live mode."""
+        """What came in during `window` before `now`, and when each type in `expected` last came in live mode."""
 
     def replay(self, event_ids: Sequence[str], now: datetime) -> Replayed:
-        """Have its events processed again, by a worker, in its own way. Within the caller's transaction."""
+        """Have those of these events that are its own processed again by a worker. Within the caller's transaction."""
 
 
 @cache
 def sources() -> tuple[Source, ...]:
-    """Those that are installed."""
+    """The sources whose apps are installed."""
     found = (import_module(module) for app, module in _MODULES.items() if app in apps.app_configs)
     return tuple(cast(Source, module) for module in found)
 
 
 def connect() -> None:
-    """Let each source's failures be heard: importing its module connects its receivers."""
+    """Connect the receivers of every source, which importing its module does."""
     sources()
 
 
 class Reconciler:
-    """Lets each source go through the occurrences at its own pace."""
+    """Calls `reconcile` of each source, and keeps where each goes on."""
 
     def __init__(self) -> None:
         self._after: dict[Source, int] = {}
@@ -64,7 +64,7 @@ class Reconciler:
 
 
 def event_counts(start: datetime, end: datetime) -> EventCounts | None:
-    """The sum over all sources; None without one."""
+    """The counts of all sources together; None when none is installed."""
     found = [source.event_counts(start, end) for source in sources()]
     if not found:
         return None
@@ -72,12 +72,12 @@ def event_counts(start: datetime, end: datetime) -> EventCounts | None:
 
 
 def seen(window: timedelta, expected: Iterable[str], now: datetime) -> Seen:
-    """What came in by all sources. An event of a type that one of them has seen is not missing."""
+    """What came in at all sources together. A type is missing only if none of them has seen it."""
     return merged([source.seen(window, expected, now) for source in sources()])
 
 
 def merged(found: Iterable[Seen]) -> Seen:
-    """One value of several; the endpoints of different sources have different names. Pure."""
+    """Merge several into one. The endpoints of different sources have different names. Pure."""
     all_of = list(found)
     types = {name for one in all_of for name in one.last_of_type}
     return Seen(

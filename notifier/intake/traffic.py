@@ -1,4 +1,4 @@
-"""How much an endpoint should have had since its last event, going by what it had before."""
+"""Estimates how many events an endpoint should have had since its last one, from what it had before."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from django.db.models import Count, Max, Min, QuerySet
 
 from notifier.judge.watch import Missing
 
-BASELINE = timedelta(days=30)  # further back an endpoint is not looked at
+BASELINE = timedelta(days=30)  # how far back events are read
 
 
 def missing(events: QuerySet[Any], at: str, now: datetime) -> Missing | None:
-    """How many of one endpoint's `events` should have come since the last; None: there were none in the baseline.
+    """How many of an endpoint's `events` are missing since the last one; None when there were none in the baseline.
 
     `at` is the field with the time of arrival. A silence of less than a day is compared with the same hours of the
-    seven days before, a longer one with as many whole days; on a site that is younger than that, with all the time
-    that it had events.
+    seven days before, a longer one with as many whole days before; on a younger site, with the whole time since its
+    first event.
     """
     events = events.filter(**{f"{at}__gte": now - BASELINE, f"{at}__lte": now})
     ends = events.aggregate(first=Min(at), last=Max(at), number=Count("pk"))

@@ -1,6 +1,6 @@
-"""From the signals of `webhooks` to the pipeline, and what the notifier asks of its tables: see Source.
+"""The source for `webhooks`: passes failures from its signals to the pipeline, and reads its tables.
 
-A receiver touches no network: what must be told becomes rows, and a worker sends it.
+Receivers here use no network: they store rows, and a worker sends the messages.
 """
 
 from __future__ import annotations
@@ -33,31 +33,31 @@ from webhooks.signals import webhook_post_process, webhook_processing_error
 
 State = WebhookEvent.State
 CHUNK = 500
-REHEARSE_WITHIN = 5.0  # seconds: whoever asks waits for it
-# For so long a callback of an event's commit may still be at work, and fail.
+REHEARSE_WITHIN = 5.0  # seconds, since a person waits for it
+# An on_commit callback of an event may still be running for so long, and fail.
 CALLBACKS = timedelta(minutes=1)
 _DONE = (State.PROCESSED, State.INCOMPLETE)
-_OURS = ~Q(key__startswith=DJSTRIPE_KEYS)  # the same event may have come to both
+_OURS = ~Q(key__startswith=DJSTRIPE_KEYS)  # an event may have come to dj-stripe too
 
 
 @receiver(webhook_processing_error, dispatch_uid="notifier.failed")
 def on_processing_error(
     sender: object, instance: WebhookEvent, event: StripeEvent, failure: FailureRow, **kwargs: Any
 ) -> None:
-    """A failed attempt becomes facts, and the facts an alert. Told twice of one failure, it counts it once."""
+    """Raise an alert for a failed attempt. A failure that comes twice is counted once."""
     pipeline.failed(facts_of(instance, event, failure), clock.now())
 
 
 @receiver(webhook_post_process, dispatch_uid="notifier.recovered")
 def on_post_process(sender: object, instance: WebhookEvent, event: StripeEvent, **kwargs: Any) -> None:
-    """An event that had failed is processed: once that is committed, its failures are recovered."""
+    """Mark the failures of an event as recovered, once its processing is committed."""
     if instance.attempts > 1:
         how = "replay" if instance.earlier_attempts else "retry"
         transaction.on_commit(lambda: pipeline.recovered(event.id, how, clock.now(), of=_OURS), robust=True)
 
 
 def facts_of(instance: WebhookEvent, event: StripeEvent, failure: FailureRow) -> Failure:
-    """What an alert may know of a failure: an allow-list, every text redacted when the row was written."""
+    """What is kept of a failure: fields from an allow-list; texts were redacted when the row was written."""
     has_money = event.amount is not None and bool(event.currency)
     return Failure(
         key=f"webhooks.failure:{failure.pk}",
@@ -89,7 +89,7 @@ def facts_of(instance: WebhookEvent, event: StripeEvent, failure: FailureRow) ->
 
 
 def reconcile(after: int, now: datetime) -> int:
-    """See Source. A worker may have died between an event's commit and its alert."""
+    """Implements Source.reconcile: a worker may have died between the commit of an event and its recovery."""
     waiting = Occurrence.objects.filter(_OURS, recovered_at__isnull=True, pk__gt=after).exclude(event_id="")
     chunk = list(waiting.order_by("pk").values_list("pk", "event_id")[:CHUNK])
     ended = WebhookEvent.objects.filter(event_id__in={event for _, event in chunk}, state__in=_DONE)
@@ -102,7 +102,7 @@ def reconcile(after: int, now: datetime) -> int:
 
 
 def event_counts(start: datetime, end: datetime) -> EventCounts:
-    """See Source."""
+    """Implements Source.event_counts."""
     received = WebhookEvent.objects.filter(received_at__gte=start, received_at__lt=end).exclude(state=State.IGNORED)
     row = received.aggregate(
         received=Count("pk"),
@@ -115,7 +115,7 @@ def event_counts(start: datetime, end: datetime) -> EventCounts:
 
 
 def seen(window: timedelta, expected: Iterable[str], now: datetime) -> Seen:
-    """See Source."""
+    """Implements Source.seen."""
     since = now - window
     refused = Refusal.objects.filter(minute__gte=since).values("endpoint", "reason").annotate(n=Sum("count"))
     stored = WebhookEvent.objects.filter(received_at__gte=since).values("endpoint").annotate(n=Count("pk"))
@@ -142,7 +142,7 @@ def seen(window: timedelta, expected: Iterable[str], now: datetime) -> Seen:
 
 
 def replay(event_ids: Sequence[str], now: datetime) -> Replayed:
-    """See Source. At once what waits for its next attempt, anew what was given up or is incomplete."""
+    """Implements Source.replay. A waiting event is made due now; one that was given up or is incomplete starts anew."""
     found = Replayed()
     for start in range(0, len(event_ids), CHUNK):
         chunk = event_ids[start : start + CHUNK]
@@ -157,7 +157,7 @@ def replay(event_ids: Sequence[str], now: datetime) -> Replayed:
 
 
 def rehearse(event_ids: Sequence[str]) -> str:
-    """What a replay of these events would come to with the code of now: a few seconds' worth of them."""
+    """What a replay of these events would do with the code as it is now. Stops after REHEARSE_WITHIN."""
     return rehearsal.rehearse(event_ids, seconds=REHEARSE_WITHIN).sentence
 
 

@@ -1,4 +1,4 @@
-"""For receivers of dj-stripe's `webhook_processing_error` that are written as for `webhooks`."""
+"""Lets a receiver written for the signals of `webhooks` be used for dj-stripe's `webhook_processing_error`."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ log = get_logger(__name__)
 
 
 def with_event(receiver: Callable[..., object]) -> Callable[..., None]:
-    """Give a receiver of dj-stripe's signals `event` and `data`, and keep what it raises from dj-stripe.
+    """Decorate a receiver of dj-stripe's signals: it gets `event` and `data`, and what it raises is only logged.
 
-    `event` is a StripeEvent, or None when the body is not one; `data` is its payload, or {}; `api_key` is None. What
-    the receiver raises is logged: dj-stripe would lose the row of the delivery by it.
+    `event` is a StripeEvent, or None when the body is not one; `data` is its payload, or {}; `api_key` is None. An
+    exception of a receiver would make dj-stripe lose the row of the delivery.
 
         @signals.webhook_processing_error.connect
         @with_event

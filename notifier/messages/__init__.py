@@ -1,1 +1,1 @@
-"""What people read: an alert or a period becomes a Message."""
+"""Makes the messages that people read, from alerts, digests and notes."""

@@ -1,6 +1,6 @@
-"""What an alert's failures come to: events, customers and money, in all and since the last message.
+"""Totals of an alert: events, customers and money, in all and since the last message.
 
-The database adds everything up, so that an alert of 100,000 failures is told as quickly as one of a single failure.
+The database adds up, so that 100,000 failures take no longer than one.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ NAMED_EVENTS = 3
 def at_risk_together(alerts: Iterable[int]) -> tuple[Money, ...]:
     """The money at risk in several alerts: an event that failed in two ways, and so is in two of them, counts once.
 
-    Test mode's is at no risk.
+    Money of test mode is left out.
     """
     waiting = Occurrence.objects.filter(
         alert__in=Alert.objects.filter(pk__in=list(alerts), livemode=True), recovered_at__isnull=True
@@ -65,7 +65,7 @@ def totals_of(so_far: QuerySet[Occurrence]) -> Totals:
 
 
 def totals_of_one(only: Occurrence) -> Totals:
-    """The same of a single failure, which needs no sums."""
+    """The totals of an alert with a single failure, without a query."""
     events, waiting = int(bool(only.event_id)), only.recovered_at is None
     group = each_event.of_one(only)
     money = each_event.money([group])

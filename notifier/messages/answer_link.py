@@ -1,4 +1,4 @@
-"""Signed links of a recipient: to answer one alert, for a time; to unsubscribe from digests. Each for nothing else."""
+"""Signed links for a recipient: to answer one alert, for a limited time, and to unsubscribe from digests."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from django.core.signing import BadSignature, SignatureExpired, Signer, Timestam
 from django.urls import NoReverseMatch, reverse
 
 LASTS = timedelta(days=3)
-# What is signed for one purpose opens nothing that is for the other.
+# Two salts, so that a link for one purpose is not valid for the other.
 _SALT, _DIGESTS = "notifier.answer", "notifier.digests"
 
 
 def token(notification: int) -> str:
-    """What opens the page for what one recipient was told of one alert."""
+    """The token of the page on which a recipient answers one alert."""
     return TimestampSigner(salt=_SALT).sign(str(notification))
 
 
 def read(token: str) -> tuple[int, bool]:
-    """The notification, and whether the link is still to be used; 0 when it was not made here."""
+    """The id of the notification, and whether the link is still valid; id 0 when the signature is wrong."""
     signer = TimestampSigner(salt=_SALT)
     try:
         return int(signer.unsign(token, max_age=LASTS)), True
@@ -40,7 +40,7 @@ def unsubscribe_url(target: int, site_url: str) -> str:
 
 
 def read_unsubscribe(token: str) -> int:
-    """The recipient; 0 when the link was not made here."""
+    """The id of the recipient; 0 when the signature is wrong."""
     try:
         return int(Signer(salt=_DIGESTS).unsign(token))
     except (BadSignature, ValueError):

@@ -1,4 +1,4 @@
-"""What became of an answer, in words: in the log, in the messages about the alert, and to who asks after them. Pure."""
+"""Answers in words: for an alert's log, for its messages, and for the reply to whoever gave the answer. Pure."""
 
 from __future__ import annotations
 
@@ -50,13 +50,13 @@ class Said:
     at: datetime
     through: str = ""
     until: datetime | None = None
-    detail: str = ""  # what the effect adds, e.g. "3 events"
+    detail: str = ""  # the result in numbers, such as "3 events"
     text: str = ""  # the person's own words
-    uninvited: bool = False  # nobody had told them of the alert
+    uninvited: bool = False  # others were paged, and not this person
 
 
 def said(entry: LogEntry) -> Said:
-    """An entry of the log as the sentences are made of it."""
+    """A log entry as a value, for the functions below."""
     return Said(
         who=entry.who,
         verb=Verb(entry.verb),
@@ -99,7 +99,7 @@ def ago(at: datetime, now: datetime) -> str:
 
 
 def done(verb: Verb, number: int, until: datetime | None, detail: str, now: datetime, tz: str) -> str:
-    """What the asker is told when it was done: "Alert 118: acknowledged until 03:10 UTC." """
+    """The reply after an answer took effect: "Alert 118: acknowledged until 03:10 UTC." """
     if verb is Verb.REPLAY:
         return f"Alert {number}: {detail} to be processed again."
     if verb is Verb.REHEARSE:

@@ -1,4 +1,4 @@
-"""Small bars that every mail client and every chat draws: block characters, and heights of table cells. Pure."""
+"""Bar charts that every mail client and chat shows: of block characters, or of table cells with a height. Pure."""
 
 from __future__ import annotations
 
@@ -10,33 +10,33 @@ from notifier.messages.digest_data import Trend
 
 BLOCKS = "▁▂▃▄▅▆▇█"
 NOTHING = "·"
-HEIGHT = 56  # pixels of the highest
-# Pixels of each bar of a part: with 2 between the parts, a day's hours or a month's days fit on a telephone of 390.
+HEIGHT = 56  # pixels of the highest bar
+# The width of a bar in pixels: with 2 between the parts, 24 hours or 31 days fit on a telephone 390 pixels wide.
 WIDE, THIN = (6, 3, 2), (4, 2, 2)
 
 
 class Part(NamedTuple):
-    """The bars of one part of the period, in pixels."""
+    """The bars of one part of the period, such as an hour; heights in pixels."""
 
     now: int
     before: int
     usual: int
-    label: str  # "" where there is no room for one
+    label: str  # "" if there is no room
 
 
 @dataclass(frozen=True, slots=True)
 class Chart:
     title: str
-    now: str  # what each kind of bar is, with its sum
+    now: str  # the legend of each kind of bar, with its sum
     before: str
     usual: str
     parts: tuple[Part, ...]
     widths: tuple[int, int, int]
-    lines: tuple[str, ...]  # the whole as text
+    lines: tuple[str, ...]  # the chart as text
 
 
 def chart(trend: Trend) -> Chart | None:
-    """The three series side by side, to one scale; None when there is nothing to draw."""
+    """A chart of the three series at one scale; None when there is nothing to draw."""
     most = max((*trend.now, *trend.before, *trend.usual))
     if not most:
         return None
@@ -67,7 +67,7 @@ def chart(trend: Trend) -> Chart | None:
 
 
 def _heights(series: Sequence[int], most: int, highest: int) -> list[int]:
-    """In proportion; what is more than nothing is seen."""
+    """Heights in proportion; what is not zero gets at least one pixel."""
     return [max(1, round(number * highest / most)) if number else 0 for number in series]
 
 

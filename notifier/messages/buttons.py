@@ -1,4 +1,4 @@
-"""What a message on an alert offers to answer, where a channel has buttons. Pure."""
+"""The buttons of messages about alerts, for channels that have buttons. Pure."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from notifier.facts import Button, Reason, Verb
 from notifier.messages.telling import Story
 
-MOST = 50  # alerts of one button
+MOST = 50  # alerts that one button can answer
 
 
 def of_one(story: Story) -> tuple[Button, ...]:
-    """Those of one alert: what can be done to it as it stands."""
+    """The buttons of a message about one alert, for what can be done in its present state."""
     if story.resolved_at is not None or story.reason is Reason.TEST:
         return ()
     this = (story.id,)
@@ -36,7 +36,7 @@ def _silences(this: tuple[int, ...]) -> tuple[Button, ...]:
 
 
 def of_list(stories: Sequence[Story]) -> tuple[Button, ...]:
-    """Of a list only what may be done to all of it without a look at each."""
+    """The buttons of a list: only what can safely be done to all of its alerts at once."""
     free = [
         one.id
         for one in stories

@@ -1,4 +1,4 @@
-"""From what is due to a Message: gathers the facts, renders them, gives the message its reference."""
+"""Makes a Message of what is due: gathers the facts, renders them, and gives the message its reference."""
 
 from __future__ import annotations
 
@@ -38,10 +38,11 @@ def alert_messages(
     link: bool = False,
     site_url: str | None = None,
 ) -> list[Message]:
-    """A message for each telling: on one alert, or a list of several.
+    """A message for each of `tellings`: about one alert, or a list of several.
 
-    With a try before it a telling is a possible repeat, and carries the reference of the first. With `link` what is on
-    one alert has the link by which its recipient answers. `site_url` is SITE_URL; with "" there are no links to pages.
+    If a telling has an earlier attempt, the message may be a repeat, and gets the reference of that attempt. With
+    `link`, a message about one alert gets the link by which its recipient answers. `site_url` is SITE_URL; if it is
+    empty, messages have no links to pages.
     """
     named = [_worst(parts) for parts, _ in tellings]
     known = story.look_up([part.row.alert for parts in named for part in parts])
@@ -97,13 +98,13 @@ def _alert_message(
     except DatabaseError:
         raise
     except Exception:
-        # A fault in a template must not keep an alert from people, nor those that wait behind it.
+        # A bug in rendering must stop neither this alert nor the ones after it.
         log.exception("message.not_rendered", alerts=[part.row.alert_id for part in parts])
         return _plain(parts, reference)
 
 
 def _list_that_stands(row: Notification, changed: list[Story], tell: Callable[..., Story], note: str) -> Message:
-    """A list as it is now, with all that it listed before, for the message that stands in its channel."""
+    """The present state of a list that was sent before, to be edited into that message."""
     listed = story.listed_with(row)
     told = {one.id: one for one in changed}
     stories = [
@@ -122,12 +123,12 @@ def _list_that_stands(row: Notification, changed: list[Story], tell: Callable[..
 
 
 def _worst(parts: Sequence[Part]) -> list[Part]:
-    """Those of a list that have a line of their own."""
+    """The parts of a list that get a line of their own."""
     return sorted(parts, key=lambda part: _rank(part.row.alert))[: render.NAMED]
 
 
 def _rank(alert: Alert) -> tuple[int, ...]:
-    """As sms_text.worst_first has it of stories."""
+    """A sort key with the worst first, the same order as sms_text.worst_first."""
     return alert.resolved_at is not None, -alert.severity, not alert.livemode, -alert.count, alert.pk
 
 
@@ -138,7 +139,7 @@ def _rest(rows: Sequence[Notification], named: Sequence[Story]) -> Rest:
 
 
 def digest_message(row: Digest, policy: Policy, now: datetime, *, before: Attempt | None = None) -> Message | None:
-    """A period's digest, or a note; None when nothing happened and the plan wants no word of that."""
+    """The message of a digest or note; None when nothing happened and the plan does not want quiet digests."""
     if row.kind:
         reference = before.reference if before else new_reference()
         return notes.compose(
@@ -158,7 +159,7 @@ def digest_message(row: Digest, policy: Policy, now: datetime, *, before: Attemp
 
 
 def new_reference() -> str:
-    """Short enough for an SMS, and not to be taken for a word."""
+    """A new reference: short enough for an SMS, and never a word."""
     return secrets.token_hex(4)
 
 
@@ -186,7 +187,7 @@ def _plain(parts: Sequence[Part], reference: str) -> Message:
 
 
 def _budget_note(alias: str, policy: Policy, now: datetime) -> str:
-    """Said in the last message that today's budget allows."""
+    """The sentence for the last message that today's budget allows; empty for the others."""
     channel = policy.channels[alias]
     if budget.messages_left(channel, policy.tz, now) != 1:
         return ""

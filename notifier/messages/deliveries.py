@@ -1,4 +1,4 @@
-"""Whom else an alert has been told since a target last heard of it, and what became of that: for its thread."""
+"""Lists, for a thread, which others an alert was sent to since the last message there, and the outcome."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from notifier.judge.delivery_status import NOT_SENT, UNWANTED
 from notifier.messages.wording import clock
 from notifier.models import Attempt, Notification
 
-MOST = 8  # recipients; its page has all
+MOST = 8  # recipients; the alert's page has all of them
 _BECAME = {
     Result.RETRY: "not taken, is tried again",
     Result.UNCERTAIN: "perhaps not taken",
@@ -21,12 +21,12 @@ _BECAME = {
 
 
 def to_others(row: Notification, now: datetime, tz: str) -> tuple[str, ...]:
-    """ "oncall (+49…78): told 02:10 UTC, arrived", the last try of each recipient, in the order of the tries."""
+    """ "oncall (+49…78): told 02:10 UTC, arrived": the last attempt to each recipient, in order."""
     if row.told_at is None:
         return ()
     since = Q(finished_at__gt=row.told_at) | Q(receipt_at__gt=row.told_at)
     tries = Attempt.objects.filter(since, parts_told__notification__alert=row.alert_id, finished_at__isnull=False)
-    # What has no parts went nowhere: nobody is called for an update.
+    # `parts` is 0 if nothing was sent: a call, for one, is not made for an update.
     others = tries.exclude(target=row.target_id).exclude(parts=0).select_related("target").defer("text")
     last = {one.target_id: one for one in others.order_by("-pk")[: 4 * MOST][::-1]}
     lines = [_line(one, now, tz) for one in sorted(last.values(), key=lambda one: one.pk)]

@@ -1,4 +1,4 @@
-"""Gathers a period for a digest. Reads the tables, writes none; the database adds up, however many failures it was."""
+"""Gathers what a digest tells of its period. Writes nothing; the database adds up, however many failures there were."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = ["CountEvents", "DigestData", "collect", "compose", "render_digest"]
 
 CountEvents = Callable[[datetime, datetime], EventCounts | None]
 
-# Outcomes that mean: nothing up to there is missing, although no message went out.
+# Outcomes of a digest that was not sent, and after which the next one need not cover its period again.
 COVERED = ("set up", "nothing happened")
 ORDER = list(Section)
 
@@ -38,12 +38,12 @@ def compose(
     reference: str = "",
     possible_repeat: bool = False,
 ) -> Message | None:
-    """The digest that a row stands for; None when all was quiet and its plan wants no word of that."""
+    """The message of a digest row; None when all was quiet and its plan does not want quiet digests."""
     plan = next((plan for plan in policy.digests if plan.name == row.name), None)
     if plan is None:
         return None
     period = period_before(row.ends_at, plan.at, plan.tz, plan.every, plan.weekday)
-    if period.end != row.ends_at:  # asked for by hand, or planned before the settings changed
+    if period.end != row.ends_at:  # `manage.py digest`, or the settings have changed since
         period = Period(row.starts_at, row.ends_at, "")
     data = collect(plan, row.target_id, period, now, count_events=count_events, site_url=site_url)
     if data.quiet and not plan.when_quiet:
@@ -146,7 +146,7 @@ def _line(
 
 
 def section_of(alert: Alert, start: datetime, *, dead: bool, untold: bool, held: bool) -> Section:
-    """The one section that lists an alert. `untold`: somebody was to be told, and nobody was."""
+    """The one section that lists an alert. `untold`: it had recipients, and none of them was told."""
     if alert.resolved_at is not None:
         if untold:
             return Section.UNTOLD
@@ -162,7 +162,7 @@ def section_of(alert: Alert, start: datetime, *, dead: bool, untold: bool, held:
 
 
 def _covered_until(name: str, target_id: int, end: datetime) -> datetime | None:
-    """The end of the last digest that went out. One that is still being tried may never arrive: it does not count."""
+    """The end of the last digest that went out. One still being tried may never arrive and does not count."""
     earlier = Digest.objects.filter(name=name, target=target_id, ends_at__lt=end)
     covered = earlier.filter(Q(sent_at__isnull=False) | Q(outcome__in=COVERED, due_at__isnull=True))
     return covered.order_by("-ends_at").values_list("ends_at", flat=True).first()
@@ -174,7 +174,7 @@ def _listed(in_period: QuerySet[Occurrence], start: datetime, end: datetime) -> 
 
 
 def _with_untold(alerts: QuerySet[Alert]) -> Iterator[tuple[Alert, bool]]:
-    """The alerts without their long texts, and of each whether somebody was to be told of it and nobody was."""
+    """The alerts without their long texts, each with `untold` (see section_of)."""
     rows = Notification.objects.filter(alert=OuterRef("pk"))
     short = alerts.defer("traceback", "message", "hint", "context", "exceptions", "frame")
     for alert in short.annotate(planned=Exists(rows), told=Exists(rows.filter(told_at__isnull=False))):

@@ -1,4 +1,4 @@
-"""What a digest tells, as values. Pure."""
+"""The contents of a digest, as values. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from notifier.facts import EventCounts, Money, Severity
 
 
 class Section(Enum):
-    """Where a digest lists an alert: in exactly one section. In the order in which they are read."""
+    """The sections of a digest, in their order. An alert is listed in exactly one."""
 
     DEAD = "Given up: nothing retries these by itself"
     NEW = "New and open"
@@ -27,19 +27,19 @@ OPEN = frozenset({Section.DEAD, Section.NEW, Section.STILL_OPEN, Section.HELD})
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One alert."""
+    """The line of an alert in a digest."""
 
     id: int
     section: Section
     severity: Severity
     what: str
     count: int  # failures in the period
-    total: int  # failures in all
+    total: int  # failures since the alert was first opened
     opened_at: datetime
     resolved_at: datetime | None = None
     resolved_how: str = ""
     at_risk: tuple[Money, ...] = ()
-    unknown: int = 0  # events that are not recovered, of which nobody knows how much money it is
+    unknown: int = 0  # events that are not recovered and whose amount is unknown
     recovered: tuple[Money, ...] = ()
     waiting: int = 0  # events that are not processed
     dead: int = 0
@@ -50,19 +50,19 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What one guard held."""
+    """What one guard held back in the period."""
 
     by: str
     alerts: int
-    failures: int  # that it has not let through
-    over: int  # alerts that were over before anybody was told
+    failures: int  # that it still holds
+    over: int  # alerts that were over before anybody was told of them
     since: datetime | None = None
     comment: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Undelivered:
-    """Something that one channel did not deliver, and why."""
+    """Something that a channel did not deliver, with the reason."""
 
     channel: str
     why: str
@@ -72,16 +72,16 @@ class Undelivered:
 
 @dataclass(frozen=True, slots=True)
 class Trend:
-    """Failures in each part of a period, beside those of the period before it and what is usual."""
+    """The failures in each part of a period, in the period before, and in a usual one."""
 
     period: str  # "day"
     unit: str  # of a part: "hour"
     labels: tuple[str, ...]
     now: tuple[int, ...]
     before: tuple[int, ...]
-    usual: tuple[int, ...]  # of each part the median of the periods before
-    usual_sum: int  # the median of their sums, which is not the sum of the medians
-    periods: int  # before
+    usual: tuple[int, ...]  # for each part the median of the periods before
+    usual_sum: int  # the median of the periods' sums, which is not the sum of the medians
+    periods: int  # how many there were before
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,15 +92,15 @@ class DigestData:
     now: datetime
     start: datetime
     end: datetime
-    gap_start: datetime | None = None  # no digest went out from here to `gap_end`, so that this one covers it too
+    gap_start: datetime | None = None  # no digest went out for the time from here to `gap_end`, so this one covers it
     gap_end: datetime | None = None
     counts: EventCounts | None = None
     failures: int = 0
     lines: tuple[Line, ...] = ()
-    at_risk: tuple[Money, ...] = ()  # in live mode alone
-    unknown: int = 0  # events of live mode at risk, of which nobody knows how much money it is
+    at_risk: tuple[Money, ...] = ()  # in live mode only
+    unknown: int = 0  # events at risk in live mode whose amount is unknown
     recovered: tuple[Money, ...] = ()
-    test_money: tuple[Money, ...] = ()  # of test mode's failures: at no risk
+    test_money: tuple[Money, ...] = ()  # of failures in test mode, which is not at risk
     held: tuple[Held, ...] = ()
     undelivered: tuple[Undelivered, ...] = ()
     trend: Trend | None = None
@@ -108,7 +108,7 @@ class DigestData:
 
     @property
     def quiet(self) -> bool:
-        """Nothing happened that anybody has to know."""
+        """Whether nothing happened that anybody has to know."""
         dead = self.counts.dead if self.counts else 0
         return not (self.lines or self.undelivered or self.failures or dead)
 

@@ -1,4 +1,4 @@
-"""What was held, and by what, and what could not be delivered."""
+"""The parts of a digest about what was held back, and what could not be delivered."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from notifier.outbox.stand_ins import DIVERTED
 
 @dataclass(frozen=True, slots=True)
 class HeldRow:
-    """One guard's hold on what one target is to hear of one alert."""
+    """A notification that a guard held back."""
 
     alert: int
     by: str
     since: datetime | None
-    failures: int  # not told
-    over: bool  # resolved, and never told
+    failures: int  # that the target was not told
+    over: bool  # the alert is resolved, and the target was never told
 
 
 def held_rows(alerts: QuerySet[Alert]) -> list[HeldRow]:
     rows = (
         Notification.objects.filter(alert__in=alerts.values("pk"))
-        .exclude(Q(held_by="") | Q(held_by__startswith=DIVERTED))  # others were told of these
+        .exclude(Q(held_by="") | Q(held_by__startswith=DIVERTED))  # stand-ins were told of these
         .annotate(failures=F("alert__count") - F("told_seq"))
         .order_by("pk")
         .values_list("alert_id", "held_by", "held_since", "failures", "alert__resolved_at", "told_at")
@@ -40,7 +40,7 @@ def held_rows(alerts: QuerySet[Alert]) -> list[HeldRow]:
 
 
 def by_guard(rows: Iterable[HeldRow]) -> tuple[Held, ...]:
-    """An alert counts once for each guard, for however many targets it was held; the guard that held most first."""
+    """Sum up by guard, the guard that held most first. An alert counts once, for however many targets it was held."""
     guards: dict[str, dict[int, HeldRow]] = {}
     since: dict[str, datetime] = {}
     for row in rows:
@@ -64,9 +64,9 @@ def by_guard(rows: Iterable[HeldRow]) -> tuple[Held, ...]:
 
 
 def undelivered(alerts: QuerySet[Alert], start: datetime, end: datetime) -> tuple[Undelivered, ...]:
-    """Targets that are set aside, messages that were refused in the period, and alerts that still wait for a way."""
+    """Targets that are set aside, messages that were refused in the period, and alerts that could not be sent yet."""
     aside = Target.objects.filter(dead_since__isnull=False).order_by("pk").values_list("channel", "dead_detail")
-    # By target, because that is what the index begins with.
+    # Filtered by target, which the index begins with.
     tries = Attempt.objects.filter(target__in=Target.objects.values("pk"), started_at__gte=start, started_at__lt=end)
     refused = tries.filter(result=Result.REJECTED.value).values_list("target__channel", "code").annotate(Count("pk"))
     failing = (
@@ -84,12 +84,12 @@ def undelivered(alerts: QuerySet[Alert], start: datetime, end: datetime) -> tupl
 
 
 def _counted(rows: Iterable[tuple[str, str, int]]) -> list[tuple[str, str, int]]:
-    """The most frequent first."""
+    """Sort by the number, the highest first."""
     return sorted(rows, key=lambda row: (-row[2], row[0], row[1]))
 
 
 def _comments(guards: Iterable[str]) -> dict[str, str]:
-    """Why a silence was begun, or a kind ignored, and by whom."""
+    """The authors and comments of silences and ignored kinds, by what `held_by` says."""
     found = {}
     for kind, model in (("silence ", Silence), ("ignored ", Ignored)):
         numbers = {int(by.removeprefix(kind)): by for by in guards if by.removeprefix(kind).isdigit()}

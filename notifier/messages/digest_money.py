@@ -1,4 +1,4 @@
-"""What the events of each alert come to. An event counts once, in the alert in which it failed last."""
+"""The events and money of each alert in a digest. An event counts once, in the alert in which it failed last."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ from notifier.models import Alert, Occurrence
 
 @dataclass(frozen=True, slots=True)
 class Events:
-    """The events of one alert that are, or are not, recovered."""
+    """The recovered, or the unrecovered, events of one alert."""
 
     number: int = 0
     dead: int = 0
     money: tuple[Money, ...] = ()
-    unknown: int = 0  # of which nobody knows how much money it is
+    unknown: int = 0  # events whose amount is unknown
 
 
 def waiting(alerts: QuerySet[Alert]) -> dict[int, Events]:
-    """Per alert, what is not recovered."""
+    """The events of each alert that are not recovered."""
     return _per_alert(Occurrence.objects.filter(alert__in=alerts.values("pk"), recovered_at__isnull=True))
 
 
 def recovered(alerts: QuerySet[Alert], start: datetime, end: datetime) -> dict[int, Events]:
-    """Per alert, what recovered in the period."""
+    """The events of each alert that recovered in the period."""
     of_alerts = Occurrence.objects.filter(alert__in=alerts.values("pk")).exclude(recovered_how=NEVER_AGAIN)
     return _per_alert(of_alerts.filter(recovered_at__gte=start, recovered_at__lt=end))
 
 
 def together(events: Mapping[int, Events], alerts: Collection[int]) -> tuple[Money, ...]:
-    """The money of these alerts alone."""
+    """The money of these alerts together."""
     return add(money for alert, one in events.items() if alert in alerts for money in one.money)
 
 

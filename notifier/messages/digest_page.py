@@ -1,4 +1,4 @@
-"""A digest as a Message: one line when all is quiet, else what is open first. Pure."""
+"""Renders a digest: one line when all was quiet, else what is open comes first. Pure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from notifier.messages.render import COLOURS, OVER, TEST
 from notifier.messages.sms_text import numbers
 from notifier.messages.wording import about, clock, counted, shorten, span, sums, unknown_amounts
 
-NAMED = 30  # rows of one block
+NAMED = 30  # rows that a block lists
 WHAT, WHY, SHORT = 160, 300, 290  # characters
 
 
@@ -31,11 +31,11 @@ class Row:
 class Block:
     title: str
     rows: tuple[Row, ...]
-    rest: str = ""  # what is not named
+    rest: str = ""  # says how many are not listed
 
 
 def render_digest(data: DigestData, *, reference: str = "", possible_repeat: bool = False) -> Message:
-    """The digest. It names every alert or, past the thirtieth of a section, gives its number."""
+    """The message of a digest. A section lists NAMED alerts, and gives the numbers of the others."""
     title = f"{data.title}: {_outcome(data)}"
     known = (_covers(data),) if data.quiet else (events(data.counts), _money(data), _covers(data))
     facts = tuple(line for line in known if line)
@@ -75,7 +75,7 @@ def events(counts: EventCounts | None) -> str:
     if counts.received == 0:
         return "No events were received"
     all_at_once = counts.first_time == counts.received
-    share = counts.first_time * 1000 // counts.received / 10  # rounded down: 100 % is said of all of them only
+    share = counts.first_time * 1000 // counts.received / 10  # rounded down, so that 100 % means all
     parts = [
         f"{counted(counts.received, 'event')}, {'all' if all_at_once else f'{share} %'} handled the first time",
         f"{counts.recovered:,} recovered" if counts.recovered else "",
@@ -86,7 +86,7 @@ def events(counts: EventCounts | None) -> str:
 
 
 def blocks(data: DigestData) -> Iterator[Block]:
-    """Every section that has something to say."""
+    """The sections that are not empty."""
     for section in Section:
         lines = data.of(section)
         if lines:
@@ -101,7 +101,7 @@ def blocks(data: DigestData) -> Iterator[Block]:
 
 
 def _short(title: str, facts: Iterable[str]) -> str:
-    """As many of the facts as there is room for."""
+    """As many of the facts as fit into an SMS."""
     text = shorten(title, SHORT)
     for fact in facts:
         text = f"{text}. {fact}" if len(text) + len(fact) + 2 <= SHORT else text

@@ -1,7 +1,7 @@
-"""Sums of failures in which an event counts once, however often it failed: by its last failure, whose state is its own.
+"""Sums in which an event counts once, however often it failed: only its last failure is counted.
 
-One pass with a window function. A join of each event with its last failure needs good statistics to be planned well,
-and in a storm the database has none yet (measured on PostgreSQL: a minute for 20,000 rows, against 30 ms).
+It is one query with a window function. A join of each event with its last failure would need good statistics for a
+good plan, which the database lacks during a storm (measured on PostgreSQL: a minute for 20,000 rows, against 30 ms).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from notifier.facts import Money
 from notifier.judge.money import add
 from notifier.models import Occurrence
 
-# What is about no event counts by itself.
+# A failure without an event counts by itself.
 _SUBJECT = Case(When(event_id="", then=F("key")), default=F("event_id"))
 _COLUMNS = ("id", "alert_id", "event_id", "currency", "dead", "recovered_how", "recovered_at", "amount")
 _PART = 1_000_000
@@ -25,7 +25,7 @@ _GROUPS = "alert_id, currency, dead, recovered_how, recovered_at IS NULL"
 
 
 class Group(NamedTuple):
-    """The events of one alert that are alike."""
+    """Events of one alert with the same currency and state."""
 
     alert: int
     currency: str
@@ -34,13 +34,13 @@ class Group(NamedTuple):
     waiting: bool  # not recovered
     events: int  # 0 for failures that are about no event
     amount: int | None
-    unknown: int = 0  # of which nobody knows how much money is at stake
+    unknown: int = 0  # events whose amount is unknown
 
 
 def groups(occurrences: QuerySet[Occurrence]) -> list[Group]:
-    """The events among these failures. One that failed in several alerts is in the one in which it failed last."""
+    """Group the events of these failures. One that failed in several alerts is in the one in which it failed last."""
     events = "COUNT(CASE WHEN event_id <> '' THEN 1 END)"
-    # In two parts: SQLite raises when a sum takes more than 64 bits, and one odd amount must not keep all from people.
+    # In two parts: SQLite raises when a sum takes more than 64 bits, and one odd amount must not stop a message.
     sums = f"SUM(amount / {_PART}), SUM(amount - amount / {_PART} * {_PART})"
     unknown = "COUNT(CASE WHEN currency <> '' AND amount IS NULL THEN 1 END)"
     rows = _select(occurrences, f"{_GROUPS}, {events}, {sums}, {unknown}", f"GROUP BY {_GROUPS}")
@@ -60,7 +60,7 @@ def groups(occurrences: QuerySet[Occurrence]) -> list[Group]:
 
 
 def of_one(only: Occurrence) -> Group:
-    """What `groups` finds for a single failure."""
+    """The same for a single failure, without a query."""
     return Group(
         only.alert_id,
         only.currency,
@@ -74,20 +74,20 @@ def of_one(only: Occurrence) -> Group:
 
 
 def newest_dead(occurrences: QuerySet[Occurrence], most: int) -> tuple[str, ...]:
-    """The ids of the events that nobody retries, the newest first."""
+    """The ids of the events that are no longer retried, the newest first."""
     dead = "AND dead AND recovered_at IS NULL AND event_id <> ''"
     return tuple(event for (event,) in _select(occurrences, "event_id", f"{dead} ORDER BY id DESC LIMIT {most:d}"))
 
 
 def money(found: Iterable[Group]) -> tuple[Money, ...]:
-    """Their money, per currency."""
+    """The money of these groups, by currency."""
     return add(Money(group.amount, group.currency) for group in found if group.currency and group.amount)
 
 
 def _select(occurrences: QuerySet[Occurrence], what: str, rest: str) -> list[tuple[Any, ...]]:
     place = Window(RowNumber(), partition_by=_SUBJECT, order_by=F("pk").desc())
     inner, parameters = occurrences.order_by().annotate(place=place).values(*_COLUMNS, "place").query.sql_with_params()
-    # The ORM cannot group what a window has chosen. `what` and `rest` are this module's own words.
+    # SQL, as the ORM cannot group rows that a window has chosen. `what` and `rest` are texts of this module.
     sql = f"SELECT {what} FROM ({inner}) AS each_event WHERE place = 1 {rest}"  # noqa: S608 - as said above
     with connections[occurrences.db].cursor() as cursor:
         cursor.execute(sql, parameters)

@@ -1,4 +1,4 @@
-"""Where people can look: the alert's page, the page on which its recipient answers, the event at Stripe."""
+"""The links in messages: the alert's page, the page on which its recipient answers, the event at Stripe."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ DASHBOARD = "https://dashboard.stripe.com/"
 
 
 def alert_url(alert_id: int, site_url: str) -> str:
-    """The alert's page: the operator's, or the admin's where those are not mounted.
+    """The alert's page: of the operator's pages or, if those are not mounted, of the admin.
 
-    "" when the site's own address is not set, or it has neither.
+    "" when SITE_URL is not set, or neither is mounted.
     """
     return _page_url(site_url, ("notifier_pages:alert", "admin:swa_notifier_alert_change"), alert_id)
 
 
 def alerts_url(site_url: str) -> str:
-    """The page of all alerts, likewise."""
+    """The page of all alerts, in the same way."""
     return _page_url(site_url, ("notifier_pages:now", "admin:swa_notifier_alert_changelist"))
 
 
 def answer_url(notification: Notification, site_url: str) -> str:
-    """Where its recipient can answer; "" when the site's address is not set, or the pages are not mounted."""
+    """Where a recipient can answer an alert; "" when SITE_URL is not set or the pages are not mounted."""
     return _page_url(site_url, ("notifier_pages:answer",), answer_link.token(notification.pk)) if site_url else ""
 
 

@@ -1,4 +1,4 @@
-"""What is new in a story, and why its message was sent. Every sentence has a bounded length. Pure."""
+"""Sentences on what is new about an alert, and why a message was sent. Each has a limited length. Pure."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from notifier.messages.phrases import NAME, TITLE, TYPE, began, done_with, money
 from notifier.messages.telling import Story
 from notifier.messages.wording import about, capitalised, clock, counted, shorten, sums
 
-ANSWERS = 3  # told by name
+ANSWERS = 3  # answers that are told each
 AGAIN = "Failing again after it was reported as resolved"
 
 
 def latest(story: Story) -> str:
-    """What changed since the last message. Where it stands alone, in a thread, it says too what held it."""
+    """What changed since the last message. In a thread, where it stands alone, it also says what held it."""
     if story.reason is Reason.TEST:
         return "This is a test: nothing is wrong"
     if story.reason is Reason.RESOLVED:
@@ -51,7 +51,7 @@ def just_more(story: Story) -> str:
 
 
 def just_more_or_why(story: Story) -> str:
-    """ "412 more in 9 min"; without more why it comes again: "reminder, still open" """
+    """ "412 more in 9 min"; without more failures, the reason: "reminder, still open" """
     if story.reason is Reason.ANSWERED:
         return answers(story)
     return just_more(story) if story.since.number else because(story)
@@ -136,7 +136,7 @@ def _no_longer(story: Story) -> str:
 
 
 def footer(story: Story) -> tuple[str, ...]:
-    """Why this was sent, and here; what was held and by what; who has it; when there will be more."""
+    """Why this was sent here, what was held by what, who has acknowledged the alert, and when more will follow."""
     update = story.next_update_at
     silenced = None if story.resolved_at else story.silenced_until
     route = f' (route "{shorten(story.route, NAME)}")' if story.route else ""
@@ -187,7 +187,7 @@ def held(story: Story) -> str:
 
 
 def held_because(held_by: str) -> str:
-    """What a guard's name, as it is stored, says to people: "because alert 7, which explains it, was open"."""
+    """A stored `held_by` in words: "because alert 7, which explains it, was open"."""
     name, _, rest = held_by.partition(" ")
     words = {
         "inhibited": f"because {rest.removeprefix('by ')}, which explains it, was open",
@@ -208,7 +208,7 @@ def who_has_it(story: Story) -> str:
         by = f" by {shorten(story.acknowledged_by, NAME)}" if story.acknowledged_by else ""
         return f"Acknowledged{by} until {clock(story.acknowledged_until, story.now, story.tz)}"
     if story.reason not in (Reason.UPDATE, Reason.RAISED, Reason.REOPENED, Reason.ANSWERED):
-        return ""  # a first message says nothing of it, and a reminder has said it
+        return ""  # a first message does not say so, and a reminder has just said it
     if story.acknowledged_until:
         return capitalised(_no_longer(story))
     return "" if _had_it(story) else "Nobody has acknowledged it"

@@ -1,6 +1,6 @@
-"""What a rotation says to a person apart from alerts: that they are on call and what is open, or who takes over.
+"""Notes to a person about a rotation: that they are on call and what is open, or who takes over.
 
-Like every message it is made when it is sent, so it says what holds then.
+Like every message a note is made when it is sent, so that it says what is true then.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from notifier.models import Alert, Digest, Handover, Notification, Override
 from notifier.oncall.duty import duty_at
 from notifier.oncall.handovers import TESTS
 
-NAMED = 20  # alerts with a line of their own
+NAMED = 20  # alerts that are listed
 WHAT, SHORT = 160, 290  # characters
 
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What a note says: a title, sentences, and what is open."""
+    """The contents of a note: a title, sentences, and open alerts."""
 
     title: str
     facts: tuple[str, ...] = ()
@@ -42,7 +42,7 @@ class Said:
 def compose(
     row: Digest, policy: Policy, now: datetime, *, site_url: str, reference: str, possible_repeat: bool
 ) -> Message | None:
-    """The note that a row stands for; None when it is true no longer."""
+    """The message of a note; None when it is no longer true."""
     said = _said(row, policy, now, site_url)
     if said is None:
         return None
@@ -105,7 +105,7 @@ def _handover(row: Handover, policy: Policy, now: datetime, site_url: str) -> Sa
 
 
 def _unanswered(row: Handover, note: Digest, policy: Policy, now: datetime) -> Said | None:
-    """To who was on call before: who comes after them does not answer, or does after all."""
+    """For whoever was on call before: the next person has not answered the test page, or has after all."""
     alert = Alert.objects.filter(source=f"{TESTS}{row.pk}").order_by("pk").last()
     if alert is None or (alert.resolved_at is not None) is (note.ends_at == row.at):
         return None  # it was answered meanwhile
@@ -127,7 +127,7 @@ def _unanswered(row: Handover, note: Digest, policy: Policy, now: datetime) -> S
 
 
 def _zone_of(person: str | None, rotation: Rotation | None, policy: Policy) -> str:
-    """Whoever is told of their own shift reads it in their own time."""
+    """The zone of the person who is told of their own shift, else that of the rotation."""
     known = policy.people.get(person or "")
     return (known.tz if known else "") or (rotation.tz if rotation else policy.tz)
 
@@ -172,7 +172,7 @@ def _day_before(row: Digest, policy: Policy, now: datetime) -> Said | None:
 
 
 def _short(said: Said) -> str:
-    """As much as an SMS has room for."""
+    """The note in one SMS."""
     text = said.title.rstrip(".")
     for more in (*said.facts[1:], *(f"{one.name}; {one.detail}" for one in said.open)):
         text = f"{text}. {more.rstrip('.')}" if len(text) + len(more) + 3 <= SHORT else text

@@ -1,4 +1,4 @@
-"""What is said of who is on call: by commands, the admin, answers and messages alike."""
+"""Sentences on who is on call, the same in commands, the admin, answers and messages."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _WHY = {
 
 
 def name_of(person: str | None, people: Mapping[str, Person]) -> str:
-    """As PEOPLE name them; the key of somebody who is not there any more."""
+    """The name of a person in PEOPLE, or the key if they are no longer there."""
     if not person:
         return NOBODY
     return people[person].name if person in people else f"{person} (not in PEOPLE)"

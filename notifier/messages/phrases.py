@@ -1,4 +1,4 @@
-"""What a story says, sentence by sentence. Every sentence has a bounded length, whatever the alert holds. Pure."""
+"""Sentences on an alert. Each has a limited length, whatever the alert contains. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from notifier.messages.telling import Story
 from notifier.messages.wording import about, clock, counted, shorten, span, sums, unknown_amounts
 
 TYPE, NAME, TITLE, HINT, ERROR = 80, 60, 200, 500, 300  # characters
-RECENT = timedelta(minutes=2)  # the message's own time says when
+RECENT = timedelta(minutes=2)  # more recent times are left out, as the message itself has a time
 WAYS = {"retry": "by retry", "replay": "replayed", NEVER_AGAIN: "never to be run again"}
 
 
@@ -29,7 +29,7 @@ def what(story: Story) -> str:
 
 
 def mode(story: Story) -> str:
-    """Before whatever names an alert: nobody should get up for test mode."""
+    """A prefix for alerts of test mode, so that nobody gets up for one."""
     return "" if story.livemode else "[test mode] "
 
 
@@ -39,7 +39,7 @@ def kinds(story: Story) -> str:
 
 
 def headline(story: Story) -> str:
-    """What is wrong, or that it no longer is, without the severity."""
+    """What is wrong, or that it is over, without the severity."""
     if story.resolved_at:
         end = "No longer followed" if story.forgotten else "Resolved"
         return f"{end} after {about(story.resolved_at - began(story))}: {what(story)}"
@@ -54,7 +54,7 @@ def wrong(story: Story) -> str:
 
 
 def facts(story: Story) -> tuple[Fact, ...]:
-    """What is at stake and for whom, the most important first."""
+    """What is at stake and for whom, most important first."""
     totals = story.totals
     recovered = money(story, totals.recovered)
     rows = [
@@ -62,7 +62,7 @@ def facts(story: Story) -> tuple[Fact, ...]:
         Fact("Recovered", recovered, recovered and f"{recovered} recovered"),
     ]
     if story.resolved_at:
-        rows = []  # the news says it
+        rows = []  # the news says how often
     if story.about_events or story.event_type or not story.livemode:
         rows.append(_same("Mode", "live" if story.livemode else "test mode"))
     rows.append(_named("Account", story.account))
@@ -86,7 +86,7 @@ def _named(label: str, value: str) -> Fact:
 
 
 def at_risk(story: Story) -> str:
-    """ "EUR 18,420.00 at risk"; in test mode no money is"""
+    """ "EUR 18,420.00 at risk"; empty in test mode"""
     text = sums(story.totals.at_risk)
     known = f"{text} {'at risk' if story.livemode else 'of test money'}" if text else ""
     return ", ".join(part for part in (known, unknown(story)) if part)
@@ -145,7 +145,7 @@ def progress(story: Story) -> str:
 
 
 def done_with(story: Story) -> str:
-    """Some are settled without ever having been processed."""
+    """ "settled" if some events were given up for good, else "processed"."""
     return "settled" if any(how == NEVER_AGAIN for how, _ in story.totals.recovered_by) else "processed"
 
 
@@ -170,7 +170,7 @@ def held_with_it(story: Story) -> str:
 
 
 def action(story: Story) -> str:
-    """What to do, and what happens by itself."""
+    """What to do, and what will happen by itself."""
     waits = story.will_retry and not story.totals.dead
     hint = "" if story.resolved_at else shorten(while_it_holds(story.hint, waits=waits), HINT)
     return " ".join(part for part in (hint, gave_up(story), next_attempt(story)) if part)

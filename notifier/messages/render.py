@@ -1,4 +1,4 @@
-"""A story as a Message, every place of it filled, for whatever channel sends it. Pure."""
+"""Renders stories as messages, with every field filled for any channel. Pure."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from notifier.messages.telling import Story
 from notifier.messages.wording import capitalised, clock, counted, end_of, shorten, sums
 
 TRACEBACK = 6000  # characters
-NAMED = 20  # alerts of those folded into one message
-CHANGED = 5  # alerts of a list whose change is told by name
+NAMED = 20  # alerts that a list names
+CHANGED = 5  # changed alerts that the news of a list names
 LINE = 600
 
 COLOURS = {
@@ -32,9 +32,9 @@ OVER, TEST = "#15803d", "#475569"
 
 
 def render(story: Story, *, note: str = "", html: bool = True) -> Message:
-    """The message on one alert. `note` is one more sentence, which every form of the message says.
+    """The message about one alert. `note` is a further sentence for every form of it.
 
-    Without `html` that form is left out: it takes as long as all the others together.
+    `html` is optional, as that form takes as long as all others together.
     """
     known = phrases.facts(story)
     error = phrases.error(story)
@@ -82,7 +82,7 @@ def fold(
     """One message that lists several alerts, the worst first. Raises ValueError when there are none.
 
     `rest` are those without a line of their own. `at_risk` is the money of all together (see
-    story.at_risk_together): an event that failed in two ways counts once. With a `thread` the list is the one that
+    adding_up.at_risk_together). With a `thread` the list is the one that
     was sent there, and `changed` are the alerts for which it is sent again.
     """
     if not stories:
@@ -118,9 +118,9 @@ def fold(
 
 
 def render_test(to: str, now: datetime, tz: str, *, reference: str = "", answered_by: int = 0) -> Message:
-    """What `send_test` sends: it says where it went, and that nothing is wrong. `to` is the target, in words.
+    """The test message: it says where it was sent, and that nothing is wrong. `to` is the target, in words.
 
-    With a number in `answered_by` it has a button that proves the way back.
+    With a number in `answered_by` it has a button, to test answers too.
     """
     when = clock(now, now, tz)
     message = Message(
@@ -138,7 +138,7 @@ def render_test(to: str, now: datetime, tz: str, *, reference: str = "", answere
 
 
 def _whole(message: Message, mark: str, rows: Sequence[Fact], *, html: bool = True) -> Message:
-    """With its plain text and its HTML, which say the same."""
+    """The message with its plain text and its HTML, which say the same."""
     traceback = f"\n\n{message.detail}\n" if message.detail else "\n"
     if not html:
         return replace(message, text=plain(message) + traceback)
@@ -181,7 +181,7 @@ def _stake(story: Story) -> str:
 
 
 def _changed(story: Story) -> str:
-    """What is new since the last message, for a mail's first line: its subject stays the same."""
+    """What is new since the last message: the first line of an email, as its subject stays the same."""
     return "" if story.reason in (Reason.FIRST, Reason.RESOLVED, Reason.TEST) else news.just_more_or_why(story)
 
 
@@ -190,7 +190,7 @@ def _in_one_line(story: Story) -> str:
 
 
 def _reason_of(ordered: Sequence[Story], changed: Sequence[Story], thread: str) -> Reason:
-    """Why a list is sent: what is over only when all is over, and news of a list that stands as its most urgent."""
+    """The reason of a list: RESOLVED only if all of it is; news of an earlier list has its most urgent reason."""
     if all(one.resolved_at for one in ordered):
         return Reason.RESOLVED
     if not thread:

@@ -1,4 +1,4 @@
-"""An alert, or several, in one SMS: the most important fact first, one segment if it can be, two at most. Pure."""
+"""One alert, or several, in an SMS: the most important first, in one segment if possible, at most two. Pure."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from notifier.messages.telling import Story
 from notifier.messages.wording import about, clock, counted, sums
 
 MARKS = {Severity.CRITICAL: "CRIT", Severity.ERROR: "ERROR", Severity.WARNING: "WARN", Severity.INFO: "INFO"}
-REPEAT = len("Repeat? ")  # what the channel puts before it
-ITEM, LEAST = 60, 40  # septets that name one of several alerts, and the only one
-ANSWER = 120  # septets of what somebody said
-RANGES = 4  # of alert numbers
+REPEAT = len("Repeat? ")  # the channel may put this before the text
+ITEM, LEAST = 60, 40  # septets for the name of one of several alerts, and at least for a single one
+ANSWER = 120  # septets of a person's answer
+RANGES = 4  # ranges of alert numbers
 CURRENCIES = 3
 
 
 class Room(NamedTuple):
-    """Septets that the text may take, in one segment and in two."""
+    """How many septets the text may have, in one segment and in two."""
 
     single: int
     double: int
@@ -31,31 +31,31 @@ class Rest(NamedTuple):
     """The alerts of a list that have no line of their own in it."""
 
     ids: Sequence[int] = ()
-    over: int = 0  # of them that are resolved
+    over: int = 0  # how many of them are resolved
 
 
 NO_REST = Rest()
 
 
 def room(*stories: Story) -> Room:
-    """What is left by the reference and the word of a repeat, which the channel adds."""
+    """The room that is left beside the reference and REPEAT, which the channel adds."""
     reference = stories[0].reference
     taken = septets(reference) + 1 if reference else 0
     taken += REPEAT if any(one.possible_repeat for one in stories) else 0
-    # One less in two: a character of two septets does not go half into the first segment.
+    # One less in two segments: a character of two septets cannot be split between them.
     return Room(SINGLE - taken, 2 * JOINED - 1 - taken)
 
 
 def one(story: Story, note: str = "") -> str:
     """ "CRIT invoice.paid: database unavailable. 413 events, EUR 18,420.00 at risk since 14:02 CEST. Alert 118." """
     what = _what(story)
-    plain = re.sub(r" \([^()]*\)$", "", what)  # without the exception's name
+    plain = re.sub(r" \([^()]*\)$", "", what)  # without the exception's name in brackets
     single, double = room(story)
     for named, zone in ((what, True), (what, False), (plain, False)):
         text = _one(story, named, note, zone=zone)
         if septets(text) <= single:
             return text
-    # Too long for one: the name gives way first, then what happens by itself, and never the alert's number.
+    # Too long for one segment: first the name is cut, then what happens by itself; never the alert's number.
     spare = double - septets(_one(story, "", note, zone=True)) < LEAST
     rest = septets(_one(story, "", note, zone=True, brief=spare))
     return clip(_one(story, clip(what, max(double - rest, LEAST)), note, zone=True, brief=spare), double)
@@ -113,7 +113,7 @@ def numbers(ids: Iterable[int]) -> str:
 
 
 def clip(text: str, limit: int) -> str:
-    """At most so many septets of a text in the alphabet."""
+    """A text cut to so many septets of the GSM alphabet."""
     if septets(text) <= limit:
         return text
     while text and septets(text) > limit - len(CUT):
@@ -146,7 +146,7 @@ def _one(story: Story, what: str, note: str, *, zone: bool, brief: bool = False)
 
 
 def _coded(story: Story) -> str:
-    """ "1: " before what its recipient can answer by that number."""
+    """The number by which the recipient can answer, as a prefix: "1: "; else empty."""
     return f"{story.code}: " if story.code and not story.resolved_at else ""
 
 

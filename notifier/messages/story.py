@@ -1,4 +1,4 @@
-"""Gathers what is known of one alert at the moment one target is told of it. Reads the tables, writes none."""
+"""Gathers what a message tells of one alert to one target, at this moment. Writes nothing."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ NAMED_CHANNELS = 5
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What is asked once for several stories: of the most alerts there is one failure, and no other alert is held."""
+    """What is read once for several stories. Most alerts have a single failure, and hold no others."""
 
-    only: Mapping[int, Occurrence]  # by alert, of those with a single one
-    parents: frozenset[int]  # alerts for which others are held
+    only: Mapping[int, Occurrence]  # by alert, for alerts with a single occurrence
+    parents: frozenset[int]  # alerts because of which others are held
 
 
 def look_up(alerts: Sequence[Alert]) -> Known:
@@ -66,9 +66,9 @@ def tell(
     known: Known | None = None,
     link: bool = False,
 ) -> Story:
-    """The story up to the alert's occurrence number `count`, which is what the target has been told when it is sent.
+    """The story up to the occurrence number `count` of the alert, which the target has been told after sending it.
 
-    `known` is what was looked up for several stories together.
+    `known` is what was read for several stories together.
     """
     alert = notification.alert
     known = known or look_up([alert])
@@ -102,7 +102,7 @@ def tell(
 
 
 def of_alert(alert: Alert, totals: Totals, now: datetime, *, reason: Reason, tz: str) -> Story:
-    """What is to be said of an alert whoever hears it; times are shown in the zone `tz`. Asks the database nothing."""
+    """The part of a story that is the same for every target; times are shown in the zone `tz`. Makes no query."""
     return Story(
         reason=reason,
         now=now,
@@ -137,13 +137,13 @@ def of_alert(alert: Alert, totals: Totals, now: datetime, *, reason: Reason, tz:
 
 
 def listed_with(row: Notification) -> list[Notification]:
-    """What the message that told a row lists, that row among it; without the alerts' long texts."""
+    """The rows that were in the same list as this one, which is among them; without the alerts' long texts."""
     rows = Notification.objects.filter(target=row.target_id, thread=row.thread, listed=True).select_related("alert")
     return list(rows.defer("alert__traceback", "alert__message", "alert__context", "alert__frame"))
 
 
 def _answers(alert: Alert, told: Told, now: datetime, tz: str) -> tuple[str, ...]:
-    """What was said that all are to see, and the target has not heard."""
+    """The answers that all are to see and that the target has not been told."""
     later = LogEntry.objects.filter(alert=alert, pk__gt=told.answer, pk__lte=alert.last_answer, news=True)
     return tuple(answered.story(answered.said(entry), now, tz) for entry in later.order_by("pk"))
 

@@ -1,4 +1,4 @@
-"""What is known of one alert at the moment one target is told of it, as values. Pure."""
+"""What a message tells of one alert to one target, as values. Pure."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from notifier.facts import FORGOTTEN, Category, Frame, Link, Money, Reason, Seve
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """All that happened on one alert, each event counted once however often it failed."""
+    """The totals of an alert. Each event counts once, however often it failed."""
 
     first_at: datetime | None = None
-    events: int = 0  # 0: it is not about Stripe's events
+    events: int = 0  # 0: the alert is not about Stripe's events
     types: int = 0
     newest_event: str = ""
     customers: int = 0
     customer: str = ""  # when there is only one
     object_id: str = ""  # when there is only one
     at_risk: tuple[Money, ...] = ()
-    unknown: int = 0  # events at risk of which nobody knows how much money it is
+    unknown: int = 0  # events at risk whose amount is unknown
     recovered: tuple[Money, ...] = ()
-    recovered_by: tuple[tuple[str, int], ...] = ()  # how, and how many events; most first
+    recovered_by: tuple[tuple[str, int], ...] = ()  # how, and how many events; the most first
     dead: int = 0
     dead_events: tuple[str, ...] = ()  # the newest few
 
@@ -33,7 +33,7 @@ class Totals:
 
 @dataclass(frozen=True, slots=True)
 class Since:
-    """What came after the last message."""
+    """What has happened since the last message."""
 
     number: int = 0
     types: tuple[tuple[str, int], ...] = ()  # the most frequent few, and how many of each
@@ -42,26 +42,26 @@ class Since:
 
 @dataclass(frozen=True, slots=True)
 class Children:
-    """Alerts that are held because this one explains them."""
+    """The alerts that are held because this one is their parent."""
 
     alerts: int = 0
     occurrences: int = 0
-    named: tuple[tuple[int, str], ...] = ()  # number and headline of the most frequent few
+    named: tuple[tuple[int, str], ...] = ()  # the number and headline of the most frequent few
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """Whose turn it is to answer."""
+    """How far the escalation has come, and who was asked before."""
 
-    place: str = ""  # which step of the route's escalation, in words
-    told: tuple[tuple[str, datetime], ...] = ()  # the channels that heard before, and when first
-    asks_each: bool = False  # somebody has answered, and not each who was asked
-    more: bool = False  # a step is left
+    place: str = ""  # the step of the route's escalation, in words
+    told: tuple[tuple[str, datetime], ...] = ()  # the channels that were told before, and when first
+    asks_each: bool = False  # acknowledged, but not yet by each who was asked
+    more: bool = False  # whether a further step is left
 
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """One alert for one target, now. Times are in UTC; `tz` is the zone that people read them in."""
+    """One alert as told to one target now. Times are in UTC; `tz` is the zone in which people read them."""
 
     reason: Reason
     now: datetime
@@ -86,7 +86,7 @@ class Story:
     attempt: int = 1
     max_attempts: int | None = None
     will_retry: bool = False
-    after_commit: bool = False  # its events are processed; what follows their commit failed
+    after_commit: bool = False  # its events are processed; an on_commit callback failed
     next_attempt_at: datetime | None = None
     gives_up_at: datetime | None = None
     acknowledged_by: str = ""
@@ -101,16 +101,16 @@ class Story:
     since: Since = field(default_factory=Since)
     told_at: datetime | None = None
     told_severity: Severity | None = None
-    answers: tuple[str, ...] = ()  # what somebody said since then, the latest last
+    answers: tuple[str, ...] = ()  # answers of others since the last message, the latest last
     held_by: str = ""
     held_since: datetime | None = None
     instead_of: str = ""
     turn: Turn = field(default_factory=Turn)
-    next_update_at: datetime | None = None  # the earliest
-    deliveries: tuple[str, ...] = ()  # to others since then; told only where there is a thread
+    next_update_at: datetime | None = None  # at the earliest
+    deliveries: tuple[str, ...] = ()  # what was sent to others since then; for a thread
     thread: str = ""
-    answer_url: str = ""  # where its recipient answers; of this recipient alone
-    code: int = 0  # by which its recipient answers by SMS; 0: they cannot
+    answer_url: str = ""  # where this recipient can answer, and nobody else
+    code: int = 0  # the number by which it is answered by SMS; 0: it cannot be
     # the message
     links: tuple[Link, ...] = ()
     reference: str = ""
@@ -118,7 +118,7 @@ class Story:
 
     @property
     def forgotten(self) -> bool:
-        """It is no longer followed, and nobody said that it was fixed."""
+        """Whether it ended for lack of failures: nobody said that it is fixed."""
         return self.resolved_at is not None and self.resolved_how.startswith(FORGOTTEN)
 
     @property

@@ -1,4 +1,4 @@
-"""How the failures of a period spread over it, beside the periods before."""
+"""The failures over a period, compared with the periods before."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ STEPS = {
 
 
 def trend(end: datetime, every: Every, tz: str) -> Trend:
-    """The period that ends at `end` and the seven before it. Parts are of local time: a day has 24 hours in each."""
+    """The trend of the period that ends at `end`, with the EARLIER before it. Parts are in local time, 24 for a day."""
     zone = ZoneInfo(tz)
     starts = [_earlier(end, number, every, zone) for number in range(EARLIER + 1, 0, -1)]
     unit, step = STEPS[every]
@@ -36,7 +36,7 @@ def trend(end: datetime, every: Every, tz: str) -> Trend:
     for minute, number in _by_minute(starts[0], end):
         period = max(bisect_right(starts, minute) - 1, 0)
         part = (_wall(minute, every, zone) - wall[period]) // step
-        counts[period][min(max(part, 0), number_of_parts - 1)] += number  # a month has more days than another
+        counts[period][min(max(part, 0), number_of_parts - 1)] += number  # months differ in their number of days
     return Trend(
         period=every,
         unit=unit,
@@ -50,7 +50,7 @@ def trend(end: datetime, every: Every, tz: str) -> Trend:
 
 
 def _by_minute(start: datetime, end: datetime) -> list[tuple[datetime, int]]:
-    """Failures per minute, by text, which both databases cut fast: Trunc is a call of Python per row on SQLite."""
+    """Failures per minute. Times are cut as text, as Trunc calls Python for each row on SQLite."""
     rows = (
         Occurrence.objects.filter(occurred_at__gte=start, occurred_at__lt=end)
         .values(minute=Substr(Cast("occurred_at", CharField()), 1, MINUTE))
@@ -72,7 +72,7 @@ def _earlier(end: datetime, number: int, every: Every, zone: ZoneInfo) -> dateti
 
 
 def _wall(moment: datetime, every: Every, zone: ZoneInfo) -> datetime:
-    """What the clock on the wall shows; for an hour's parts the time that has really passed."""
+    """The local time, for parts of a day or longer; UTC for the parts of an hour."""
     return moment.astimezone(UTC if every == "hour" else zone).replace(tzinfo=None)
 
 

@@ -1,4 +1,4 @@
-"""How times, counts, money and long texts read in every message. Pure."""
+"""How times, counts, money and long texts are written in messages. Pure."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from notifier.facts import Money
 from notifier.judge.durations import human
 from notifier.judge.money import add, format_money, format_sums
 
-CURRENCIES = 8  # named; a Stripe account may take 135 of them
+CURRENCIES = 8  # that are named; a Stripe account may have 135
 
 
 def clock(when: datetime, now: datetime, tz: str, *, zone: bool = True) -> str:
     """A local time: "14:32 CEST", and with its date when that is not today's: "Wed 25 Nov 14:32 CET".
 
-    Leave out the zone only where the same sentence has it already.
+    Leave the zone out only if the same sentence has it already.
     """
     local, today = when.astimezone(ZoneInfo(tz)), now.astimezone(ZoneInfo(tz)).date()
     name = f" {zone_name(local)}" if zone else ""
@@ -28,7 +28,7 @@ def clock(when: datetime, now: datetime, tz: str, *, zone: bool = True) -> str:
 
 
 def span(start: datetime, end: datetime, now: datetime, tz: str) -> tuple[str, str]:
-    """Two times of one sentence: the second without a zone that the first has, and without its date."""
+    """Two times in a sentence: the second without the zone and the date that the first has."""
     zone = ZoneInfo(tz)
     one, other = start.astimezone(zone), end.astimezone(zone)
     same_zone = zone_name(one) == zone_name(other)
@@ -39,7 +39,7 @@ def span(start: datetime, end: datetime, now: datetime, tz: str) -> tuple[str, s
 
 
 def zone_name(local: datetime) -> str:
-    """The zone's abbreviation at that time; where it has none, its distance from UTC."""
+    """The abbreviation of the zone at that time; if it has none, its offset from UTC."""
     name = local.tzname() or "UTC"
     return f"UTC{name}" if name[0] in "+-" else name
 
@@ -73,7 +73,7 @@ def listed(items: Sequence[str]) -> str:
 
 
 def sums(monies: Iterable[Money], most: int = CURRENCIES) -> str:
-    """Totals per currency, by its code; past so many the rest is counted: "EUR 18,420.00 and USD 310.00"."""
+    """Totals by currency; past CURRENCIES of them the rest is only counted: "EUR 18,420.00 and USD 310.00"."""
     totals = [total for total in add(monies) if total.amount]
     if len(totals) <= most:
         return format_sums(totals)
@@ -86,13 +86,13 @@ def shorten(text: str, limit: int) -> str:
     line = one_line(text)
     if len(line) <= limit:
         return line
-    mark = f"… (+{len(line):,} characters)"  # never shorter than with what is left out
+    mark = f"… (+{len(line):,} characters)"  # at least as long as the mark that is used below
     kept = line[: max(limit - len(mark), 0)].rstrip()
     return f"{kept}… (+{len(line) - len(kept):,} characters)"
 
 
 def end_of(text: str, limit: int) -> str:
-    """The last lines of a long text, which in a traceback are the ones that matter."""
+    """The last lines of a long text, as the end of a traceback is what matters."""
     if len(text) <= limit:
         return text
     kept = text[-limit:].partition("\n")[2] or text[-limit:]
