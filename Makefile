@@ -1,6 +1,7 @@
 # make demo   see it work: a failing webhook becomes a Slack message, an SMS and an email
 # make test   every check and test; SUITE="sqlite postgresql celery huey" picks parts of the tests
 # make quick  the tests that start no process and tell no long stories, in less than a minute
+# make oldest the tests of what speaks to other packages, with the oldest versions of them that are allowed
 # make chaos  kill it at every point, take its servers away, and count what was lost or doubled; SEED=n repeats a run
 # make bench  measure it beside others; QUICK=1 what matters most, in a minute
 # make run    serve for real: web and worker, until Ctrl-C; LOOK=1 fills an empty database with a made-up day first
@@ -14,7 +15,7 @@ BIN := $(VENV)/bin
 PY := $(BIN)/python
 PURE := calendar classify durations guards match money route throttle timing watch
 
-.PHONY: setup demo test quick run lint types imports project screenshots pure suite chaos bench clean
+.PHONY: setup demo test quick oldest run lint types imports project screenshots pure suite chaos bench clean
 .DEFAULT_GOAL := help
 
 help:
@@ -65,6 +66,22 @@ project:
 
 quick: $(VENV)/.ready-dev
 	$(BIN)/pytest -q -n 2 --quick tests
+
+# The oldest versions that the package allows, before those of this site on the path; and what speaks to them.
+OLDEST := .venv-oldest
+SPEAK_TO_THEM := $(addprefix tests/webhooks/test_, $(addsuffix .py, verify receiving events errors retry commands metrics)) \
+  $(addprefix tests/notifier/channels/test_, $(addsuffix .py, slack slack_webhook sms voice email bounded)) \
+  $(addprefix tests/notifier/test_, $(addsuffix .py, conf metrics)) tests/notifier/oncall/test_imported.py \
+  $(addprefix tests/runtime/test_, $(addsuffix .py, backoff logs))
+
+$(OLDEST)/.ready: requirements-oldest.txt $(VENV)/.ready-dev
+	@$(PYTHON) -m venv $(OLDEST)
+	@$(PY) -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > "$$($(OLDEST)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/others.pth"
+	$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-oldest.txt 2>/dev/null
+	@touch $@
+
+oldest: $(OLDEST)/.ready
+	TEST_DB_SUFFIX=_oldest $(OLDEST)/bin/python -m pytest -q -n 2 --quick $(SPEAK_TO_THEM)
 
 # Pictures of every page, for docs/pages.md and to be looked at.
 screenshots: $(VENV)/.ready-dev

@@ -11,6 +11,7 @@ from typing import Any
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 from tests.package.conftest import ROOT, Installed
 
@@ -84,6 +85,18 @@ def test_extras_agree_with_the_requirements_of_each_engine() -> None:
         for wanted in map(Requirement, extras[extra]):
             for pin in known[canonicalize_name(wanted.name)]:
                 assert wanted.specifier.contains(version_of(pin)), f"{pin} is not within {wanted}"
+
+
+def test_the_oldest_versions_that_are_allowed_are_those_that_are_tried() -> None:
+    said = project()
+    allowed = [*said["dependencies"], *said["optional-dependencies"]["postgres"]]
+    tried = pins("requirements-oldest.txt")
+    assert set(tried) == {canonicalize_name(Requirement(one).name) for one in allowed}
+    for wanted in map(Requirement, allowed):
+        (lowest,) = (one.version for one in wanted.specifier if one.operator == ">=")
+        (pin,) = tried[canonicalize_name(wanted.name)]
+        exact = Version(version_of(pin))
+        assert exact.release[:3] == (*Version(lowest).release, 0, 0)[: len(exact.release[:3])], f"{pin} is not {lowest}"
 
 
 def test_dj_stripes_environment_has_this_sites_pins_but_for_django_and_stripe() -> None:

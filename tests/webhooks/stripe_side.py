@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
-import stripe
 from django.test import Client
 from django.utils import timezone
 
+from alerts_runtime.stripe_data import signature
 from webhooks import samples
 from webhooks.models import WebhookEvent
 
@@ -18,7 +19,7 @@ OLD_SECRET = "whsec_test_previous"
 
 def sign(body: str | bytes, secret: str = SECRET, at: int | None = None) -> str:
     text = body if isinstance(body, str) else body.decode()
-    return str(stripe.WebhookSignature.generate_signature_header(text, secret, timestamp=at))
+    return signature.header(text, secret, int(time.time()) if at is None else at)
 
 
 def deliver(

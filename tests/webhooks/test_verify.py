@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import stripe
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -56,6 +57,15 @@ def _reason(body: bytes, header: str, secrets: tuple[str, ...] = (SECRET,), at: 
 )
 def test_each_header_is_accepted_or_refused_by_name(header: str, secrets: tuple[str, ...], reason: str) -> None:
     assert _reason(BODY.encode(), header, secrets) == reason
+
+
+@pytest.mark.skipif(
+    not hasattr(stripe.WebhookSignature, "generate_signature_header"), reason="this stripe has no function for it"
+)
+@pytest.mark.parametrize("body", ["{}", "ä€", ""])
+def test_what_is_signed_here_is_what_stripe_would_sign(body: str) -> None:
+    theirs = stripe.WebhookSignature.generate_signature_header(body, SECRET, timestamp=1_795_780_000)
+    assert sign(body, at=1_795_780_000) == theirs
 
 
 def test_a_body_that_is_not_utf8_is_refused() -> None:

@@ -11,10 +11,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import requests
-import stripe
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
+from alerts_runtime.stripe_data import signature
 from webhooks import samples
 from webhooks.conf import config
 
@@ -112,8 +112,8 @@ def _smallest_units(amount: str, currency: str) -> int:
 
 def _post(session: requests.Session, url: str, event: dict[str, Any], secret: str) -> tuple[int, str]:
     body = json.dumps(event)
-    header = stripe.WebhookSignature.generate_signature_header(body, secret)
-    headers = {"Stripe-Signature": header, "Content-Type": "application/json"}
+    signed = signature.header(body, secret, int(timezone.now().timestamp()))
+    headers = {"Stripe-Signature": signed, "Content-Type": "application/json"}
     try:
         response = session.post(url, data=body.encode(), headers=headers, timeout=TIMEOUT, allow_redirects=False)
     except requests.RequestException as error:
