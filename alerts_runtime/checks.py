@@ -26,7 +26,7 @@ NEEDED_FOR_SQLITE = ("transaction_mode", "IMMEDIATE")
 
 @register(Tags.database)
 def sqlite_waits_for_its_turn(**_kwargs: Any) -> list[CheckMessage]:
-    """A site that sets DATABASES by itself can lose what core.settings does for SQLite."""
+    """Check the SQLite options that core.settings sets, and that a site with DATABASES of its own may lack."""
     database = settings.DATABASES["default"]
     option, value = NEEDED_FOR_SQLITE
     if database["ENGINE"] != "django.db.backends.sqlite3" or database.get("OPTIONS", {}).get(option) == value:
@@ -146,7 +146,7 @@ def numbers_fit(**_kwargs: Any) -> list[CheckMessage]:
 
 @register()
 def texts_are_texts(**_kwargs: Any) -> list[CheckMessage]:
-    """A number, bytes or a list would be taken for a text at some places, and for something else at others."""
+    """Check that settings that must be texts are, and not numbers, bytes or lists."""
     values = {name: getattr(settings, name, "") for name in ("METRICS_TOKEN", "ALERTS_ENGINE", "TASKS_QUEUE", *_URLS)}
     return [
         Error(f"{name} is not a text.", hint="Write it in quotes, or leave it out.", id="alerts_runtime.E010")
@@ -157,12 +157,12 @@ def texts_are_texts(**_kwargs: Any) -> list[CheckMessage]:
 
 @register(Tags.database, deploy=True)
 def a_worker_takes_connections(**_kwargs: Any) -> list[CheckMessage]:
-    """For whoever sets the database's limit; to SQLite a connection is a file that is open once more."""
+    """Tell how many connections a worker takes, for the database's limit; on SQLite there is no limit."""
     if connection.vendor == "sqlite":
         return []
     try:
         number = Worker(registered()).connections
-    except ImproperlyConfigured:  # which has a check of its own
+    except ImproperlyConfigured:  # another check reports it
         return []
     return [
         checks.Info(

@@ -17,13 +17,13 @@ def worker_threads() -> int:
 
 
 def lease() -> float:
-    """Seconds after which others have what a process held that died."""
+    """Seconds after which others take over the work of a process that has died."""
     value: object = getattr(settings, "ALERTS_LEASE", LEASE)
     return value if is_lease(value) else LEASE
 
 
 def metrics_token() -> str:
-    """Who may read /metrics from elsewhere; empty: nobody."""
+    """The token that lets other machines read /metrics; empty: none may."""
     value: object = getattr(settings, "METRICS_TOKEN", "")
     return value if isinstance(value, str) else ""
 

@@ -28,9 +28,9 @@ def known() -> frozenset[str]:
 
 
 def doubt(pattern: str) -> str:
-    """What to say of a type, or a glob of types, that no event has; "" when there is nothing to say.
+    """A warning for a type, or a glob of types, that no event has; "" when it is fine.
 
-    Newer types than the installed package's may exist, so this is a doubt and no mistake.
+    Not an error, since there may be newer types than the installed package knows.
     """
     types = known()
     if not types or pattern in types or any(_is_match(name, pattern) for name in types):

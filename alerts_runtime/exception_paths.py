@@ -14,13 +14,13 @@ OWN_MODULE = "A class that is not Python's own is written with its module."
 
 
 def doubt(path: str) -> str:
-    """What to say of a path that leads to no exception in this process; "" when there is nothing to say."""
+    """A warning for a path that leads to no exception in this process; "" when it is fine."""
     hints = [_follow(one) for one in dict.fromkeys((path, canonical(path)))]
     return "" if "" in hints else hints[0]
 
 
 def _follow(path: str) -> str:
-    """The same for one way to write it: the longest module that there is, and then what it has."""
+    """The same for one spelling of the path: imports the longest part that is a module, then reads its attributes."""
     parts = path.split(".")
     if len(parts) == 1:
         return _within(builtins, parts, OWN_MODULE)

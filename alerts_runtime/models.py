@@ -1,4 +1,4 @@
-"""Which workers and processes live, and what the admins have been told."""
+"""The workers and processes that are alive, and what was said to the admins."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Holder(models.Model):
 
 
 class Said(models.Model):
-    """When something was last said to the admins: once, however many notice. Written by `monitoring.watchdog`."""
+    """When something was last said to the admins, to say it only once. Written by `monitoring.watchdog`."""
 
     what = models.CharField(primary_key=True, max_length=50)
     at = models.DateTimeField()

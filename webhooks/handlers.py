@@ -143,7 +143,7 @@ def _is_of_itertools(result: object) -> bool:
 
 def _close(result: object) -> None:
     """So that Python does not warn that the coroutine was never awaited."""
-    with contextlib.suppress(Exception):  # the code of whoever made it
+    with contextlib.suppress(Exception):  # closing runs code of the site
         close = getattr(result, "close", None) or getattr(result, "cancel", None)
         if close:
             close()
@@ -169,7 +169,7 @@ def _register(function: Function, patterns: tuple[str, ...], *, atomic: bool) ->
 
 
 def _called(function: Function) -> Iterator[object]:
-    """The functions that run when it is called, as far as they can be seen.
+    """The functions that run when a handler is called, as far as that can be seen.
 
     Not those that a decorator wraps: a decorator may well run an async function in its own way.
     """

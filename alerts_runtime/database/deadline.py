@@ -1,4 +1,4 @@
-"""A limit on how long a database may say nothing. libpq has none of its own once a connection stands."""
+"""A limit on how long a database may take to answer. libpq has none for a connection that is established."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether what comes in could be stored now: the write itself is tried and undone, at most once a second."""
+"""Finds out whether events could be stored now, by trying the write and rolling it back; at most once a second."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""What an exception says of itself, and the one table of what that means: category, transient or not, how to retry.
+"""Judges exceptions: the facts that an exception has, and one table of what they mean (category, transient, retry).
 
 `reading.read` takes the facts out of an exception at the moment it is caught; `judging.judge` finds its kind by them.
-Both are pure, and both apps ask here, so that no message can promise what no worker does.
+Both are pure. Both apps use them, so that messages promise only retries that the worker really makes.
 """

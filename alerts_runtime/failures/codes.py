@@ -1,4 +1,4 @@
-"""What the numbers and names inside exceptions mean, which say more than the exception's class. Pure.
+"""What the codes in exceptions mean (HTTP, SQLSTATE, errno ...), which say more than the class. Pure.
 
 Each table leads to the name of a kind.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Mapping
 
-# https://www.rfc-editor.org/rfc/rfc9110#name-status-codes. A status that is not here is the request's own trouble.
+# https://www.rfc-editor.org/rfc/rfc9110#name-status-codes. A status that is not here is a fault of the request.
 SERVICE: Mapping[int, str] = {
     **dict.fromkeys(range(500, 600), "service-error"),
     **dict.fromkeys((501, 505, 506, 510), "http-request"),  # what the service will never do

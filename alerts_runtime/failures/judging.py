@@ -9,7 +9,7 @@ from alerts_runtime.failures import classes, codes
 from alerts_runtime.failures.kinds import KINDS, UNKNOWN, Category, Kind, Retry
 from alerts_runtime.failures.reading import Facts, canonical
 
-# Which of several transient parts of a group decides: an outage that every event meets, before others.
+# Which of several transient parts of a group decides: the highest number, for an outage that concerns every event.
 _WEIGHT = {Category.DATABASE: 2, Category.STRIPE_API: 2, Category.NETWORK: 1}
 
 

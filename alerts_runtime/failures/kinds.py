@@ -19,7 +19,7 @@ class Category(StrEnum):
     DATA = "data"
     CODE = "code"
     PERMISSION = "permission"
-    WORKER = "worker"  # an event killed its worker, or nobody works
+    WORKER = "worker"  # an event killed its worker, or no worker runs
     DELIVERY = "delivery"  # an alert could not be delivered
     UNKNOWN = "unknown"
 
@@ -27,9 +27,9 @@ class Category(StrEnum):
 class Retry(StrEnum):
     """How a failed event is tried again."""
 
-    PATIENT = "patient"  # it heals by itself: waited out for days
-    FEW = "few"  # it stays: enough attempts for a race or a deploy
-    LOST = "lost"  # it may be the event that kills workers
+    PATIENT = "patient"  # the cause is expected to end by itself: attempts go on for days
+    FEW = "few"  # the cause stays, like a bug: a few attempts, in case it was a race or a deploy
+    LOST = "lost"  # a worker died: three attempts, as this event may kill workers
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ _PASSES: Mapping[Category, str] = {
     # The database works, and the site's transactions are in each other's way: no outage, and each handler's own.
     Category.CODE: "database-contention database-timeout redis-contention",
     Category.NETWORK: "network-timeout network service-error broker-unavailable mail-deferred",
-    Category.CONFIGURATION: "disk-full resources-exhausted",  # of one machine, whose people can free some
+    Category.CONFIGURATION: "disk-full resources-exhausted",  # of one machine, on which somebody can free some
 }
 KINDS: Mapping[str, Kind] = {
     "worker-lost": Kind("worker-lost", Category.WORKER, Retry.LOST),

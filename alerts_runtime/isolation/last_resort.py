@@ -14,7 +14,7 @@ log = get_logger(__name__)
 MAIL_EVERY = 900.0  # seconds, for one cause in one process; the log has each
 
 _lock = threading.Lock()
-_unsaid: dict[str, int] = {}  # by cause, within the quarter of an hour after its mail: how often it came since
+_unsaid: dict[str, int] = {}  # by cause, while no further mail may be sent: how often it was said since the last
 
 
 def say(cause: str, headline: str, text: str) -> None:
@@ -29,7 +29,7 @@ def say(cause: str, headline: str, text: str) -> None:
 def mail(cause: str, headline: str, text: str) -> None:
     """Mail ADMINS, from a thread of its own: at most once in a quarter of an hour for one `cause`.
 
-    What comes within it is counted, and the count is mailed at its end.
+    Further ones are counted, and the count is mailed at the end of that time.
     """
     with _lock:
         if cause in _unsaid:

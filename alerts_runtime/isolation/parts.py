@@ -17,7 +17,7 @@ log = get_logger(__name__)
 
 LONGEST_PAUSE = 60.0  # seconds, after what failed
 TELL_AFTER = 5  # failures in a row, after which the last resort hears of it
-FORGET_AFTER = 3600.0  # seconds after its pause, of what nobody asked for again: its row is gone
+FORGET_AFTER = 3600.0  # seconds after its pause, if it was not called again: its row is gone
 
 Done = TypeVar("Done")
 Part = Callable[[datetime], object]
@@ -25,7 +25,7 @@ Part = Callable[[datetime], object]
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """Something that failed, and is to be left alone for a while."""
+    """A part or row that failed, and is not tried again for a while."""
 
     times: int  # in a row
     until: float  # of time.monotonic()
@@ -39,7 +39,7 @@ def on_its_own(kind: str, do: Callable[[], Done], *, key: object = "", longest: 
 
     `kind` and `key` name it, such as "announce failure" and its number. After a failure the pause grows with each
     further one, up to `longest` seconds; the fifth in a row is told to the last resort, once for a `kind`.
-    When the database is away its error is raised: that is no fault of this one thing.
+    If the database cannot be reached its error is raised, as that concerns everything.
     """
     name = f"{kind} {key}".strip()
     trouble = _troubles.get(name)

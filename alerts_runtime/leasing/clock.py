@@ -19,7 +19,7 @@ from alerts_runtime.redaction.loggers import get_logger
 
 log = get_logger(__name__)
 
-LEAST = timedelta(minutes=1)  # less makes nothing late enough to matter, and NTP corrects by less
+LEAST = timedelta(minutes=1)  # less does not matter, and NTP corrects by less all the time
 
 
 class DatabaseClock:

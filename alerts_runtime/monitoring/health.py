@@ -1,4 +1,4 @@
-"""What a probe, an orchestrator and Prometheus ask: does the process answer, is the site ready, how is it going."""
+"""The views for probes and Prometheus: whether the process answers, whether the site is ready, and metrics."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ def why_not_ready() -> Iterator[Reason]:
 def _warnings() -> Iterator[Reason]:
     try:
         hung = heartbeat.hung(clock.now(), watchdog.BEAT_WITHIN)
-    except AWAY:  # it has just gone away: the next probe says so
+    except AWAY:  # it cannot be reached since just now: the next probe says so
         return
     if hung:
         todo = "The alerts and the worker's log name the line; give what it waits for a timeout of its own."

@@ -1,4 +1,4 @@
-"""The only writer of WorkerHeartbeat: which workers live, and when each last said so."""
+"""The only writer of WorkerHeartbeat: which workers are alive, and when each last wrote that."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from django.db.models import Sum
 
 from alerts_runtime.models import WorkerHeartbeat
 
-KEEP = timedelta(days=1)  # beats of workers that died without a word
+KEEP = timedelta(days=1)  # how long rows of workers that died are kept
 
 
 def beat(
@@ -35,7 +35,7 @@ def beat(
 
 
 def last_beat() -> datetime | None:
-    """When any worker last said that it lives."""
+    """When any worker last wrote its heartbeat."""
     return WorkerHeartbeat.objects.order_by("-beat_at").values_list("beat_at", flat=True).first()
 
 
@@ -52,7 +52,7 @@ def hung(now: datetime, within: timedelta) -> int:
 
 
 def forget(worker_id: str) -> None:
-    """Delete the row of a worker that has stopped in good order."""
+    """Delete the row of a worker that has stopped."""
     WorkerHeartbeat.objects.filter(id=worker_id).delete()
 
 

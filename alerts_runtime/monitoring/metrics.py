@@ -1,7 +1,7 @@
 """Prometheus' text format over our tables. Apps register what they count; nothing is counted in a process.
 
-Several processes would each count their own part, and a restart would forget it: the tables do neither. What rows
-say of a time span is a gauge, since retention prunes rows and a counter must never fall.
+All are computed from the tables: counters in memory would be per process, and a restart would reset them. Numbers of a
+time span are gauges, since retention deletes rows and a counter must never fall.
 https://prometheus.io/docs/practices/naming/
 """
 
@@ -66,7 +66,7 @@ class _Tables(Collector):
 
 
 def workers(now: datetime) -> Iterator[Metric]:
-    """Who works. A worker that stops in good order takes its row along; one that died is seen for a day."""
+    """The metrics of the workers. A worker that stops deletes its row; that of one that died stays for a day."""
     rows = list(WorkerHeartbeat.objects.values_list("host", "pid", "beat_at"))
     running = sum(now - beat_at <= watchdog.BEAT_WITHIN for _, _, beat_at in rows)
     yield gauge("workers_running", "Workers that have said within a minute that they live.", running)

@@ -1,4 +1,4 @@
-"""Notices in the web process that no worker does the work, which Stripe, answered with 200, would never notice."""
+"""Notices in the web process that no worker does the work. Stripe would not, since it is answered with 200."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ SILENT_AFTER = timedelta(minutes=2)  # without progress in any thread of a loop 
 
 
 class Verdict(StrEnum):
-    """How the work goes on, by the last heartbeat and by how long the oldest work has waited."""
+    """Whether the work is done, by the last heartbeat and by how long the oldest work has waited."""
 
-    OK = "ok"  # a worker lives and nothing waits for long
-    IDLE = "idle"  # no worker lives, and nothing waits for long
-    LATE = "late"  # a worker lives and is behind
-    STUCK = "stuck"  # a worker lives and does not get on
-    DEAD = "dead"  # no worker lives while something waits
+    OK = "ok"  # a worker is alive and nothing waits for long
+    IDLE = "idle"  # no worker is alive, and nothing waits for long
+    LATE = "late"  # a worker is alive and is behind
+    STUCK = "stuck"  # a worker is alive and makes no progress
+    DEAD = "dead"  # no worker is alive, and something waits
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""One form for characters that look alike or like nothing, so that a pattern sees what a reader sees. Pure.
+"""Replaces look-alike and invisible characters by plain ones, so that patterns match what a reader sees. Pure.
 
 Also what no database, encoding or terminal should get: PostgreSQL refuses NUL, UTF-8 refuses lone surrogates, and other
 control characters, those that turn the direction of writing included, can rewrite what stands on a screen.

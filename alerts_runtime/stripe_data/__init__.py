@@ -1,1 +1,1 @@
-"""What Stripe sends, read: for whoever receives it, `webhooks` or dj-stripe. Pure."""
+"""Reads and verifies what Stripe sends, for `webhooks` and for dj-stripe. Pure."""

@@ -97,11 +97,11 @@ class StripeEvent:
 
     @property
     def amount_unknown(self) -> bool:
-        """Whether money is at stake and nobody can say how much: the amount or its currency is none."""
+        """Whether money is at stake, but its amount or currency cannot be read."""
         return self.amount is None and bool(self._amounts())
 
     def _amounts(self) -> list[Any]:
-        """What stands in the fields of the amount, whatever that is."""
+        """The values of the fields that have the amount, of whatever type."""
         kind = self.object.get("object")
         fields = _AMOUNTS.get(kind, ()) if isinstance(kind, str) else ()
         if kind == "invoice" and self.object.get("status") == "paid":

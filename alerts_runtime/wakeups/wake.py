@@ -47,7 +47,7 @@ _wakers: defaultdict[str, WeakSet[Waker]] = defaultdict(WeakSet)
 _lock = threading.Lock()
 _sent_at: dict[str, float] = {}
 _instead: list[Callable[[str], bool]] = []
-_name = secrets.token_hex(4)  # pids are of one machine
+_name = secrets.token_hex(4)  # not the pid, which is unique on one machine only
 
 
 class Waker:
@@ -189,7 +189,7 @@ def _send(topic: str) -> None:
 
 
 def _me() -> str:
-    """Who sends: what comes back to this process has woken it already, and would do so twice more."""
+    """The name of this process in what it sends, by which it ignores its own messages."""
     return f"{_name}-{os.getpid()}"
 
 

@@ -217,7 +217,7 @@ class Worker:
         try:
             close_old_connections()
             heartbeat.forget(self.id)
-        except Exception:  # the row is pruned within a day; stopping must not fail for it
+        except Exception:  # the row is pruned within a day: no reason to fail while stopping
             log.exception("heartbeat.not_removed")
         finally:
             close_connections()

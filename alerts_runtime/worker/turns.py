@@ -170,7 +170,7 @@ def together(loops: Iterable[Loop]) -> tuple[list[Loop], list[Turns]]:
 
 
 def _goes_on(loop: Loop) -> bool:
-    """Give back what can be given back now; whether more is in progress."""
+    """Let a loop give back what it can at this moment; whether it has more in progress."""
     try:
         if loop.close:
             loop.close(0)

@@ -90,7 +90,7 @@ def page(permission: str = VIEW, *, back: str = "") -> Callable[[View], View]:
                 except Http404 as missing:
                     return show(request, viewer, "missing", {"what": str(missing)}, status=404)
 
-        # Exempt, since it asks itself.
+        # Exempt, since the view makes the check itself.
         return csrf_exempt(never_cache(login_not_required(transaction.non_atomic_requests(inner))))
 
     return wrap

@@ -1,4 +1,4 @@
-"""The buttons of an alert's page. Each asks the one door, and says what it answered."""
+"""The buttons of an alert's page. Each is carried out by notifier.answers, and the page says what came of it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ VERBS = {verb.name.lower(): verb for verb in _OFFERED}
 @require_POST
 @page(ACT, back="alert")
 def act(request: HttpRequest, viewer: Viewer, number: int, verb: str) -> HttpResponse:
-    """Do what the button says, once: of two who press it one gets the effect, and both a sentence."""
+    """Do what the button says. If two people press it, it is done once, and both are told."""
     there = next_page(request, reverse("notifier_pages:alert", args=[number]))
     if verb not in VERBS:
         say(request, _("There is no such button."), done=False)

@@ -1,4 +1,4 @@
-"""The page behind the link in a mail: it shows an alert and asks. To open it changes nothing, and uses nothing up.
+"""The page behind the link in a mail: it shows an alert with buttons. Opening it changes nothing.
 
 Whoever has the link answers as the recipient that it was sent to, without an account. Mail scanners open links: only
 a button's POST does anything.
@@ -40,7 +40,7 @@ BUTTONS = {
 }
 
 
-@csrf_exempt  # who can make somebody post here has the link, and needs nobody
+@csrf_exempt  # whoever can forge a post here has the secret link already
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 @login_not_required
@@ -61,7 +61,7 @@ def answer(request: HttpRequest, token: str) -> HttpResponse:
         row.alert.refresh_from_db()
     context = {"usable": usable, "said": said, "done": done, "page": "answer", **_shown(row.alert, timezone.now())}
     response = guarded(render(request, "notifier/pages/answer.html", context, status=200 if usable else 410))
-    response["Referrer-Policy"] = "no-referrer"  # the address is the key
+    response["Referrer-Policy"] = "no-referrer"  # the address is secret
     response["X-Robots-Tag"] = "noindex"
     return response
 

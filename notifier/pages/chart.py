@@ -19,8 +19,8 @@ from notifier.pages import money
 HOUR = len("2026-11-21 14")
 HIGH, WIDE, GAP = 60, 10, 2  # of a bar, in the drawing's own units
 HOURS, DAYS = 24, 30
-_RECOVERED = ~Q(recovered_how=NEVER_AGAIN)  # nothing came of those, though nobody waits for them
-KEEP = 60  # seconds: a month of a storm is not added up for everybody who looks
+_RECOVERED = ~Q(recovered_how=NEVER_AGAIN)  # those given up for good are settled, not recovered
+KEEP = 60  # seconds that the sums are kept: for a month they take long
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,12 +113,12 @@ def _chart(name: str, rows: Sequence[tuple[str, int, int]], sums: Sequence[money
 
 
 def _height(number: int, most: int) -> int:
-    """In proportion; what is more than nothing is seen."""
+    """A height in proportion; what is not zero gets at least one unit."""
     return max(2, number * (HIGH - 2) // most) if number else 0
 
 
 def _by_hour(start: datetime) -> dict[datetime, tuple[int, int]]:
-    """By text, which both databases cut fast: Trunc is a call of Python per row on SQLite."""
+    """Failures by hour. Times are cut as text, as Trunc calls Python for each row on SQLite."""
     rows = (
         Occurrence.objects.filter(occurred_at__gte=start)
         .values(hour=Substr(Cast("occurred_at", CharField()), 1, HOUR))

@@ -1,4 +1,4 @@
-"""Django's own check of where a form was sent from; who fails it reads what happened, and what to do now."""
+"""Django's CSRF check, with a page that says what happened and what to do now when it fails."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from notifier.pages import csrf
 from notifier.pages.access import guarded, refuse_form, show
 
 
-@method_decorator(csrf_exempt, name="dispatch")  # it asks itself, to answer in our words
+@method_decorator(csrf_exempt, name="dispatch")  # it makes the check itself, to show a page of ours
 class Login(LoginView):
     template_name = "notifier/pages/login.html"
     next_page = "notifier_pages:now"

@@ -42,7 +42,7 @@ def sums(occurrences: QuerySet[Occurrence], by: str, since: datetime | None = No
         .values("place", "subject", "currency")
         .annotate(
             most=Max("amount"),
-            # Whatever recovers marks all failures of an event until then: one that waits is the newest.
+            # A recovery marks all earlier failures of the event, so only its newest failure can be unrecovered.
             waits=Max(_flag(recovered_at__isnull=True)),
             gave_up=Max(_flag(dead=True, recovered_at__isnull=True)),
             new=Max(_flag(occurred_at__gte=since)) if since else Max(_flag(pk__isnull=False)),

@@ -1,4 +1,4 @@
-"""What waits, who works, and what each channel's provider last said: the state of things behind the alerts."""
+"""The state of the system: what waits, which workers run, and what each channel's provider last answered."""
 
 from __future__ import annotations
 

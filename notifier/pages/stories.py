@@ -1,4 +1,4 @@
-"""Alerts as the messages tell them, for many at once: a page asks the database the same few questions however long."""
+"""Alerts as messages tell them, for a whole list with a fixed number of queries."""
 
 from __future__ import annotations
 

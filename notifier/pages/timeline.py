@@ -108,7 +108,7 @@ def _failures(alert: Alert) -> Iterator[Entry]:
     done = rows.filter(recovered_at__isnull=False).values("recovered_how")
     for row in done.annotate(n=Count("event_id", distinct=True), first=Min("recovered_at"), last=Max("recovered_at")):
         if row["recovered_how"] == NEVER_AGAIN:
-            continue  # somebody decided that, and is named
+            continue  # a person decided that, and has an entry of their own
         text = ngettext("%(n)s event recovered by %(how)s", "%(n)s events recovered by %(how)s", row["n"])
         yield Entry(row["last"], "good", text % {"n": f"{row['n']:,}", "how": row["recovered_how"] or _("itself")})
 
@@ -168,7 +168,7 @@ def _holds(alert: Alert, notifications: list[Notification], parts: list[AttemptP
 
 
 def _end(hold: Hold, of: Notification, alert: Alert, holds: list[Hold], parts: list[AttemptPart]) -> datetime | None:
-    """When it ended: see Hold. None: it goes on, or nobody knows."""
+    """When a hold ended (see models.Hold); None when it goes on, or that is not known."""
     ends = [hold.ended_at, alert.resolved_at]
     ends += [one.since for one in holds if one.notification_id == of.pk and one.pk > hold.pk]
     ends += [part.attempt.started_at for part in parts if part.notification_id == of.pk]

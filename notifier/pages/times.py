@@ -19,6 +19,6 @@ def moment(text: str) -> datetime | None:
     try:
         aware = found if found.tzinfo else timezone.make_aware(found)
         aware.astimezone(timezone.get_default_timezone())
-    except (OverflowError, ValueError):  # at the ends of all dates
+    except (OverflowError, ValueError):  # a date out of range
         return None
     return aware

@@ -51,7 +51,7 @@ def announce(failure: Failure, error: BaseException, event: StripeEvent | None =
 
 
 def _give_up(failure: Failure, receivers: Iterable[str]) -> None:
-    """Tell the last resort that receivers are not called any more; once, whichever worker comes to it."""
+    """Tell the last resort that receivers are not called any more; only one worker does."""
     if not failures.begin_again(failure, clock.now()):
         return
     row, names = failure.event, ", ".join(receivers) or "unknown, since its process died each time"

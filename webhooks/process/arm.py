@@ -42,13 +42,13 @@ def hurry(row: WebhookEvent, now: datetime) -> bool:
 
 
 def drop(event_id: str) -> bool:
-    """Never run this event again, whoever asks; False: it is processed, or at work right now."""
+    """Give an event up for good: nothing runs it again. False when it is processed or being processed."""
     waiting = WebhookEvent.objects.filter(event_id=event_id, state__in=[State.PENDING, State.DEAD, State.INCOMPLETE])
     return waiting.update(state=State.DROPPED, due_at=None) == 1
 
 
 def pick_up(event_id: str) -> bool:
-    """The opposite: it is given up, or incomplete, as it was; False: nobody had dropped it."""
+    """Undo `drop`: the event is dead or incomplete, as it was before. False when it was not dropped."""
     dropped = WebhookEvent.objects.filter(event_id=event_id, state=State.DROPPED)
     before = Case(When(processed_at__isnull=False, then=Value(State.INCOMPLETE)), default=Value(State.DEAD))
     return dropped.update(state=before) == 1

@@ -1,4 +1,4 @@
-"""An exception as facts, as WEBHOOKS wants it: with RETRY["TRANSIENT"], and with or without its texts (MESSAGES)."""
+"""Describes an exception by WEBHOOKS: RETRY["TRANSIENT"] adds transient classes, MESSAGES may leave out its texts."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ class Sessions:
         self._inside: set[str] = set()  # aliases in a transaction of the caller's (a test's): not ours to end
         self._changed: set[str] = set()
         self._refused = False
-        self.over = False  # the thread has come back
+        self.over = False  # its handlers have ended
 
     def watch(self, connection: BaseDatabaseWrapper) -> None:
         if connection not in self.connections:

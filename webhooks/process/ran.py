@@ -1,4 +1,4 @@
-"""What became of each handler in one attempt: written down where the attempt ends."""
+"""Records what became of each handler during one attempt."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ class Failing:
 
 @dataclass(frozen=True, slots=True)
 class Rehearsal:
-    """What came of it, as numbers of events.
+    """The result of a rehearsal, as numbers of events.
 
     `left_out`: those that were not tried, by the reason. `partly`: those that passed although some of their handlers
     were not run.

@@ -41,7 +41,7 @@ def mark(secret: str) -> str:
 
 
 def note(endpoint: Endpoint, secret: str, event: StripeEvent) -> None:
-    """Note one delivery, in memory. Of an endpoint with one secret there is nothing to say about secrets."""
+    """Note one delivery, in memory. The secret is noted only where an endpoint has several."""
     with _lock:
         if len(endpoint.secrets) > 1:
             _uses[endpoint.name, mark(secret)] += 1

@@ -1,4 +1,4 @@
-"""`manage.py prune`: delete what is older than the retention now; the worker does it by and by."""
+"""`manage.py prune`: delete what is older than the retention now; the worker does it bit by bit."""
 
 from __future__ import annotations
 
