@@ -37,7 +37,7 @@ NAMED = 5  # alerts whose answer is shown, of those that were chosen together
 
 class NotificationInline(ReadOnly, admin.TabularInline):  # type: ignore[type-arg]  # not generic at run time
     model = Notification
-    fields = ("target", "route", "told_seq", "told_at", "reason", "due_at", "held_by", "instead_of", "last_error")
+    fields = ("target", "route", "told_seq", "told_at", "reason", "due_at", "held_words", "instead_of", "last_error")
     readonly_fields = fields
     extra = 0
 

@@ -14,22 +14,12 @@ from prometheus_client.core import GaugeHistogramMetricFamily, Metric
 
 from alerts_runtime.monitoring.metrics import age, gauge, gauges
 from notifier.config.conf import get_policy
-from notifier.facts import Category, Severity
+from notifier.facts import Category, HeldBy, Severity
 from notifier.models import Alert, Attempt, Digest, Notification, Occurrence, Target
 from notifier.oncall import uncovered
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 BUCKETS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)  # seconds; the last ones are the channels' deadlines
-# How `held_by` begins -> the label. Without the number of a silence and the like, each of which would be a series.
-GUARDS = {
-    "silence": "silence",
-    "quiet hours": "quiet_hours",
-    "inhibited": "inhibited",
-    "ignored": "ignored",
-    "acknowledged": "acknowledged",
-    "budget": "budget",
-    "diverted": "diverted",
-}
 
 
 def collect(now: datetime) -> Iterator[Metric]:
@@ -96,21 +86,14 @@ def _due(channels: list[str], now: datetime) -> Iterator[Metric]:
 
 def _held() -> Iterator[Metric]:
     held = Notification.objects.filter(due_at__isnull=False).exclude(held_by="")
-    counts = dict.fromkeys(GUARDS.values(), 0)
-    for name, number in held.values_list("held_by").annotate(n=Count("pk")):
-        kind = guard_of(name)
-        counts[kind] = counts.get(kind, 0) + number
+    counts = {by.value: 0 for by in HeldBy if by is not HeldBy.ENDED}
+    counts |= dict(held.values_list("held_by").annotate(n=Count("pk")))
     yield gauges(
         "notifier_held_notifications",
         "Notifications that a guard holds, to be judged again when it ends.",
         ("guard",),
         {(kind,): number for kind, number in counts.items()},
     )
-
-
-def guard_of(held_by: str) -> str:
-    """The kind of guard that holds: "silence 3" -> "silence"."""
-    return next((kind for name, kind in GUARDS.items() if held_by.startswith(name)), "other")
 
 
 def _targets(now: datetime) -> Iterator[Metric]:

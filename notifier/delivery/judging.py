@@ -15,7 +15,7 @@ from django.db import transaction
 from alerts_runtime.redaction.loggers import get_logger
 from alerts_runtime.wakeups.wake import wake
 from notifier.channels import load
-from notifier.facts import AlertState, Due, Reason
+from notifier.facts import AlertState, Due, HeldBy, Reason
 from notifier.flow import silences, stepping, steps
 from notifier.judge import guards
 from notifier.judge.policy import ChannelConfig, Policy
@@ -121,7 +121,7 @@ def _case(row: Notification, alert: AlertState, reason: Reason, look: Look) -> g
         silences=look.silences,
         dead=why_undeliverable(row, look.target, look.channel),
         trying_since=row.trying_since or (row.due_at if targets.is_failing(look.target) else None),
-        told_elsewhere=row.held_by.startswith(stand_ins.DIVERTED),
+        told_elsewhere=row.held_by == HeldBy.DIVERTED,
         edits=bool(row.thread) and load(look.channel.backend).can_edit,
         budget_until=look.budget_until,
         asks_each=reason is Reason.ESCALATED and steps.asks_each(row.alert_id),

@@ -15,10 +15,10 @@ from notifier.config.conf import get_policy
 from notifier.delivery import user_groups
 from notifier.delivery.courier import Courier, topic_of
 from notifier.delivery.tick import Tick
+from notifier.facts import HeldBy
 from notifier.models import Digest, Notification
 from notifier.outbox import (
     leases,
-    stand_ins,
     targets,
 )
 
@@ -72,7 +72,7 @@ def _oldest(now: datetime, which: Q) -> dict[str, datetime]:
     asked = Q(target__held_by__startswith=targets.ASKS_TO_WAIT)
     waits = Q(target__next_at__gt=now) & ~asked
     since = Case(When(asked, then="due_at"), default=Greatest("due_at", Coalesce("target__next_at", "due_at")))
-    alerts_due = free.exclude(held_by__startswith=stand_ins.DIVERTED)
+    alerts_due = free.exclude(held_by=HeldBy.DIVERTED)
     oldest: dict[str, datetime] = {}
     for rows in (alerts_due, digests):
         for alias, at in rows.exclude(waits).values_list("target__channel").annotate(at=Min(since)):

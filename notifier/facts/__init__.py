@@ -4,7 +4,18 @@ They use the standard library only, except for the categories, which both apps s
 stage cannot change what an earlier one decided. All times are aware datetimes in UTC; only texts have local times.
 """
 
-from notifier.facts.enums import FORGOTTEN, INFRASTRUCTURE, NEVER_AGAIN, Category, Note, Reason, Result, Severity, Verb
+from notifier.facts.enums import (
+    FORGOTTEN,
+    INFRASTRUCTURE,
+    NEVER_AGAIN,
+    Category,
+    HeldBy,
+    Note,
+    Reason,
+    Result,
+    Severity,
+    Verb,
+)
 from notifier.facts.failure import NO_CURRENCY, EventCounts, Failure, Frame, Money, Subject, Verdict
 from notifier.facts.message import Button, Link, Message
 from notifier.facts.outcome import (
@@ -21,7 +32,7 @@ from notifier.facts.telling import AlertState, Due, Recipient, Timing, Told
 
 __all__ = [
     "CODE", "FORGOTTEN", "HANDLE", "INFRASTRUCTURE", "NEVER_AGAIN", "NO_CURRENCY", "PROVIDER_ID", "REFERENCE",
-    "AlertState", "Button", "Category", "DeliveryError", "Due", "EventCounts", "Failure", "Frame", "Link", "Message",
-    "Money", "Note", "Reason", "Receipt", "Recipient", "Result", "Severity", "Subject", "Timing", "Told", "Verb",
-    "Verdict", "seconds_to_wait", "storable",
+    "AlertState", "Button", "Category", "DeliveryError", "Due", "EventCounts", "Failure", "Frame", "HeldBy", "Link",
+    "Message", "Money", "Note", "Reason", "Receipt", "Recipient", "Result", "Severity", "Subject", "Timing", "Told",
+    "Verb", "Verdict", "seconds_to_wait", "storable",
 ]  # fmt: skip

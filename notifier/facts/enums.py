@@ -56,6 +56,29 @@ class Result(StrEnum):
     UNCERTAIN = "uncertain"  # nobody knows whether it was accepted
 
 
+class HeldBy(StrEnum):
+    """What holds a message, or ended it. Most have a reference: a number, a name, or why."""
+
+    SILENCE = "silence"
+    IGNORED = "ignored"
+    INHIBITED = "inhibited"  # by the alert of that number
+    ACKNOWLEDGED = "acknowledged"
+    QUIET_HOURS = "quiet_hours"
+    BUDGET = "budget"
+    DIVERTED = "diverted"  # others stand in for its target
+    ENDED = "ended"  # nothing is left to tell
+
+    def words(self, ref: str) -> str:
+        """For lists and logs: "silence 3", "quiet hours night", "budget spent"."""
+        return {
+            HeldBy.INHIBITED: f"inhibited by alert {ref}",
+            HeldBy.QUIET_HOURS: f"quiet hours {ref}",
+            HeldBy.BUDGET: "budget spent",
+            HeldBy.DIVERTED: f"diverted: {ref}",
+            HeldBy.ENDED: ref,
+        }.get(self, f"{self} {ref}".strip())
+
+
 class Verb(StrEnum):
     """What people can do with an alert: the kinds of entries in its log."""
 

@@ -14,7 +14,7 @@ from django.db import transaction
 
 from alerts_runtime.isolation.parts import on_its_own
 from notifier.alerts.log import append
-from notifier.facts import Category, Failure, Note, Severity, Verb, Verdict
+from notifier.facts import Category, Failure, HeldBy, Note, Severity, Verb, Verdict
 from notifier.flow import notes, pipeline
 from notifier.judge.match import Matcher
 from notifier.judge.oncall.rotation import Rotation
@@ -22,7 +22,7 @@ from notifier.judge.policy import HANDOVER_TEST, Policy, Route
 from notifier.models import Alert, Handover, Notification
 from notifier.oncall import handovers
 from notifier.oncall.present import person_on, reach
-from notifier.outbox import last_resort, stand_ins
+from notifier.outbox import last_resort
 
 TO_ANSWER = timedelta(minutes=15)
 ENDS = timedelta(days=1)  # it ends by itself after this, if no handover ends it before
@@ -100,7 +100,7 @@ def _pass_on(pk: int, policy: Policy, now: datetime) -> None:
 def _is_late(alert: Alert, now: datetime) -> bool:
     """Whether it was sent, or should have been, too long ago. One that is held, as by quiet hours, is not late."""
     rows = list(Notification.objects.filter(alert=alert))
-    if any(row.due_at and row.held_by and not row.held_by.startswith(stand_ins.DIVERTED) for row in rows):
+    if any(row.due_at and row.held_by not in ("", HeldBy.DIVERTED) for row in rows):
         return False
     asked = min((row.told_at for row in rows if row.told_at), default=alert.opened_at)
     return now - asked >= TO_ANSWER

@@ -15,7 +15,7 @@ from alerts_runtime.redaction.redact import redact
 from notifier.alerts import store
 from notifier.alerts.counting import Recorded
 from notifier.config.conf import get_policy
-from notifier.facts import Failure
+from notifier.facts import Failure, HeldBy
 from notifier.flow.own_code import code_of
 from notifier.models import Alert, Ignored
 from notifier.outbox import holding
@@ -64,7 +64,7 @@ def end(row: Ignored, how: str, now: datetime) -> int:
             return 0
         store.no_longer_ignored(row.pk)
         log.info("ignore.ended", ignore=row.pk, how=how)
-        return holding.release_held(f"ignored {row.pk}", now)
+        return holding.release_held(HeldBy.IGNORED, now, ref=row.pk)
 
 
 def in_force(fingerprint: str) -> Ignored | None:

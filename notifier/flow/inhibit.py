@@ -9,6 +9,7 @@ from datetime import datetime
 from django.db.models import Q
 
 from notifier.alerts import store
+from notifier.facts import HeldBy
 from notifier.judge.match import Matcher, matches
 from notifier.judge.policy import Policy
 from notifier.models import Alert
@@ -76,4 +77,4 @@ def release_orphans(now: datetime) -> int:
 
 def ended(parent: Alert, now: datetime) -> int:
     """Judge at once what a parent held that is over."""
-    return holding.release_held(f"inhibited by alert {parent.pk}", now)
+    return holding.release_held(HeldBy.INHIBITED, now, ref=parent.pk)

@@ -14,9 +14,8 @@ from alerts_runtime.wakeups.wake import wake
 from notifier.alerts import counting, store
 from notifier.alerts.counting import Recorded
 from notifier.config.conf import get_policy
-from notifier.facts import NEVER_AGAIN, Failure, Verdict
+from notifier.facts import NEVER_AGAIN, Failure, HeldBy, Verdict
 from notifier.flow import escalations, ignores, inhibit, stepping, steps
-from notifier.judge import guards
 from notifier.judge.classify import classify
 from notifier.judge.escalation import Level
 from notifier.judge.policy import Policy
@@ -141,9 +140,8 @@ def acknowledge(alert: Alert, by: str, now: datetime, until: datetime | None = N
             escalations.pause_ends(known, policy_now(now), now)
         done = store.acknowledge(alert, by, now, until or now + get_policy().acknowledge_for)
         if done:
-            holding.release_held(
-                guards.ACKNOWLEDGED, now, alert
-            )  # it was held until the end of the acknowledgement before this
+            # It was held until the end of the acknowledgement before this.
+            holding.release_held(HeldBy.ACKNOWLEDGED, now, alert=alert)
             escalations.changed(Alert.objects.get(pk=alert.pk), policy_now(now), now)
     return done
 
@@ -154,7 +152,7 @@ def take_back(alert: Alert, now: datetime) -> None:
         escalations.pause_ends(alert, policy_now(now), now)
         store.take_back(alert)
         escalations.changed(Alert.objects.get(pk=alert.pk), policy_now(now), now)
-        holding.release_held(guards.ACKNOWLEDGED, now, alert)
+        holding.release_held(HeldBy.ACKNOWLEDGED, now, alert=alert)
 
 
 def escalate(alert: Alert, now: datetime) -> Level | None:

@@ -13,13 +13,13 @@ from django.db.models import Max
 from alerts_runtime.database.fast_sql import columns, select
 from alerts_runtime.database.retention import delete_some
 from notifier.config.conf import parse_match
+from notifier.facts import HeldBy
 from notifier.judge.guards import Silenced
 from notifier.judge.match import Matcher
 from notifier.models import Notification, Silence
 from notifier.outbox import holding
 
 LONGEST = timedelta(days=36_525)  # later times overflow where they are shown
-_HELD = "silence "  # how `held_by` begins of what a silence holds, followed by its number
 
 
 def silence(
@@ -130,11 +130,11 @@ def release_outdated(now: datetime) -> int:
 
     Needed for a change at the very moment at which a message was judged, and for one made without this module.
     """
-    held = Notification.objects.filter(held_by__startswith=_HELD, due_at__gt=now, sending__isnull=True)
-    latest = dict(held.values_list("held_by").annotate(latest=Max("due_at")))
-    ends = {f"{_HELD}{pk}": at for pk, at in Silence.objects.filter(ends_at__gt=now).values_list("pk", "ends_at")}
+    held = Notification.objects.filter(held_by=HeldBy.SILENCE, due_at__gt=now, sending__isnull=True)
+    latest = dict(held.values_list("held_ref").annotate(latest=Max("due_at")))
+    ends = {str(pk): at for pk, at in Silence.objects.filter(ends_at__gt=now).values_list("pk", "ends_at")}
     outdated = [name for name, due_at in latest.items() if name not in ends or due_at > ends[name]]
-    return sum(holding.release_held(name, now) for name in outdated)
+    return sum(holding.release_held(HeldBy.SILENCE, now, ref=number) for number in outdated)
 
 
 def in_force(now: datetime, *, lock: bool = False) -> tuple[Silenced, ...]:
@@ -173,7 +173,7 @@ def _matcher(row: Silence) -> Matcher | None:
 
 
 def _release(number: int, now: datetime) -> int:
-    return holding.release_held(f"{_HELD}{number}", now)
+    return holding.release_held(HeldBy.SILENCE, now, ref=number)
 
 
 @cache

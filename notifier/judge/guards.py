@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from notifier.facts import AlertState, Reason, Told
+from notifier.facts import AlertState, HeldBy, Reason, Told
 from notifier.judge.calendar import quiet_until
 from notifier.judge.match import Matcher, matches
 from notifier.judge.policy import ChannelConfig
@@ -22,7 +22,6 @@ DAY = timedelta(days=1)
 
 
 UNREACHED = "could not be delivered"
-ACKNOWLEDGED = "acknowledged"
 
 
 class Action(StrEnum):
@@ -37,6 +36,8 @@ class Ruling:
     name: str  # "clear", or the guard that answered
     until: datetime | None = None
     to: str = ""  # the channel to divert to; empty: the last resort
+    held_by: HeldBy | None = None  # what holds, with the number or name of it
+    ref: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,10 @@ CLEAR = Ruling(Action.SEND, "clear")
 Guard = Callable[[Case], Ruling | None]
 
 
+def hold(by: HeldBy, until: datetime, ref: object = "") -> Ruling:
+    return Ruling(Action.HOLD, by.words(str(ref)), until, held_by=by, ref=str(ref))
+
+
 def judge(case: Case) -> Ruling:
     """The first guard that objects, in the order of the reason's row of the table."""
     for guard in TABLE[case.reason]:
@@ -83,12 +88,12 @@ def judge(case: Case) -> Ruling:
 
 def inhibited(case: Case) -> Ruling | None:
     parent = case.alert.inhibited_by
-    return Ruling(Action.HOLD, f"inhibited by alert {parent}", case.now + LOOK_AGAIN) if parent else None
+    return hold(HeldBy.INHIBITED, case.now + LOOK_AGAIN, parent) if parent else None
 
 
 def ignored(case: Case) -> Ruling | None:
     """Holds until the code changes or somebody takes it back; neither has a time, so it is judged again each day."""
-    return Ruling(Action.HOLD, f"ignored {case.alert.ignored}", case.now + DAY) if case.alert.ignored else None
+    return hold(HeldBy.IGNORED, case.now + DAY, case.alert.ignored) if case.alert.ignored else None
 
 
 def silenced(case: Case) -> Ruling | None:
@@ -100,7 +105,7 @@ def silenced(case: Case) -> Ruling | None:
     if not ends:
         return None
     until, number = max(ends)
-    return Ruling(Action.HOLD, f"silence {number}", until)
+    return hold(HeldBy.SILENCE, until, number)
 
 
 def acknowledged(case: Case) -> Ruling | None:
@@ -109,7 +114,7 @@ def acknowledged(case: Case) -> Ruling | None:
     until, seen = case.alert.acknowledged_until, case.alert.acknowledged_severity
     if seen is not None and case.alert.subject.severity > seen:
         return None  # it has become worse since somebody acknowledged it
-    return Ruling(Action.HOLD, ACKNOWLEDGED, until) if until and case.now < until else None
+    return hold(HeldBy.ACKNOWLEDGED, until) if until and case.now < until else None
 
 
 def quiet(case: Case) -> Ruling | None:
@@ -132,7 +137,7 @@ def quiet(case: Case) -> Ruling | None:
     if not ends:
         return None
     until, name = max(ends)
-    return Ruling(Action.HOLD, f"quiet hours {name}", until)
+    return hold(HeldBy.QUIET_HOURS, until, name)
 
 
 def undeliverable(case: Case) -> Ruling | None:
@@ -153,7 +158,7 @@ def over_budget(case: Case) -> Ruling | None:
         return None
     if case.channel.limits.overflow:
         return Ruling(Action.DIVERT, "budget spent", to=case.channel.limits.overflow)
-    return Ruling(Action.HOLD, "budget spent", case.budget_until)
+    return hold(HeldBy.BUDGET, case.budget_until)
 
 
 # Rates (LIMITS) are not in the table: they hold a target with all its messages (see targets.hold).

@@ -8,10 +8,9 @@ from datetime import datetime
 
 from django.db.models import Count, F, Q, QuerySet
 
-from notifier.facts import Result
+from notifier.facts import HeldBy, Result
 from notifier.messages.digest_data import Held, Undelivered
 from notifier.models import Alert, Attempt, Ignored, Notification, Silence, Target
-from notifier.outbox.stand_ins import DIVERTED
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +27,14 @@ class HeldRow:
 def held_rows(alerts: QuerySet[Alert]) -> list[HeldRow]:
     rows = (
         Notification.objects.filter(alert__in=alerts.values("pk"))
-        .exclude(Q(held_by="") | Q(held_by__startswith=DIVERTED))  # stand-ins were told of these
+        .exclude(Q(held_by="") | Q(held_by=HeldBy.DIVERTED))  # stand-ins were told of these
         .annotate(failures=F("alert__count") - F("told_seq"))
         .order_by("pk")
-        .values_list("alert_id", "held_by", "held_since", "failures", "alert__resolved_at", "told_at")
+        .values_list("alert_id", "held_by", "held_ref", "held_since", "failures", "alert__resolved_at", "told_at")
     )
     return [
-        HeldRow(alert, by, since, failures, over=resolved_at is not None and told_at is None)
-        for alert, by, since, failures, resolved_at, told_at in rows
+        HeldRow(alert, HeldBy(by).words(ref), since, failures, over=resolved_at is not None and told_at is None)
+        for alert, by, ref, since, failures, resolved_at, told_at in rows
     ]
 
 

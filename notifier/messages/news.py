@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from notifier.facts import Reason
+from notifier.facts import HeldBy, Reason
 from notifier.messages.phrases import NAME, TITLE, TYPE, began, done_with, money, unknown, ways
 from notifier.messages.telling import Story
 from notifier.messages.wording import about, capitalised, clock, counted, shorten, sums
@@ -27,7 +27,7 @@ def latest(story: Story) -> str:
     }
     if story.reason not in lead:
         return ""
-    held_by = f"held until now {held_because(story.held_by)}" if story.held_by else ""
+    held_by = f"held until now {held_because(story.held_by, story.held_ref)}" if story.held_by else ""
     return "; ".join(part for part in (lead[story.reason], more(story), held_by) if part)
 
 
@@ -126,7 +126,7 @@ def _ended(story: Story) -> str:
 
 
 def _had_it(story: Story) -> bool:
-    return story.acknowledged_until is not None or story.held_by.startswith("acknowledged")
+    return story.acknowledged_until is not None or story.held_by == HeldBy.ACKNOWLEDGED
 
 
 def _no_longer(story: Story) -> str:
@@ -180,25 +180,23 @@ def held(story: Story) -> str:
     if story.held_since:
         since = clock(story.held_since, story.now, story.tz)
         span = f" for {about(story.now - story.held_since)} (since {since})"
-    name = f"Held{span} {held_because(story.held_by)}"
+    name = f"Held{span} {held_because(story.held_by, story.held_ref)}"
     number = story.since.number if story.told_at else story.count
     times = counted(number, "failure" if story.about_events else "time")
     return f"{name}: {times} counted here" if number and not story.resolved_at else name
 
 
-def held_because(held_by: str) -> str:
-    """A stored `held_by` in words: "because alert 7, which explains it, was open"."""
-    name, _, rest = held_by.partition(" ")
+def held_because(held_by: str, ref: str) -> str:
+    """Why a message was held, for people: "because alert 7, which explains it, was open"."""
+    by = HeldBy(held_by)
     words = {
-        "inhibited": f"because {rest.removeprefix('by ')}, which explains it, was open",
-        "silence": f"by silence {rest}",
-        "quiet": f'by the quiet hours "{rest.removeprefix("hours ")}"',
-        "acknowledged": "because it was acknowledged",
-        "budget": "because the day's budget was spent",
-        "diverted:": f"because others were told instead ({rest})",
-        "throttle:": f"by the limit of {rest}",
+        HeldBy.INHIBITED: f"because alert {ref}, which explains it, was open",
+        HeldBy.QUIET_HOURS: f'by the quiet hours "{ref}"',
+        HeldBy.ACKNOWLEDGED: "because it was acknowledged",
+        HeldBy.BUDGET: "because the day's budget was spent",
+        HeldBy.DIVERTED: f"because others were told instead ({ref})",
     }
-    return shorten(words.get(name, f"by {held_by}"), TITLE)
+    return shorten(words.get(by, f"by {by.words(ref)}"), TITLE)
 
 
 def who_has_it(story: Story) -> str:

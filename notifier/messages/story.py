@@ -87,6 +87,7 @@ def tell(
         told_severity=told.severity,
         answers=_answers(alert, told, now, policy.tz) if alert.last_answer > told.answer else (),
         held_by=notification.held_by,
+        held_ref=notification.held_ref,
         held_since=notification.held_since,
         instead_of=notification.instead_of,
         turn=_turn(notification, reason, policy),

@@ -102,7 +102,8 @@ class Story:
     told_at: datetime | None = None
     told_severity: Severity | None = None
     answers: tuple[str, ...] = ()  # answers of others since the last message, the latest last
-    held_by: str = ""
+    held_by: str = ""  # a HeldBy; "" when nothing did
+    held_ref: str = ""
     held_since: datetime | None = None
     instead_of: str = ""
     turn: Turn = field(default_factory=Turn)

@@ -7,9 +7,9 @@ from django.db import models
 from django.db.models import F, Q
 
 from alerts_runtime.redaction.masking import named
-from notifier.facts import Result, Severity, Told
+from notifier.facts import HeldBy, Result, Severity, Told
 from notifier.models.alerts import Alert
-from notifier.models.choices import REASONS, RESULTS, SEVERITIES
+from notifier.models.choices import HELD_BY, REASONS, RESULTS, SEVERITIES
 
 
 class Target(models.Model):
@@ -63,7 +63,8 @@ class Notification(models.Model):
     tries = models.PositiveIntegerField(default=0)  # so far, of the message that is due
     trying_since = models.DateTimeField(null=True)
     sending = models.ForeignKey("Attempt", null=True, on_delete=models.SET_NULL, related_name="+")
-    held_by = models.CharField(max_length=100, blank=True)  # the guard that holds it, e.g. "silence 3"
+    held_by = models.CharField(max_length=12, blank=True, choices=HELD_BY)
+    held_ref = models.CharField(max_length=100, blank=True)  # which of them, e.g. the number of a silence
     held_since = models.DateTimeField(null=True)
     instead_of = models.CharField(max_length=300, blank=True)  # the target that this one stands in for, and why
     rejected = models.BooleanField(default=False)  # the message that is due cannot be delivered to this target
@@ -85,6 +86,11 @@ class Notification(models.Model):
         return f"alert {self.alert_id} to {self.target_id}: {self.reason}"
 
     @property
+    def held_words(self) -> str:
+        """What holds it, e.g. "silence 3"; "" when nothing does."""
+        return HeldBy(self.held_by).words(self.held_ref) if self.held_by else ""
+
+    @property
     def told(self) -> Told:
         """What the target has been told of the alert."""
         return Told(
@@ -103,7 +109,8 @@ class Hold(models.Model):
     """A time during which a notification was held. It ended with the next hold, the next message, or at `ended_at`."""
 
     notification = models.ForeignKey(Notification, on_delete=models.CASCADE, related_name="holds")
-    by = models.CharField(max_length=100)  # as `held_by` says
+    by = models.CharField(max_length=12, choices=HELD_BY)  # as `held_by` and `held_ref` say
+    ref = models.CharField(max_length=100, blank=True)
     since = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)  # when it was judged again and there was nothing to tell
 

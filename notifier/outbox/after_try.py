@@ -7,13 +7,12 @@ from datetime import datetime, timedelta
 
 from alerts_runtime.isolation import backoff
 from alerts_runtime.redaction.redact import redact
-from notifier.facts import DeliveryError, Reason, Receipt, Result
+from notifier.facts import DeliveryError, HeldBy, Reason, Receipt, Result
 from notifier.judge import timing
 from notifier.judge.policy import Policy
 from notifier.models import AttemptPart, Notification, Target
 from notifier.outbox import targets
 from notifier.outbox.plans import next_for, urgency
-from notifier.outbox.stand_ins import DIVERTED
 
 # Only the age of three days ends the tries. The pause between them grows to five minutes, which is how late a message
 # can be once its provider answers again. A provider that is down is tried as `targets.failed` says for its target.
@@ -30,7 +29,8 @@ def set_told(row: Notification, part: AttemptPart, receipt: Receipt, policy: Pol
     row.told_level = min(part.level, row.level)  # row.level is lower if the escalation restarted meanwhile
     row.sent += 1
     row.thread = receipt.thread or row.thread  # a new one: the first message could not be edited any more
-    row.tries, row.trying_since, row.last_error, row.held_by, row.held_since = 0, None, "", "", None
+    row.tries, row.trying_since, row.last_error = 0, None, ""
+    row.held_by, row.held_ref, row.held_since = "", "", None
     due = next_for(row, state, policy, now)
     row.due_at = due.at if due else None
     if due is not None:
@@ -55,7 +55,7 @@ def set_failed(
         # A rejected one stays due: the guards then divert it, even if this worker dies at this point.
         row.due_at, row.rejected = again or now, again is None
     channel = policy.channels.get(target.channel)
-    if again and channel is not None and not any(row.held_by.startswith(DIVERTED) for row in rows):
+    if again and channel is not None and not any(row.held_by == HeldBy.DIVERTED for row in rows):
         for row in rows:
             row.due_at = max(now, since + min(again - since, channel.failover_after))
 

@@ -221,6 +221,6 @@ def _tell_as(attempt: Attempt, taken: Attempt) -> None:
 
 _AFTER = (
     "sending", "window", "told_seq", "told_severity", "told_at", "told_resolved", "told_answer", "told_level", "sent",
-    "thread", "listed", "tries", "trying_since", "last_error", "held_by", "held_since", "due_at", "reason", "urgency",
-    "rejected",
+    "thread", "listed", "tries", "trying_since", "last_error", "held_by", "held_ref", "held_since", "due_at", "reason",
+    "urgency", "rejected",
 )  # fmt: skip

@@ -9,11 +9,11 @@ from django.db import transaction
 from django.db.models import F, Q
 
 from alerts_runtime.isolation.parts import on_its_own
+from notifier.facts import HeldBy
 from notifier.judge.policy import HANDOVER_TEST, Policy
 from notifier.models import Notification
 from notifier.outbox import plans
 from notifier.outbox.holding import trouble
-from notifier.outbox.stand_ins import DIVERTED
 
 LOOK_BACK = timedelta(days=1)  # so far back for alerts whose end nobody was told of
 
@@ -25,7 +25,7 @@ def plan(policy: Policy, now: datetime, limit: int = 100) -> int:
     silent = [HANDOVER_TEST, *(route.name for route in policy.routes if not route.timing.resolved)]
     # Of a diverted alert, the stand-in is told of the end.
     ends = idle.filter(alert__resolved_at__gte=now - LOOK_BACK, told_seq__gt=0, told_resolved=False)
-    ends = ends.exclude(Q(route__in=silent) | Q(last_error__startswith=DIVERTED))
+    ends = ends.exclude(Q(route__in=silent) | Q(last_error__startswith=HeldBy.DIVERTED))
     pks = [pk for lost in (news, ends) for pk in lost.values_list("pk", flat=True)[:limit]]
     return sum(bool(on_its_own("plan notification", partial(_plan_forgotten, pk, policy, now), key=pk)) for pk in pks)
 

@@ -9,7 +9,7 @@ from django.db import transaction
 from alerts_runtime.leasing.clock import brought_forward
 from alerts_runtime.redaction.loggers import get_logger
 from alerts_runtime.redaction.redact import redact
-from notifier.facts import Due, Reason, Severity
+from notifier.facts import Due, HeldBy, Reason, Severity
 from notifier.judge.guards import Ruling
 from notifier.models import Alert, Digest, Notification
 from notifier.outbox import hold_history, last_resort, targets
@@ -23,9 +23,9 @@ FIRST_PAUSE = timedelta(seconds=10)  # after a notification raised an exception;
 LONGEST_HOLD = timedelta(days=1)  # the longest pause: settings and clocks may change meanwhile
 
 
-def release_held(held_by: str, now: datetime, alert: Alert | None = None) -> int:
+def release_held(by: HeldBy, now: datetime, *, ref: int | str = "", alert: Alert | None = None) -> int:
     """Make due at once what a guard held, since what it waited for has ended early; how many notifications."""
-    held = Notification.objects.filter(held_by=held_by, due_at__isnull=False)
+    held = Notification.objects.filter(held_by=by, held_ref=str(ref), due_at__isnull=False)
     return (held.filter(alert=alert) if alert else held).update(due_at=now)
 
 
@@ -39,15 +39,17 @@ def bring_forward(by: timedelta, now: datetime) -> None:
 
 def hold(row: Notification, ruling: Ruling, now: datetime, reason: Reason | None = None) -> None:
     """Hold a notification: judge it again at `ruling.until`, or within a day. Why it is held is stored and shown."""
-    since = row.held_since if row.held_by == ruling.name else now
-    hold_history.begin(row, ruling.name, now)
+    by, ref = ruling.held_by or HeldBy.ENDED, ruling.ref[:100]
+    since = row.held_since if (row.held_by, row.held_ref) == (by, ref) else now
+    hold_history.begin(row, by, ref, now)
     until = min(ruling.until or now + LOOK_AGAIN, now + LONGEST_HOLD)
     # `trying_since` starts the time until its failover, which must not run while it is held.
     change(
         row,
         due_at=until,
         reason=reason.value if reason else row.reason,
-        held_by=ruling.name[:100],
+        held_by=by,
+        held_ref=ref,
         held_since=since,
         trying_since=None,
     )
@@ -56,7 +58,8 @@ def hold(row: Notification, ruling: Ruling, now: datetime, reason: Reason | None
 
 def drop(row: Notification, why: str) -> None:
     """Send nothing, since nothing is left to tell. `held_by` stays: a digest lists what was resolved while held."""
-    change(row, due_at=None, held_by=row.held_by or why[:100])
+    by, ref = (row.held_by, row.held_ref) if row.held_by else (HeldBy.ENDED, why[:100])
+    change(row, due_at=None, held_by=by, held_ref=ref)
     log.info("notification.dropped", notification=row.pk, alert=row.alert_id, reason=why)
 
 
@@ -64,10 +67,10 @@ def postpone(row: Notification, due: Due | None, now: datetime) -> None:
     """Move a notification that was due and no longer is to its next due time, or to none."""
     hold_history.end(row, now)
     if due is None:
-        change(row, due_at=None, held_by="", held_since=None, rejected=False, tries=0, trying_since=None)
+        change(row, due_at=None, held_by="", held_ref="", held_since=None, rejected=False, tries=0, trying_since=None)
         return
     set_due(row, due, Severity(row.alert.severity))
-    change(row, due_at=row.due_at, reason=row.reason, urgency=row.urgency, held_by="", held_since=None)
+    change(row, due_at=row.due_at, reason=row.reason, urgency=row.urgency, held_by="", held_ref="", held_since=None)
 
 
 def trouble(pk: int, error: BaseException, now: datetime) -> None:

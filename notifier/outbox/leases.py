@@ -43,7 +43,7 @@ _DIGEST_DUE = """
 
 # Notifications that are to be diverted by now, although their target itself has to wait (`next_at`).
 OVERDUE = f"""
-    n.due_at <= %(now)s AND n.sending_id IS NULL AND n.held_by NOT LIKE 'diverted%%' AND (
+    n.due_at <= %(now)s AND n.sending_id IS NULL AND n.held_by <> 'diverted' AND (
         n.trying_since <= %(overdue)s OR (swa_notifier_target.held_by LIKE '{FAILING}%%' AND n.due_at <= %(overdue)s)
     )
 """

@@ -57,7 +57,7 @@ def join(alert: Alert, to: Recipient, route: str, policy: Policy, now: datetime)
     if not created:
         if row.route or row.sending_id is not None:
             return
-        change(row, route=route, held_by="", **told)
+        change(row, route=route, held_by="", held_ref="", **told)
     replan(row, alert.state, policy, now)
     unplanned([alert.pk])
 

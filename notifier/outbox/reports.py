@@ -16,13 +16,13 @@ from alerts_runtime.isolation.parts import on_its_own
 from alerts_runtime.redaction.loggers import get_logger
 from alerts_runtime.wakeups.wake import wake
 from notifier.config.conf import get_policy
-from notifier.facts import PROVIDER_ID, REFERENCE, DeliveryError, Reason, Result, storable
+from notifier.facts import PROVIDER_ID, REFERENCE, DeliveryError, HeldBy, Reason, Result, storable
 from notifier.judge import timing
 from notifier.judge.delivery_status import NOT_SENT, Report, forward, report_of
 from notifier.models import Alert, Attempt, AttemptPart, Digest, Notification
 from notifier.outbox import digest_trouble, set_aside
 from notifier.outbox.plans import urgency
-from notifier.outbox.stand_ins import DIVERTED, revive
+from notifier.outbox.stand_ins import revive
 
 log = get_logger(__name__)
 
@@ -148,7 +148,7 @@ def _plan_again(
     row.tries, row.trying_since = 1, row.trying_since or attempt.started_at
     row.last_error = f"{error.code}: {error.detail}"[:500]
     # It was diverted before and has failed again: the pause until the next look goes on growing.
-    row.held_by, row.held_since = (DIVERTED, before) if before else ("", None)
+    row.held_by, row.held_ref, row.held_since = (HeldBy.DIVERTED, "", before) if before else ("", "", None)
 
 
 def _came_back(part: AttemptPart, row: Notification) -> datetime | None:

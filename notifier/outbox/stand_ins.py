@@ -9,7 +9,7 @@ from django.db.models import Q
 
 from alerts_runtime.redaction import masking
 from alerts_runtime.redaction.loggers import get_logger
-from notifier.facts import Reason, Recipient
+from notifier.facts import HeldBy, Reason, Recipient
 from notifier.judge.guards import UNREACHED
 from notifier.judge.policy import Policy
 from notifier.models import Digest, Notification, Target
@@ -19,14 +19,12 @@ from notifier.outbox.plans import change, replan
 
 log = get_logger(__name__)
 
-DIVERTED = "diverted"  # how `held_by` begins while others stand in for a target
-
 
 def revive(target: Target, now: datetime) -> None:
     """Use a target again that could not be reached; what was diverted or failed meanwhile is judged again at once."""
     revived = set_aside.mended([target.pk])
     waiting = Notification.objects.filter(target__in=revived, due_at__isnull=False, sending__isnull=True)
-    waiting.filter(Q(held_by__startswith=DIVERTED) | Q(tries__gt=0)).update(due_at=now)
+    waiting.filter(Q(held_by=HeldBy.DIVERTED) | Q(tries__gt=0)).update(due_at=now)
 
 
 def begin_anew(target: Target) -> None:
@@ -46,19 +44,20 @@ def divert(row: Notification, why: str, to: Iterable[Recipient], policy: Policy,
     budget.
     """
     told = _stand_in(row, why, to, policy, now)
-    since = row.held_since if row.held_since and row.held_by.startswith(DIVERTED) else now
-    hold_history.begin(row, f"{DIVERTED}: {why}", now)
+    since = row.held_since if row.held_since and row.held_by == HeldBy.DIVERTED else now
+    hold_history.begin(row, HeldBy.DIVERTED, why[:100], now)
     if not told and why == UNREACHED:
         # Nobody stands in: the caller tells the last resort, and the target is tried as often as before.
-        change(row, held_by=f"{DIVERTED}: {why}", held_since=since)
+        change(row, held_by=HeldBy.DIVERTED, held_ref=why[:100], held_since=since)
         return 0
     over = row.alert.resolved_at is not None
     change(
         row,
         due_at=None if over else now + min(max(LOOK_AGAIN, now - since), LONGEST_HOLD),
-        held_by="" if over else f"{DIVERTED}: {why}"[:100],
+        held_by="" if over else HeldBy.DIVERTED,
+        held_ref="" if over else why[:100],
         held_since=None if over else since,
-        last_error=f"{DIVERTED}: {why}"[:500],
+        last_error=f"{HeldBy.DIVERTED}: {why}"[:500],
         rejected=False,
         tries=0,
         trying_since=None,
@@ -69,7 +68,17 @@ def divert(row: Notification, why: str, to: Iterable[Recipient], policy: Policy,
 def leave(row: Notification, why: str, to: Iterable[Recipient], policy: Policy, now: datetime) -> int:
     """Stop telling a target that is no longer named; how many of `to` hear of the alert in its place."""
     told = _stand_in(row, why, to, policy, now)
-    change(row, route="", due_at=None, held_by=why[:100], held_since=None, rejected=False, tries=0, trying_since=None)
+    change(
+        row,
+        route="",
+        due_at=None,
+        held_by=HeldBy.ENDED,
+        held_ref=why[:100],
+        held_since=None,
+        rejected=False,
+        tries=0,
+        trying_since=None,
+    )
     return told
 
 

@@ -67,6 +67,7 @@ def _settle_row(part: AttemptPart, result: Result, what: str, now: datetime) -> 
             tries=0,
             trying_since=None,
             held_by="",
+            held_ref="",
             held_since=None,
         )
         return

@@ -67,7 +67,7 @@ def held(row: Notification) -> str:
     """What holds a message, in words; "" when nothing does."""
     if not row.held_by:
         return ""
-    return _("held %(why)s") % {"why": held_because(row.held_by)}
+    return _("held %(why)s") % {"why": held_because(row.held_by, row.held_ref)}
 
 
 REASONS = {
@@ -157,14 +157,14 @@ def _holds(alert: Alert, notifications: list[Notification], parts: list[AttemptP
     begun, ended = _Together(), _Together()
     for row in rows:
         of = known[row.notification_id]
-        begun.add(row.since, row.by, of)
+        begun.add(row.since, (row.by, row.ref), of)
         if end := _end(row, of, alert, rows, parts):
-            ended.add(end, row.by, of)
+            ended.add(end, (row.by, row.ref), of)
     for at, by, who in begun.all():
-        yield Entry(at, "hold", _("Not told: %(who)s") % {"who": who}, _("held %(why)s") % {"why": held_because(by)})
+        yield Entry(at, "hold", _("Not told: %(who)s") % {"who": who}, _("held %(why)s") % {"why": held_because(*by)})
     for at, by, who in ended.all():
         text = _("No longer held: %(who)s") % {"who": who}
-        yield Entry(at, "hold", text, _("it had been held %(why)s") % {"why": held_because(by)})
+        yield Entry(at, "hold", text, _("it had been held %(why)s") % {"why": held_because(*by)})
 
 
 def _end(hold: Hold, of: Notification, alert: Alert, holds: list[Hold], parts: list[AttemptPart]) -> datetime | None:
@@ -175,18 +175,21 @@ def _end(hold: Hold, of: Notification, alert: Alert, holds: list[Hold], parts: l
     return min((end for end in ends if end and end >= hold.since), default=None)
 
 
+By = tuple[str, str]  # a HeldBy and which of them
+
+
 class _Together:
     """Recipients, by the minute and by what held them."""
 
     def __init__(self) -> None:
-        self._found: dict[tuple[datetime, str], tuple[datetime, dict[str, None]]] = {}
+        self._found: dict[tuple[datetime, By], tuple[datetime, dict[str, None]]] = {}
 
-    def add(self, at: datetime, by: str, row: Notification) -> None:
+    def add(self, at: datetime, by: By, row: Notification) -> None:
         minute = at.replace(second=0, microsecond=0)
         _, who = self._found.setdefault((minute, by), (at, {}))
         who[named(row.target.channel, row.target.address)] = None
 
-    def all(self) -> Iterator[tuple[datetime, str, str]]:
+    def all(self) -> Iterator[tuple[datetime, By, str]]:
         for (_minute, by), (at, who) in self._found.items():
             yield at, by, listed(list(who))
 

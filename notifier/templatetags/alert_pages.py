@@ -16,6 +16,7 @@ from alerts_runtime.redaction.masking import named as masked_name
 from notifier.facts import Money, Severity
 from notifier.messages.news import held_because
 from notifier.messages.wording import about, clock, sums
+from notifier.models import Notification
 
 register = template.Library()
 
@@ -78,9 +79,9 @@ def with_code(text: str) -> SafeString:
 
 
 @register.filter
-def because(held_by: str) -> str:
+def because(row: Notification) -> str:
     """What holds a message, in words."""
-    return held_because(held_by)
+    return held_because(row.held_by, row.held_ref)
 
 
 @register.simple_tag(takes_context=True)

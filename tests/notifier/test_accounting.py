@@ -20,7 +20,7 @@ from notifier.channels import memory
 from notifier.config.conf import get_policy
 from notifier.delivery import tick
 from notifier.delivery.courier import Courier
-from notifier.facts import Message, Receipt
+from notifier.facts import HeldBy, Message, Receipt
 from notifier.flow import pipeline, silences
 from notifier.judge.calendar import Period
 from notifier.messages import digest
@@ -209,9 +209,9 @@ def nothing_is_lost(world: World) -> None:
             left_out = not row.route  # it opened again, and no route takes it there
             assert planned or left_out or row.told_seq == alert.count, f"{row} has news and no plan"
         elif row.told_seq and not row.told_resolved:
-            elsewhere = row.last_error.startswith(stand_ins.DIVERTED)
+            elsewhere = row.last_error.startswith(HeldBy.DIVERTED)
             assert planned or elsewhere, f"{row} will never hear that it is over"
-        if row.held_by.startswith(stand_ins.DIVERTED):
+        if row.held_by == HeldBy.DIVERTED:
             stands_in = Notification.objects.filter(alert=alert).exclude(pk=row.pk).exists()
             assert stands_in or alert.pk in world.cried, f"nobody stands in for {row} and nobody was cried to"
 
@@ -232,7 +232,7 @@ def book(row: Notification, number: int) -> str:
     """The one book in which a target's row enters a failure."""
     if number <= row.told_seq:
         return "told"
-    if row.held_by.startswith("silence"):
+    if row.held_by == HeldBy.SILENCE:
         return "silenced"
     return "held"
 

@@ -133,7 +133,7 @@ def test_what_a_silence_held_is_told_when_it_ends_with_the_state_of_then(scene: 
     for _ in range(4):
         scene.fail()
     assert scene.pass_time(2 * HOUR - MINUTE, 10 * MINUTE) == []
-    assert row_of(alert).held_by == f"silence {silence.pk}"
+    assert row_of(alert).held_words == f"silence {silence.pk}"
 
     [sent] = scene.pass_time(MINUTE)
     assert (sent.message.reason, told(alert)) == ("first", 5)
@@ -183,7 +183,7 @@ def test_what_is_over_before_it_was_told_is_found_by_the_digest_alone(scene: Sce
 
     assert scene.pass_time(2 * HOUR, 10 * MINUTE) == []
     row = row_of(alert)
-    assert (row.due_at, row.told_seq, row.held_by) == (None, 0, f"silence {silence.pk}")
+    assert (row.due_at, row.told_seq, row.held_words) == (None, 0, f"silence {silence.pk}")
     plan = get_policy().digests[0]
     period = period_before(NOON + timedelta(days=1), plan.at, plan.tz, plan.every)
     data = digest.collect(plan, target_row().pk, period, scene.now)
@@ -264,7 +264,7 @@ def test_a_budget_without_an_overflow_holds_until_the_next_day(scene: Scene, con
         scene.fail(event_type=f"type.{number}")
 
     assert len(scene.deliver()) == 3, "each is reckoned at the two parts that it may have"
-    assert set(Notification.objects.exclude(held_by="").values_list("held_by", flat=True)) == {"budget spent"}
+    assert set(Notification.objects.exclude(held_by="").values_list("held_by", flat=True)) == {"budget"}
     scene.clock.at = datetime(2026, 11, 24, 0, 0, tzinfo=UTC)
     assert len(scene.deliver()) == 1
 

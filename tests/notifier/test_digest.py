@@ -107,7 +107,7 @@ def test_every_alert_with_a_failure_in_the_period_has_exactly_one_line(states: l
         if state["notified"] in ("told", "both"):
             a_notification(alert, told_at=NOON, told_seq=alert.count)
         if state["notified"] in ("held", "both"):
-            a_notification(alert, "oncall:+1", held_by="silence 1", held_since=NOON)
+            a_notification(alert, "oncall:+1", held_by="silence", held_ref="1", held_since=NOON)
         alive = resolved is None or resolved >= START
         if any(START <= at < END for at in times) or alive:
             expected.add(alert.pk)
@@ -180,7 +180,7 @@ def test_what_a_closed_alert_leaves_unprocessed_is_said_but_no_longer_at_risk() 
 def test_what_is_ignored_is_counted_and_says_by_whom(comment: str, said: str) -> None:
     row = Ignored.objects.create(fingerprint="f", title="t", author="anna", comment=comment, created_at=START)
     failures(alert := an_alert(), paid("evt_1"))
-    a_notification(alert, held_by=f"ignored {row.pk}", held_since=NOON)
+    a_notification(alert, held_by="ignored", held_ref=f"{row.pk}", held_since=NOON)
     assert collected().held == (Held(f"ignored {row.pk}", alerts=1, failures=1, over=0, since=NOON, comment=said),)
 
 
@@ -189,24 +189,24 @@ def test_what_each_guard_held_is_counted_once_an_alert() -> None:
     silence = Silence.objects.create(
         matcher={}, starts_at=START, ends_at=END, author="anna", comment="deploy of billing", created_at=START
     )
-    by = f"silence {silence.pk}"
+    by = {"held_by": "silence", "held_ref": str(silence.pk)}
     one, two, three = an_alert(), an_alert(resolved_at=NOON + HOUR, resolved_how="by retry"), an_alert()
     for alert in (one, two, three):
         failures(alert, *[paid(f"evt_{alert.pk}_{n}", **(over() if alert is two else {})) for n in range(3)])
-    a_notification(one, held_by=by, held_since=NOON, told_seq=1, told_at=START)
-    a_notification(one, "oncall:+1", held_by=by, held_since=NOON + MINUTE)
-    a_notification(two, held_by=by, held_since=NOON + MINUTE)
-    a_notification(three, held_by="quiet hours night", held_since=NOON)
+    a_notification(one, **by, held_since=NOON, told_seq=1, told_at=START)
+    a_notification(one, "oncall:+1", **by, held_since=NOON + MINUTE)
+    a_notification(two, **by, held_since=NOON + MINUTE)
+    a_notification(three, held_by="quiet_hours", held_ref="night", held_since=NOON)
     data = collected()
     assert data.held == (
-        Held(by, alerts=2, failures=6, over=1, since=NOON, comment="deploy of billing, by anna"),
+        Held(f"silence {silence.pk}", alerts=2, failures=6, over=1, since=NOON, comment="deploy of billing, by anna"),
         Held("quiet hours night", alerts=1, failures=3, over=0, since=NOON),
     )
     sections = {line.id: line.section for line in data.lines}
     assert sections == {one.pk: Section.NEW, two.pk: Section.UNTOLD, three.pk: Section.HELD}
     assert (
-        f"- {by} (deploy of billing, by anna): 2 alerts, 6 failures not told · 1 over before anybody was told · "
-        "since Sat 21 Nov 13:00 CET"
+        f"- silence {silence.pk} (deploy of billing, by anna): 2 alerts, 6 failures not told · "
+        "1 over before anybody was told · since Sat 21 Nov 13:00 CET"
     ) in render_digest(data).text
 
 
@@ -622,7 +622,7 @@ def test_a_day_of_many_failures_takes_few_queries_all_by_index() -> None:
                 for n in range(6600)
             ),
         )
-        a_notification(alert, held_by="silence 1", held_since=NOON)
+        a_notification(alert, held_by="silence", held_ref="1", held_since=NOON)
     long_ago = an_alert(opened_at=START - 30 * DAY, resolved_at=START - 30 * DAY, title="long ago")
     failures_in_bulk(long_ago, (paid(f"evt_old{n}", occurred_at=START - 30 * DAY, **over()) for n in range(1000)))
     target = a_target(TEAM).pk
@@ -646,7 +646,7 @@ def test_the_number_of_queries_does_not_grow_with_the_alerts() -> None:
         for _ in range(more):
             alert = an_alert()
             failures(alert, paid(f"evt_{alert.pk}"))
-            a_notification(alert, held_by="quiet hours night")
+            a_notification(alert, held_by="quiet_hours", held_ref="night")
         with CaptureQueriesContext(connection) as captured:
             collected(site_url="https://shop.example")
         numbers.append(len(captured))

@@ -132,7 +132,7 @@ def test_a_page_that_is_due_when_somebody_acknowledges_waits_for_the_end(site: S
     tick.escalate(site.now)  # the page is planned, and not yet sent
     pipeline.acknowledge(alert, "ada", site.now, site.now + 30 * MINUTE)
     assert live(site, 29) == []
-    assert row_of(alert, "second:second").held_by == "acknowledged"
+    assert row_of(alert, "second:second").held_words == "acknowledged"
     assert live(site, 1) == [(40, "second", "escalated")]
 
 

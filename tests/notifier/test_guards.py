@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from notifier.facts import AlertState, Category, Reason, Recipient, Severity, Subject, Told
+from notifier.facts import AlertState, Category, HeldBy, Reason, Recipient, Severity, Subject, Told
 from notifier.judge.calendar import QuietHours
-from notifier.judge.guards import CLEAR, LOOK_AGAIN, TABLE, Action, Case, Ruling, Silenced, judge
+from notifier.judge.guards import CLEAR, LOOK_AGAIN, TABLE, Action, Case, Ruling, Silenced, hold, judge
 from notifier.judge.match import Matcher
 from notifier.judge.policy import ChannelConfig, Limits, Quiet
 
@@ -72,13 +72,13 @@ def overflows(case: Case) -> Case:
 # --- the table: each situation by itself against each reason
 
 ANSWERS: dict[str, tuple[Change, Ruling]] = {
-    "inhibited": (inhibited, Ruling(Action.HOLD, "inhibited by alert 117", NOW + LOOK_AGAIN)),
-    "silenced": (silenced, Ruling(Action.HOLD, "silence 7", NOW + HOUR)),
-    "acknowledged": (acknowledged, Ruling(Action.HOLD, "acknowledged", NOW + 2 * HOUR)),
-    "quiet": (quiet, Ruling(Action.HOLD, "quiet hours nights", MORNING)),
+    "inhibited": (inhibited, hold(HeldBy.INHIBITED, NOW + LOOK_AGAIN, 117)),
+    "silenced": (silenced, hold(HeldBy.SILENCE, NOW + HOUR, 7)),
+    "acknowledged": (acknowledged, hold(HeldBy.ACKNOWLEDGED, NOW + 2 * HOUR)),
+    "quiet": (quiet, hold(HeldBy.QUIET_HOURS, MORNING, "nights")),
     "dead": (dead, Ruling(Action.DIVERT, "set aside: unsubscribed", to="team")),
     "failing": (failing, Ruling(Action.DIVERT, "could not be delivered", to="team")),
-    "spent": (spent, Ruling(Action.HOLD, "budget spent", MIDNIGHT)),
+    "spent": (spent, hold(HeldBy.BUDGET, MIDNIGHT)),
     "overflows": (overflows, Ruling(Action.DIVERT, "budget spent", to="slack")),
 }
 CELLS = """
@@ -166,7 +166,7 @@ def test_an_inhibition_is_looked_at_again_before_long() -> None:
     ],
 )
 def test_silences(silences: list[Silenced], expected: tuple[int, timedelta] | None) -> None:
-    ruling = Ruling(Action.HOLD, f"silence {expected[0]}", NOW + expected[1]) if expected else CLEAR
+    ruling = hold(HeldBy.SILENCE, NOW + expected[1], expected[0]) if expected else CLEAR
     assert judge(replace(CASE, silences=tuple(silences))) == ruling
 
 
@@ -185,7 +185,7 @@ def test_silences(silences: list[Silenced], expected: tuple[int, timedelta] | No
 )
 def test_an_acknowledgement_runs_out(until: datetime | None, held: bool) -> None:
     ruling = judge(replace(CASE, alert=replace(ALERT, acknowledged_until=until)))
-    assert ruling == (Ruling(Action.HOLD, "acknowledged", until) if held else CLEAR)
+    assert ruling == (hold(HeldBy.ACKNOWLEDGED, until) if held and until else CLEAR)
 
 
 # --- quiet hours
@@ -218,7 +218,7 @@ def test_that_it_is_over_wakes_only_whom_the_page_woke(
 
     alert = replace(ALERT, subject=replace(ALERT.subject, severity=severity), resolved_at=at(now))
     case = Case(Reason.RESOLVED, alert, Told(1, severity, at(told)), replace(CHANNEL, quiet=(BUT_CRITICAL,)), at(now))
-    assert judge(case) == (Ruling(Action.HOLD, "quiet hours night", at(held_until)) if held_until else CLEAR)
+    assert judge(case) == (hold(HeldBy.QUIET_HOURS, at(held_until), "night") if held_until else CLEAR)
     # A page passes at any time.
     assert (judge(replace(case, reason=Reason.FIRST)) == CLEAR) is (severity is Severity.CRITICAL or not held_until)
 
@@ -254,7 +254,7 @@ IN_SYDNEY = Quiet("Sydney", (QuietHours(EVERY_DAY, time(9), time(11), "Australia
 def test_quiet_hours(rules: list[Quiet], severity: Severity, expected: tuple[str, datetime] | None) -> None:
     alert = replace(ALERT, subject=replace(ALERT.subject, severity=severity))
     case = replace(CASE, alert=alert, channel=replace(CHANNEL, quiet=tuple(rules)))
-    assert judge(case) == (Ruling(Action.HOLD, f"quiet hours {expected[0]}", expected[1]) if expected else CLEAR)
+    assert judge(case) == (hold(HeldBy.QUIET_HOURS, expected[1], expected[0]) if expected else CLEAR)
 
 
 # --- failover and budget
@@ -297,9 +297,7 @@ LAST_RESORT = ""
             CLEAR,
             id="failing, and others have heard: it is tried on",
         ),
-        pytest.param(
-            replace(CASE, budget_until=NOW + TICK), Ruling(Action.HOLD, "budget spent", NOW + TICK), id="spent"
-        ),
+        pytest.param(replace(CASE, budget_until=NOW + TICK), hold(HeldBy.BUDGET, NOW + TICK), id="spent"),
         pytest.param(replace(CASE, budget_until=NOW), CLEAR, id="the next day's budget begins"),
         pytest.param(replace(overflows(CASE), budget_until=NOW), CLEAR, id="and nothing overflows"),
     ],

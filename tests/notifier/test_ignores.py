@@ -71,7 +71,7 @@ def test_further_failures_are_counted_and_not_told_until_the_function_changes(sc
         assert not scene.pass_time(HOUR, step=HOUR)
     alert.refresh_from_db()
     assert alert.count == 51
-    assert row_of(alert).held_by == f"ignored {row.pk}"
+    assert row_of(alert).held_words == f"ignored {row.pk}"
 
     code.write(CODE.replace('["plan"]', '.get("plan")["name"]'))
     assert not scene.pass_time(timedelta(days=2), step=HOUR)  # nothing fails, nothing is told

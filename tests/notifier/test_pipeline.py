@@ -218,7 +218,7 @@ def test_a_first_message_held_over_night_goes_at_once_when_it_becomes_critical(
     configure(quiet_hours={"night": {"HOURS": "11:00-13:00", "CHANNELS": ["chat"], "UNLESS": "critical"}})
     alert = scene.alert()
     assert scene.deliver() == []
-    assert row_of(alert).held_by == "quiet hours night"
+    assert row_of(alert).held_words == "quiet hours night"
 
     scene.clock.step(MINUTE)
     scene.fail(will_retry=False)
@@ -306,7 +306,7 @@ def test_an_acknowledgement_holds_updates_and_what_it_held_is_told_when_it_runs_
         scene.fail()
 
     assert scene.pass_time(59 * MINUTE) == []
-    assert row_of(alert).held_by == "acknowledged"
+    assert row_of(alert).held_words == "acknowledged"
     assert reasons(scene.pass_time(MINUTE)) == ["update"]
     assert row_of(alert).told_seq == 4
 
@@ -386,7 +386,7 @@ def test_children_of_an_open_parent_are_held_counted_in_it_and_released_at_its_e
     [told] = scene.deliver()
     assert told.message.title.startswith("invoice.paid cannot be processed: database")
     assert "1 alert, 2 failures" in told.message.text
-    assert row_of(child).held_by == f"inhibited by alert {parent.pk}"
+    assert row_of(child).held_words == f"inhibited by alert {parent.pk}"
 
     scene.clock.step(MINUTE)
     scene.recover("evt_p")

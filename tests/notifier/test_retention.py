@@ -101,7 +101,7 @@ def test_an_alert_of_which_somebody_is_still_to_hear_stays(scene: Scene, waits: 
         attempt=attempt, notification=row, reason=Reason.FIRST, from_seq=0, to_seq=1, severity=alert.severity
     )
     if waits == "is held":
-        Notification.objects.update(held_by="quiet hours nights", due_at=scene.now + HOUR)
+        Notification.objects.update(held_by="quiet_hours", held_ref="nights", due_at=scene.now + HOUR)
     elif waits == "is being sent":
         Notification.objects.update(sending=attempt)
     before = counts()

@@ -12,8 +12,9 @@ from django.test import Client
 from django.urls import reverse
 
 from notifier.delivery import tick
+from notifier.facts import HeldBy
 from notifier.flow import silences
-from notifier.judge.guards import Action, Ruling
+from notifier.judge import guards
 from notifier.models import Silence
 from notifier.outbox import holding
 from tests.notifier.scene import HOUR, MINUTE, Scene, reasons, row_of
@@ -47,7 +48,7 @@ def test_a_silence_that_is_shortened_in_the_admin_ends_when_it_says(scene: Scene
     row = post(browser, INVOICES, scene.now, scene.now + 24 * HOUR)
     alert = scene.alert()
     assert scene.deliver() == []
-    assert row_of(alert).held_by == f"silence {row.pk}"
+    assert row_of(alert).held_words == f"silence {row.pk}"
 
     post(browser, INVOICES, scene.now, scene.now + 10 * MINUTE, row)
     assert scene.pass_time(9 * MINUTE) == []
@@ -111,7 +112,7 @@ def test_a_message_that_is_held_while_its_silence_changes_is_judged_again_soon(s
     until = row.ends_at
     row.ends_at = scene.now + 10 * MINUTE
     assert silences.write(row, scene.now) == 0
-    holding.hold(row_of(alert), Ruling(Action.HOLD, f"silence {row.pk}", until), scene.now)
+    holding.hold(row_of(alert), guards.hold(HeldBy.SILENCE, until, row.pk), scene.now)
 
     tick.release_outdated(scene.now)
     assert scene.deliver() == []

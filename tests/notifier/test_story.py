@@ -118,7 +118,8 @@ def test_the_facts_of_the_alert_and_of_the_target() -> None:
     failures(alert, paid("evt_1"))
     row = a_notification(
         alert,
-        held_by="quiet hours night",
+        held_by="quiet_hours",
+        held_ref="night",
         held_since=NOON,
         instead_of="oncall:+1 (could not be delivered)",
         thread="C1/2",
@@ -129,7 +130,7 @@ def test_the_facts_of_the_alert_and_of_the_target() -> None:
     assert found.exception == "OperationalError"
     assert found.frame == Frame("billing/handlers.py", 84, "billing.handlers", "record")
     assert (found.acknowledged_by, found.acknowledged_until) == ("anna", NOON + timedelta(hours=2))
-    assert (found.held_by, found.held_since) == ("quiet hours night", NOON)
+    assert (found.held_by, found.held_ref, found.held_since) == ("quiet_hours", "night", NOON)
     assert found.instead_of == "oncall:+1 (could not be delivered)"
     assert (found.thread, found.reference, found.possible_repeat) == ("C1/2", "ab12", True)
     assert (found.told_severity, found.route, found.tz) == (Severity.WARNING, "page", "Europe/Berlin")

@@ -86,7 +86,7 @@ def test_taken_back_what_waited_goes_on(scene: Scene, alert: Alert) -> None:
     scene.fail()
     scene.clock.step(HOUR)
     assert scene.deliver() == []
-    assert row_of(alert).held_by == "acknowledged"
+    assert row_of(alert).held_words == "acknowledged"
     assert say(scene, alert, Verb.TAKE_BACK).changed
     [sent] = scene.deliver()
     assert sent.message.news.startswith("Ana took back the acknowledgement by SMS; 1 more in 1 h")

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from notifier.channels import blocks
-from notifier.facts import Message, Reason, Severity
+from notifier.facts import HeldBy, Message, Reason, Severity
 from notifier.judge import builtin
 from notifier.messages import news
 from notifier.messages.render import fold, render, render_test
@@ -23,14 +23,14 @@ FILE = Path(__file__).with_name("messages.txt")
 HOUR = timedelta(hours=1)
 
 HOLDS = (
-    "",
-    "inhibited by alert 7",
-    "silence 3",
-    "acknowledged",
-    "quiet hours night",
-    "budget spent",
-    "diverted: could not be delivered",
-    "diverted: set aside: token_revoked: Slack does not accept the bot's token; install the app again",
+    ("", ""),
+    (HeldBy.INHIBITED, "7"),
+    (HeldBy.SILENCE, "3"),
+    (HeldBy.ACKNOWLEDGED, ""),
+    (HeldBy.QUIET_HOURS, "night"),
+    (HeldBy.BUDGET, ""),
+    (HeldBy.DIVERTED, "could not be delivered"),
+    (HeldBy.DIVERTED, "set aside: token_revoked: Slack does not accept the bot's token; install the app again"),
 )
 STEP = Turn("step 1 of 2", more=True, told=(("oncall", at(13, 2)), ("slack", at(13, 2))))
 STORIES: dict[Reason, Story] = {
@@ -125,10 +125,11 @@ def _all_forms(name: str, message: Message) -> Iterator[str]:
 
 def _combinations() -> Iterator[str]:
     for reason, story in STORIES.items():
-        for held in HOLDS:
+        for held, ref in HOLDS:
             for who, changes in HAS_IT.items():
-                told = replace(story, held_by=held, held_since=story.now - HOUR if held else None, **changes)
-                yield f"\n=== {reason}, {held or 'held by nothing'}, {who}"
+                since = story.now - HOUR if held else None
+                told = replace(story, held_by=held, held_ref=ref, held_since=since, **changes)
+                yield f"\n=== {reason}, {HeldBy(held).words(ref) if held else 'held by nothing'}, {who}"
                 yield f"news: {news.latest(told)}"
                 yield from news.footer(told)[:-1]
                 yield f"sms: {render(told, html=False).short}"

@@ -73,7 +73,7 @@ def test_who_it_is_is_decided_when_it_is_sent(scene: Scene, *, by_the_courier: b
     if not by_the_courier:
         tick.hand_over(scene.now)
     assert addresses(scene.deliver() + scene.deliver()) == [BOB]
-    assert row_of(alert, "page:person alice").held_by == "no longer on call"
+    assert row_of(alert, "page:person alice").held_words == "no longer on call"
     assert scene.pass_time(10 * MINUTE) == []
 
 
