@@ -22,6 +22,7 @@ from notifier.answers import door
 from notifier.answers.commands import Asker, Command, Verb
 from notifier.config.conf import get_policy
 from notifier.facts import Severity
+from notifier.flow import silences
 from notifier.judge.durations import parse_duration
 from notifier.judge.oncall.people import by_address
 from notifier.messages import answer_link
@@ -36,6 +37,7 @@ BUTTONS = {
     "resolve": (Verb.RESOLVE, ""),
     "silence-1h": (Verb.SILENCE, "1h"),
     "silence-4h": (Verb.SILENCE, "4h"),
+    "end-silence": (Verb.UNSILENCE, ""),
     "replay": (Verb.REPLAY, ""),
 }
 
@@ -73,6 +75,7 @@ def _shown(alert: Alert, now: datetime) -> dict[str, object]:
         "stands": how_it_stands(alert, now, get_policy().tz),
         "open": alert.resolved_at is None,
         "has_it": alert.acknowledged_until is not None and alert.acknowledged_until > now,
+        "silenced": bool(silences.of_match({"fingerprint": alert.fingerprint}, now)),
         "waits": alert.occurrences.filter(recovered_at__isnull=True).exclude(event_id="").exists(),
     }
 

@@ -95,6 +95,9 @@ def test_its_buttons_answer_as_who_was_told() -> None:
     assert "Ana acknowledged it just now" in again
     Client().post(path, {"answer": "silence-4h"})
     assert Silence.objects.get().author == "Ana"
+    ended = Client().post(path, {"answer": "end-silence"}).content.decode()
+    assert "its kind is told again" in ended
+    assert "Silence 4 h" in ended
     Client().post(path, {"answer": "resolve"})
     work()
     assert "over since 12:00 UTC, by Ana" in Client().get(path).content.decode()
