@@ -43,6 +43,7 @@ def test_the_readmes_lines_are_all_that_it_takes(installed: Installed, tmp_path:
             assert bare.post(port, body) == 200
             eventually(lambda: slack.messages, what="the alert in Slack")
             assert [bare.get(port, path, host="10.1.2.3") for path in ("/healthz", "/readyz")] == [200, 200]
+            assert bare.get(port, "/metrics") == 200
             assert bare.get(port, "/alerts/", host="10.1.2.3") == 400
             assert bare.get(port, "/alerts/") == 200  # its login
             assert "manage.py worker" not in project.manage("notifier_setup")

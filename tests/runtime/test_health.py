@@ -183,6 +183,13 @@ def test_who_may_read_the_metrics(
 
 
 @pytest.mark.django_db
+def test_a_site_without_the_setting_shows_its_metrics_to_its_own_machine(settings: Settings) -> None:
+    del settings.METRICS_TOKEN
+    assert Client(REMOTE_ADDR="127.0.0.1").get("/metrics").status_code == 200
+    assert Client(REMOTE_ADDR="203.0.113.9").get("/metrics").status_code == 403
+
+
+@pytest.mark.django_db
 def test_behind_a_proxy_metrics_need_a_token_whatever_the_proxy_adds(settings: Settings) -> None:
     del settings.METRICS_TOKEN  # a site need not set it
     settings.SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
