@@ -115,7 +115,7 @@ def _secrets(name: str, secrets: tuple[str, ...], path: str) -> Iterator[CheckMe
         if odd := _odd_characters(secret):
             yield Error(
                 f'{path}["SECRETS"][{number}] has {odd} in it, so no signature would ever match.',
-                hint="Copy it again from Stripe's dashboard, without quotes.",
+                hint="Copy it again from Stripe's dashboard, without quotes. Two secrets are two texts of the list.",
                 id="webhooks.E009",
             )
         if not secret.startswith("whsec_"):
@@ -145,6 +145,7 @@ _ODD: Mapping[str, Callable[[str], bool]] = {
     "a line break": lambda character: character in "\r\n\v\f\x1c\x1d\x1e\x85\u2028\u2029",
     "a quote": lambda character: character in "\"'`\u00b4\u2018\u2019\u201a\u201c\u201d\u201e\u00ab\u00bb",
     "a blank": str.isspace,
+    "a comma": lambda character: character in ",;",
     "an invisible character": lambda character: not character.isprintable(),
     "a character outside ASCII": lambda character: not character.isascii(),
 }

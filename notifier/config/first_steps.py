@@ -36,7 +36,7 @@ def _settings() -> Iterator[Step]:
     if not receives and not apps.is_installed("djstripe"):
         yield Step("settings", ('INSTALLED_APPS += ["webhooks"]',), "nothing here takes Stripe's events")
     if receives and not getattr(settings, "WEBHOOKS", None):
-        line = 'WEBHOOKS = {"ENDPOINTS": {"default": {"SECRETS": [os.environ["STRIPE_WEBHOOK_SECRET"]]}}}'
+        line = 'WEBHOOKS = {"ENDPOINTS": {"default": {"SECRETS": os.environ["STRIPE_WEBHOOK_SECRET"].split(",")}}}'
         yield Step("settings", ("import os", line), "the signing secret that Stripe shows for the endpoint")
     if not getattr(settings, "NOTIFIER", None):
         yield Step("settings", tuple(_notifier()), "who is told, and by which way")

@@ -82,6 +82,8 @@ SECRET = "sk_live_not_for_anybodys_eyes"
                 ('"', "a quote"),
                 ("'", "a quote"),
                 ("\u201d", "a quote"),
+                ("1,whsec_", "a comma"),
+                ("1;whsec_", "a comma"),
                 ("\u200b", "an invisible character"),
                 ("\ufeff", "an invisible character"),
                 ("\x00", "an invisible character"),
