@@ -15,7 +15,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.utils.encoding import punycode
 
-from notifier.channels import mail_backend, mail_failures
+from notifier.channels import bounded_smtp, mail_backend, mail_failures
 from notifier.channels.base import Channel
 from notifier.channels.text import one_line, plain
 from notifier.facts import HANDLE, PROVIDER_ID, DeliveryError, Message, Receipt, Result, storable
@@ -139,6 +139,8 @@ class Email(Channel):
             from notifier.channels import ses
 
             ses.bound(connection.client_params, self.timeout)
+        elif hasattr(connection, "connection_class"):  # Django's SMTP, or what stands on it
+            bounded_smtp.bound(connection)
         return connection
 
     def _message_id(self, message: Message) -> str:
