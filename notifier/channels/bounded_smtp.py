@@ -38,16 +38,18 @@ def _bounded(client: type[smtplib.SMTP]) -> type[smtplib.SMTP]:
     return type(client.__name__, (client,), {"file": property(lambda self: self.lines, set_file), "lines": None})
 
 
-@cache
-def _with_bounded_client(backend: type[EmailBackend]) -> type[EmailBackend]:
-    def client(self: Any) -> type[smtplib.SMTP]:
-        return _bounded(super(bounded, self).connection_class)
-
-    bounded = type(backend.__name__, (backend,), {"connection_class": property(client), "is_bounded": True})
-    return bounded
-
-
 def bound(connection: EmailBackend) -> None:
     """Put the limit on Django's backend, or one that stands on it."""
-    if not getattr(connection, "is_bounded", False):
-        connection.__class__ = _with_bounded_client(type(connection))
+    backend: Any = type(connection)
+    if not hasattr(backend, "is_bounded"):
+        connection.__class__ = _with_bounded_client(backend)
+
+
+@cache
+def _with_bounded_client(backend: Any) -> Any:
+    def client(self: Any) -> type[smtplib.SMTP]:
+        found: Any = super(bounded, self)
+        return _bounded(found.connection_class)
+
+    bounded: Any = type(backend.__name__, (backend,), {"connection_class": property(client), "is_bounded": True})
+    return bounded

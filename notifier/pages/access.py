@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import wraps
@@ -28,6 +28,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 
+from alerts_runtime.failures.foreign import storable
 from notifier.config.conf import get_policy
 from notifier.pages import csrf, typed
 from notifier.pages.groups import ACT, CONFIGURE, PAYLOAD, VIEW
@@ -74,7 +75,7 @@ def page(permission: str = VIEW, *, back: str = "") -> Callable[[View], View]:
     def wrap(view: View) -> View:
         @wraps(view)
         def inner(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-            _refuse_what_no_database_holds(request)
+            _refuse_what_no_database_holds(request, kwargs.values())
             if why := csrf.why_refused(request):
                 return refuse_form(request, why, _address(back, kwargs))
             if not request.user.is_authenticated:
@@ -141,7 +142,7 @@ def next_page(request: HttpRequest, otherwise: str) -> str:
     """Where a form asks to go next: within this site, or nowhere."""
     wanted = request.POST.get("next", "")
     safe = url_has_allowed_host_and_scheme(wanted, {request.get_host()}, require_https=request.is_secure())
-    return wanted if safe else otherwise
+    return wanted if safe and wanted.startswith("/") else otherwise  # Django takes a word for the name of a page
 
 
 def refuse_form(request: HttpRequest, why: str, address: str) -> HttpResponse:
@@ -191,11 +192,10 @@ def _is_here(name: str) -> bool:
         return False
 
 
-def _refuse_what_no_database_holds(request: HttpRequest) -> None:
-    for values in (request.GET, request.POST):
-        for name, value in values.items():
-            if "\0" in f"{name}{value}" or any("\ud800" <= sign <= "\udfff" for sign in f"{name}{value}"):
-                raise BadRequest(_("What was sent holds a character that no text can hold."))
+def _refuse_what_no_database_holds(request: HttpRequest, in_path: Iterable[object]) -> None:
+    asked = (text for sent in (request.GET, request.POST) for name, values in sent.lists() for text in (name, *values))
+    if any(storable(text) != text for text in map(str, (*in_path, *asked))):
+        raise BadRequest(_("What was sent holds a character that no text can hold."))
 
 
 def _zone(request: HttpRequest) -> str:

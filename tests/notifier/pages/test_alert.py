@@ -185,6 +185,8 @@ def test_an_odd_duration_changes_nothing_and_is_said(actor: Client, paid: Alert,
 def test_a_button_leads_nowhere_else(actor: Client, paid: Alert) -> None:
     answer = actor.post(f"/alerts/{paid.pk}/comment/", {"text": "x", "next": "https://elsewhere.example/"})
     assert answer["Location"] == f"/alerts/{paid.pk}/"
+    odd = actor.post(f"/alerts/{paid.pk}/comment/", {"text": "x", "next": "no such page"})
+    assert odd["Location"] == f"/alerts/{paid.pk}/"
     assert "There is no such button" in _text(actor.post(f"/alerts/{paid.pk}/odd/", follow=True).content.decode())
 
 

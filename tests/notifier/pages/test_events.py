@@ -366,3 +366,9 @@ def test_an_alert_is_over_when_its_last_event_is_never_run_again(actor: Client, 
     alert.refresh_from_db()
     assert alert.resolved_at is not None
     assert "is processed again" in _text(actor.post(f"{address}again/", follow=True).content.decode())
+
+
+@pytest.mark.parametrize("address", ["%00/", "evt_%00/again/", "?type=%00&type=x"])
+def test_what_no_database_holds_is_refused_wherever_it_stands(actor: Client, address: str) -> None:
+    send = actor.post if address.endswith("again/") else actor.get
+    assert send(f"{EVENTS}{address}").status_code == 400
