@@ -59,5 +59,6 @@ def _text(alert: Alert, why: str, of: Notification | None) -> str:
         return f"Alert {alert.pk} is over{how}. {who} was told that it began, and cannot be told this ({why})."
     hint = while_it_holds(alert.hint, waits=alert.will_retry)
     if others:
-        return f"{who} could not be told of alert {alert.pk} ({why}); {others} other recipient(s) have been.\n\n{hint}"
+        told = "1 other recipient was" if others == 1 else f"{others} other recipients were"
+        return f"{who} could not be told of alert {alert.pk} ({why}); {told}.\n\n{hint}"
     return f"Alert {alert.pk} could not be delivered ({why}) and no other channel stands in.\n\n{hint}"

@@ -8,6 +8,7 @@ from typing import Any
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST, require_safe
 
 from notifier.config.conf import parse_match
@@ -71,7 +72,11 @@ def end(request: HttpRequest, viewer: Viewer, number: int) -> HttpResponse:
         say(request, _("Silence %(number)s is over already.") % {"number": row.pk}, done=False)
     else:
         held = silences.end(row, viewer.now)
-        text = _("Silence %(number)s ended; %(held)s held messages are judged again.")
+        text = ngettext(
+            "Silence %(number)s ended; %(held)s held message is judged again.",
+            "Silence %(number)s ended; %(held)s held messages are judged again.",
+            held,
+        )
         say(request, text % {"number": row.pk, "held": held})
     return redirect("notifier_pages:silences")
 
@@ -83,7 +88,12 @@ def tell_again(request: HttpRequest, viewer: Viewer, number: int) -> HttpRespons
     if row is None:
         raise Http404(_("There is no such kind."))
     held = ignores.end(row, f"by {viewer.name}", viewer.now)
-    say(request, _("This kind is told again; %(held)s held messages are judged now.") % {"held": held})
+    text = ngettext(
+        "This kind is told again; %(held)s held message is judged now.",
+        "This kind is told again; %(held)s held messages are judged now.",
+        held,
+    )
+    say(request, text % {"held": held})
     return redirect("notifier_pages:silences")
 
 
