@@ -14,7 +14,7 @@ from django.db.models import Q
 from alerts_runtime.redaction.loggers import get_logger
 from alerts_runtime.wakeups.wake import wake
 from notifier.facts import Recipient
-from notifier.judge.policy import Policy
+from notifier.judge.policy import HANDOVER_TEST, Policy
 from notifier.judge.route import targets_of, try_routes
 from notifier.models import Digest, Notification, Target
 from notifier.outbox import digests, holding, last_resort, plans, stand_ins, targets
@@ -81,8 +81,9 @@ def hand_over_row(pk: int, policy: Policy, now: datetime) -> None:
             return
         channel = policy.channels.get(row.target.channel)
         why = NOT_ON_CALL if channel is not None and row.target.key in channel.people else LEFT
+        # Of what is over, and of a test of somebody who has handed over since, nobody needs to hear.
+        untold = row.told_seq == 0 and (row.alert.resolved_at is not None or row.route == HANDOVER_TEST)
         told = stand_ins.leave(row, why, _successors(row, policy), policy, now)
-        untold = row.alert.resolved_at is not None and row.told_seq == 0
     if not told and not untold:
         last_resort.not_delivered(row.alert, f"{row.target.channel}: {why}")
     for alias in policy.channels:
@@ -90,6 +91,8 @@ def hand_over_row(pk: int, policy: Policy, now: datetime) -> None:
 
 
 def _successors(row: Notification, policy: Policy) -> Iterable[Recipient]:
+    if row.route == HANDOVER_TEST:
+        return ()
     channel = policy.channels.get(row.target.channel)
     if channel is not None and channel.targets:
         return channel.targets

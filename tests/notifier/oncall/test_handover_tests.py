@@ -11,6 +11,7 @@ from notifier.answers.commands import Answer, Asker, Command, Verb
 from notifier.answers.door import answer
 from notifier.channels import memory
 from notifier.delivery import tick
+from notifier.flow import silences
 from notifier.models import Alert, Handover, LogEntry, Notification
 from tests.notifier.conftest import Configure
 from tests.notifier.oncall.test_notes import TUESDAY, at_the_handover, look, said
@@ -147,6 +148,21 @@ def test_no_route_hears_of_it_and_the_handovers_list_of_what_is_open_leaves_it_o
     assert sorted(reasons(sent)) == ["digest", "first"]
     assert {one.address for one in sent} == {BOB}
     assert any("Nothing is open." in one.message.text for one in sent)
+
+
+def test_what_was_held_until_the_next_handover_goes_to_nobody_else(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cried: list[object] = []
+    monkeypatch.setattr("notifier.outbox.recipients.last_resort.not_delivered", lambda *args: cried.append(args))
+    until = TUESDAY + timedelta(hours=23, minutes=59)
+    silences.silence({"source": "handover.*"}, until=until, author="ada", comment="", now=scene.now)
+    assert at_the_handover(scene) == []
+    scene.clock.at = TUESDAY + timedelta(days=1, seconds=1)
+    tick.hand_over(scene.now)
+    assert scene.deliver() == []
+    assert [said(one) for one in look(scene)] == [(ALICE, "Test page for alice, on call for payments from now on")]
+    assert cried == []
 
 
 def test_it_ends_by_itself_without_a_word(scene: Scene, configure: Configure) -> None:
