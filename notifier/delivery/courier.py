@@ -9,7 +9,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from alerts_runtime.leasing import clock
@@ -19,7 +18,8 @@ from notifier.channels import load
 from notifier.channels.base import Channel as Provider
 from notifier.config.conf import get_policy
 from notifier.delivery import judging
-from notifier.facts import DeliveryError, Message, Reason, Receipt, Result, Severity
+from notifier.delivery.calls import Call
+from notifier.facts import Message, Reason, Severity
 from notifier.judge import throttle
 from notifier.judge.policy import ChannelConfig, Policy
 from notifier.messages import compose
@@ -47,17 +47,6 @@ TOGETHER = 8  # attempts stored in one commit before they are sent
 BATCH = 200  # notifications judged in one step
 LISTED = 2000  # the same where many alerts go in one message
 IDLE = 1.0  # seconds; a wake-up comes sooner
-
-
-@dataclass(slots=True)
-class Call:
-    """One call to the provider, under way in a thread of its own."""
-
-    attempt_id: int
-    target_id: int
-    give_up_at: float  # monotonic
-    taken: Attempt | None = None  # see finishing.Ended
-    outcome: Receipt | DeliveryError | None = None
 
 
 def _start_thread(name: str, run: Callable[[], None]) -> None:
@@ -120,14 +109,8 @@ class Courier:
                 del self._claimed[target_id]
 
     def _finish(self, policy: Policy, now: datetime) -> None:
-        ended = []
-        for call in self._calls:
-            outcome = call.outcome
-            if outcome is None and time.monotonic() >= call.give_up_at:
-                outcome = DeliveryError(Result.UNCERTAIN, "deadline", "the provider did not answer in time")
-            if outcome is not None:
-                ended.append((call, finishing.Ended(call.attempt_id, outcome, call.taken)))
-        finishing.finish([one for _, one in ended], policy, now)
+        ended = [(call, found) for call in self._calls if (found := call.ended())]
+        finishing.finish([found for _, found in ended], policy, now)
         for call, _ in ended:
             self._calls.remove(call)
 
@@ -274,19 +257,11 @@ class Courier:
     def _call(self, attempt: Attempt, target: Target, message: Message, before: Attempt | None) -> None:
         provider = self._connect()
         thread = past_tries.any_thread(target) if before is not None else ""
-        call = Call(attempt.pk, target.pk, time.monotonic() + provider.deadline)
+        call = Call(attempt, target.address, message, time.monotonic() + provider.deadline, before, thread)
         self._calls.append(call)
 
         def run() -> None:
-            try:
-                receipt = _taken(provider, target.address, before, thread)
-                call.taken = before if receipt else None
-                call.outcome = receipt or provider.deliver(target.address, message)
-            except DeliveryError as error:
-                call.outcome = error
-            except BaseException as error:  # nothing above this thread would see it, and the attempt needs an outcome
-                log.exception("delivery.raised", reference=attempt.reference)
-                call.outcome = DeliveryError(Result.UNCERTAIN, type(error).__name__, "an internal error")
+            call.make(provider)
             wake_here(self.topic)  # not `wake`, for which this thread would have to open a database connection
 
         self._start(f"{self.topic}-{attempt.reference}", run)
@@ -298,7 +273,7 @@ class Courier:
         return self._provider
 
     def _under_way(self, target_id: int) -> bool:
-        return any(call.target_id == target_id for call in self._calls)
+        return any(call.attempt.target_id == target_id for call in self._calls)
 
 
 def _full(target: Target, token: str, allowed: throttle.Allowed) -> bool:
@@ -310,10 +285,3 @@ def _full(target: Target, token: str, allowed: throttle.Allowed) -> bool:
 
 def _part(row: Notification, reason: Reason) -> starting.Part:
     return starting.Part(row, reason, row.alert.count, Severity(row.alert.severity))
-
-
-def _taken(provider: Provider, address: str, before: Attempt | None, thread: str) -> Receipt | None:
-    """Ask the provider for an earlier attempt of unknown outcome: its receipt, or None if it cannot say or has none."""
-    if before is None or not provider.can_find:
-        return None
-    return provider.find(address, before.reference, before.started_at, thread)

@@ -10,17 +10,18 @@ from django.db import transaction
 
 from alerts_runtime.database.fast_sql import keys_of_our_own
 from notifier.channels import load
+from notifier.delivery import judging
 from notifier.facts import Due, Failure, Message, Reason, Recipient, Severity, Verdict
-from notifier.flow import escalations, pipeline, silences, steps
+from notifier.flow import escalations, pipeline, steps
 from notifier.flow.steps import Coming
-from notifier.judge import guards, timing
+from notifier.judge import guards
 from notifier.judge.classify import classify
 from notifier.judge.policy import ChannelConfig, Policy
 from notifier.judge.route import Tried, route
 from notifier.messages import compose
 from notifier.models import Alert, Notification
 from notifier.models import Target as TargetRow
-from notifier.outbox import batches, budget, stand_ins, starting, targets
+from notifier.outbox import batches, plans, stand_ins, starting, targets
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,23 +92,13 @@ def _stand_ins(alert: Alert, of: Heard, heard: Sequence[Heard], policy: Policy, 
 
 def _heard(alert: Alert, target: Recipient, route: str, policy: Policy, now: datetime) -> Heard:
     row = Notification.objects.select_related("alert", "target").get(alert=alert, target__key=target.key)
-    told, state = row.told, alert.state
-    due = timing.next_due(told, state, policy.timing(row.route), now)
+    due = plans.next_for(row, alert.state, policy, now)
     if due is None:
         return Heard(target, route, None, None, (), None, None)
     channel = policy.channels[target.channel]
     # Judged at the moment when it is due, as a worker does.
-    case = guards.Case(
-        reason=due.reason,
-        alert=state,
-        told=told,
-        channel=channel,
-        now=due.at,
-        silences=silences.in_force(due.at),
-        dead=channel.unconfigured or (f"set aside: {row.target.dead_detail}" if row.target.dead_since else ""),
-        trying_since=row.trying_since,
-        budget_until=budget.spent_until(channel, policy.tz, due.at),
-    )
+    look = judging.look_at(row.target, channel, policy, due.at)
+    case = judging.case_of(row, alert.state, due.reason, look)
     asked = tuple((guard.__name__, _answer(guard(case))) for guard in guards.TABLE[due.reason])
     ruling = guards.judge(case)
     goes_at = _goes_at(ruling, row, due, channel)

@@ -48,7 +48,7 @@ def judge(
     if not rows:
         return []
     set_aside.begin_probe(target, now, costs=channel.costs)
-    look = Look(target, channel, policy, now, silences.in_force(now), budget.spent_until(channel, policy.tz, now))
+    look = look_at(target, channel, policy, now)
     cleared = []
     for row in rows:
         try:
@@ -60,6 +60,10 @@ def judge(
             cleared += [one] if one is not None else []
             target.probing &= one is None  # one message is enough to try it
     return cleared
+
+
+def look_at(target: Target, channel: ChannelConfig, policy: Policy, now: datetime) -> Look:
+    return Look(target, channel, policy, now, silences.in_force(now), budget.spent_until(channel, policy.tz, now))
 
 
 def why_undeliverable(row: Notification | None, target: Target, channel: ChannelConfig) -> str:
@@ -103,7 +107,7 @@ def _answer(row: Notification, look: Look) -> Reason | Callable[[], Then | None]
     reason = due.reason
     if reason is Reason.ESCALATED and recipients.is_off_duty(row, look.policy):
         return lambda: stepping.pass_on(row, look.policy, look.now)
-    ruling = guards.judge(_case(row, alert, reason, look))
+    ruling = guards.judge(case_of(row, alert, reason, look))
     if ruling.action is guards.Action.SEND:
         return reason
     if ruling.action is guards.Action.HOLD:
@@ -111,7 +115,8 @@ def _answer(row: Notification, look: Look) -> Reason | Callable[[], Then | None]
     return lambda: _divert(row, ruling, look)
 
 
-def _case(row: Notification, alert: AlertState, reason: Reason, look: Look) -> guards.Case:
+def case_of(row: Notification, alert: AlertState, reason: Reason, look: Look) -> guards.Case:
+    """Everything that the guards are asked about a message."""
     return guards.Case(
         reason=reason,
         alert=alert,

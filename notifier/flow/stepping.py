@@ -77,7 +77,7 @@ def _take_due(pk: int, policy: Policy, now: datetime) -> bool:
             escalations.judge(row, alert, route, policy, now)
         if row.due_at is None or row.due_at > now:
             return False
-        if held := steps.held(alert, in_force, now):
+        if held := guards.holding_all(alert.state, in_force, now):
             _wait(row, alert, held, route, now)
         else:
             return bool(_take(row, alert, route, policy, now))

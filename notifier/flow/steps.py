@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from alerts_runtime.redaction.masking import masked
-from notifier.facts import Reason, Recipient, Told
+from notifier.facts import Recipient
 from notifier.flow import each
-from notifier.judge import guards
 from notifier.judge.escalation import Acknowledged, Level
-from notifier.judge.policy import ChannelConfig, Policy, Route
+from notifier.judge.policy import Policy, Route
 from notifier.judge.route import try_routes
 from notifier.models import Alert, Escalation
 from notifier.outbox import reachable
@@ -74,19 +73,6 @@ def left_of_round(row: Escalation, route: Route) -> list[Level]:
     """The levels of the current round that have not been taken."""
     left = route.levels[row.level + 1 :]
     return [level for level in left if level.round == route.levels[row.level].round]
-
-
-def held(alert: Alert, in_force: tuple[guards.Silenced, ...], now: datetime) -> guards.Ruling | None:
-    """What holds all messages on the alert, if anything: then nobody can be expected to answer."""
-    case = guards.Case(
-        reason=Reason.ESCALATED,
-        alert=alert.state,
-        told=Told(),
-        channel=ChannelConfig("", "", "", ()),
-        now=now,
-        silences=in_force,
-    )
-    return guards.ignored(case) or guards.inhibited(case) or guards.silenced(case)
 
 
 @dataclass(frozen=True, slots=True)

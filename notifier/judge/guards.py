@@ -86,6 +86,12 @@ def judge(case: Case) -> Ruling:
     return CLEAR
 
 
+def holding_all(alert: AlertState, silences: tuple[Silenced, ...], now: datetime) -> Ruling | None:
+    """What holds all messages on an alert, if anything: then nobody can be expected to answer."""
+    case = Case(Reason.ESCALATED, alert, Told(), ChannelConfig("", "", "", ()), now, silences)
+    return ignored(case) or inhibited(case) or silenced(case)
+
+
 def inhibited(case: Case) -> Ruling | None:
     parent = case.alert.inhibited_by
     return hold(HeldBy.INHIBITED, case.now + LOOK_AGAIN, parent) if parent else None
