@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
-from django.db import DatabaseError, InterfaceError, OperationalError, ProgrammingError, connection
+from django.core.management.base import CommandError
+from django.db import DatabaseError, InterfaceError, connection
 from django.db.migrations.executor import MigrationExecutor
 
+from alerts_runtime.management.command import PlainCommand
 from alerts_runtime.redaction.redact import redact
 
 
-class DatabaseCommand(BaseCommand):
+class DatabaseCommand(PlainCommand):
     """A command whose database is missing, or not migrated, ends with a sentence that says what mends it."""
 
     def execute(self, *args: Any, **options: Any) -> str | None:
         try:
             return super().execute(*args, **options)
-        except (OperationalError, ProgrammingError, InterfaceError) as error:
+        except (DatabaseError, InterfaceError) as error:
             raise CommandError(why_not(error)) from error
 
 
@@ -25,7 +26,7 @@ def why_not(error: Exception) -> str:
     """What to say of an error that the database raised."""
     try:
         missing = missing_migrations()
-    except DatabaseError:
+    except (DatabaseError, InterfaceError):
         missing = []
     return not_migrated(missing) if missing else f"The database cannot be used: {redact(str(error)).strip()}"
 

@@ -72,7 +72,9 @@ def nearest(name: str, known: Collection[str], help_: str = "") -> str:
     close = get_close_matches(name.lower()[:80], lower, n=1)
     if close:
         return f"Did you mean {shown(lower[close[0]])}?"
-    return help_ or (f"Known are: {', '.join(redact(one, limit=80) for one in sorted(known))}." if known else "")
+    if help_ or not known:
+        return help_ or "There are none."
+    return f"Known are: {', '.join(redact(one, limit=80) for one in sorted(known))}."
 
 
 def unknown(what: str, name: str, known: Collection[str], help_: str = "") -> PydanticCustomError:

@@ -16,8 +16,9 @@ from importlib.util import find_spec
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
+from alerts_runtime.management.command import PlainCommand, whole
 from alerts_runtime.worker.runner import RESTART
 
 STOP_WITHIN = 30  # seconds, longer than the worker's own limit
@@ -27,13 +28,17 @@ WEB_STOPS_WITHIN = "10"
 HEADERS_WITHIN = "10000"
 
 
-class Command(BaseCommand):
+class Command(PlainCommand):
     help = "Serve for real on one machine: web and worker. Stops both when either ends or a signal comes."
+    examples = (
+        "",
+        "--port 8080 --threads 16",
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--host", default="127.0.0.1")
-        parser.add_argument("--port", type=int, default=8000)
-        parser.add_argument("--threads", type=int, default=8, help="requests answered at once")
+        parser.add_argument("--port", type=whole(1, 65_535), default=8000)
+        parser.add_argument("--threads", type=whole(1, 1000), default=8, help="requests answered at once")
 
     def handle(self, **options: Any) -> None:
         _check(options["host"], options["port"])
@@ -68,8 +73,11 @@ def _check(host: str, port: int) -> None:
         try:
             trial.bind((host, port))
         except OSError as error:
-            why = "another process listens there" if error.errno == errno.EADDRINUSE else error.strerror
-            raise CommandError(f"{host}:{port} cannot be used: {why}. Stop it, or give another --port.") from error
+            if error.errno == errno.EADDRINUSE:
+                why = "another process listens there. Stop it, or give another --port"
+            else:
+                why = f"{error.strerror}. Give another --host or --port"
+            raise CommandError(f"{host}:{port} cannot be used: {why}.") from error
 
 
 def _application() -> str:

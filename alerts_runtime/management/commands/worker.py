@@ -12,6 +12,7 @@ from django.utils import timezone
 from alerts_runtime.background import registered
 from alerts_runtime.engine import hints
 from alerts_runtime.engine.fallback import with_fallback
+from alerts_runtime.management.command import seconds
 from alerts_runtime.management.database import DatabaseCommand, missing_migrations, not_migrated
 from alerts_runtime.monitoring import heartbeat
 from alerts_runtime.redaction.loggers import get_logger
@@ -25,11 +26,15 @@ class Command(DatabaseCommand):
         "Process events and send alerts; with ALERTS_ENGINE, watch that the engine does, and do it while it does not. "
         "Runs until SIGTERM or Ctrl+C; start as many as you like."
     )
+    examples = (
+        "",
+        "--stop-timeout 60",
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
             "--stop-timeout",
-            type=float,
+            type=seconds,
             default=20,
             help="seconds that running work gets to finish when the worker is told to stop (default: 20)",
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from argparse import ArgumentParser
 from datetime import timedelta
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from django.core.management.base import CommandError
 from django.utils import timezone
 
+from alerts_runtime.management.command import MOST_ROWS, user, whole
 from alerts_runtime.management.database import DatabaseCommand
 from notifier.answers.commands import Asker, Verb
 from notifier.answers.commands import Command as Said
@@ -20,9 +20,14 @@ from notifier.messages.wording import sentence
 
 class Command(DatabaseCommand):
     help = "Acknowledge alerts: updates and reminders wait until it runs out. Worse news still comes."
+    examples = (
+        "118",
+        "118 119 --for 2h --comment 'waiting for the bank'",
+        "118 --resolve",
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("alerts", type=int, nargs="+", metavar="alert", help="its number")
+        parser.add_argument("alerts", type=whole(1, MOST_ROWS), nargs="+", metavar="alert", help="its number")
         parser.add_argument(
             "--for", dest="lasting", help="how long, e.g. 2h; default: ACKNOWLEDGE_FOR, 1h of a silence"
         )
@@ -46,7 +51,7 @@ class Command(DatabaseCommand):
         lasting = _lasting(options["lasting"])
         if lasting is not None and verb not in (Verb.ACKNOWLEDGE, Verb.SILENCE):
             raise CommandError("--for is the time of an acknowledgement or a silence: leave it out here.")
-        asker, now = Asker(options["by"] or getpass.getuser(), "command"), timezone.now()
+        asker, now = Asker(options["by"] or user(), "command"), timezone.now()
         answers = [answer(Said(verb, pk, lasting, options["comment"]), asker, now) for pk in options["alerts"]]
         for one in answers:
             if one.changed:

@@ -8,17 +8,19 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.urls import reverse
 from django.utils import timezone
 
+from alerts_runtime.management.database import DatabaseCommand
 from notifier.config.conf import get_policy
 from notifier.models import Alert
 from notifier.pages import groups
 
 
-class Command(BaseCommand):
+class Command(DatabaseCommand):
     help = "Fill an empty database with a made-up day of a shop and an account to log in with. Sends nothing."
+    examples = ("",)
 
     def handle(self, **options: Any) -> None:
         if not (settings.DEBUG or getattr(settings, "DEMO", False)):

@@ -17,6 +17,7 @@ from notifier.outbox import digests
 
 class Command(DatabaseCommand):
     help = "Let the worker send a digest of the time since the last one, without waiting for its hour."
+    examples = ("daily",)
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("name", nargs="?", help="a name in NOTIFIER['DIGESTS']; default: the only one")

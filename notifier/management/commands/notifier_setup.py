@@ -6,13 +6,14 @@ from itertools import groupby
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand
 
+from alerts_runtime.management.command import PlainCommand
 from notifier.config.first_steps import Step, missing
 
 
-class Command(BaseCommand):
+class Command(PlainCommand):
     help = "Print the lines that are missing in this site's settings and urls, and what to run. Changes nothing."
+    examples = ("",)
     requires_system_checks: list[str] = []
 
     def handle(self, **options: Any) -> None:

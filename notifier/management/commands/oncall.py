@@ -9,9 +9,11 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.utils import timezone
 
+from alerts_runtime.management.command import whole
+from alerts_runtime.management.database import DatabaseCommand
 from notifier.config.conf import get_policy, parse
 from notifier.config.problems import nearest
 from notifier.judge.oncall.compare import changes, shares
@@ -27,14 +29,22 @@ from notifier.oncall.overrides import in_force
 MOST_WEEKS = 520
 
 
-class Command(BaseCommand):
+class Command(DatabaseCommand):
     help = "Who is on call, and why. Times are shown in the rotation's own zone."
+    examples = (
+        "",
+        'payments --at "2026-12-24 20:00"',
+        "--weeks 4",
+        "--diff old_settings.py --weeks 12",
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("rotations", nargs="*", help="names in NOTIFIER['ONCALL']; default: all")
         parser.add_argument("--at", default="now", help='when: "2026-12-24 20:00", "20:00" or with an offset')
         parser.add_argument(
-            "--weeks", type=int, help="list the shifts and gaps of so many weeks, and how fair they are"
+            "--weeks",
+            type=whole(1, MOST_WEEKS),
+            help="list the shifts and gaps of so many weeks, and how fair they are",
         )
         parser.add_argument(
             "--diff", metavar="OLD_SETTINGS", help="what changes against these: a settings file, or a module's name"
@@ -43,8 +53,6 @@ class Command(BaseCommand):
     def handle(self, **options: Any) -> None:
         policy, now = get_policy(), timezone.now()
         weeks = options["weeks"]
-        if weeks is not None and not 1 <= weeks <= MOST_WEEKS:
-            raise CommandError(f"--weeks must be a number from 1 to {MOST_WEEKS}.")
         if options["diff"]:
             self._diff(_chosen(policy, ()), old_policy(options["diff"]), policy, timedelta(weeks=weeks or 4), now)
             return

@@ -6,16 +6,22 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.utils import timezone
 
+from alerts_runtime.management.database import DatabaseCommand
 from notifier.config.conf import get_policy
 from notifier.config.problems import nearest
 from notifier.feeds import links
 
 
-class Command(BaseCommand):
+class Command(DatabaseCommand):
     help = "Addresses to subscribe to: everybody's shifts, and each person's own. Whoever knows one may read it."
+    examples = (
+        "payments",
+        "payments bob",
+        "payments --renew",
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("rotation", help="its name in NOTIFIER['ONCALL']")

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import getpass
 from argparse import ArgumentParser
 from datetime import datetime
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.utils import timezone
 
+from alerts_runtime.management.command import MOST_ROWS, user, whole
+from alerts_runtime.management.database import DatabaseCommand
 from notifier.config.conf import get_policy
 from notifier.config.problems import nearest
 from notifier.judge.durations import parse_duration
@@ -21,8 +22,14 @@ from notifier.models import Override
 from notifier.oncall import overrides
 
 
-class Command(BaseCommand):
+class Command(DatabaseCommand):
     help = "Let somebody take a rotation over for a time. Nobody has to consent, and it can be undone."
+    examples = (
+        "payments bob --for 4h",
+        'payments bob --from 18:00 --to "2026-12-25 09:00"',
+        "--list",
+        "--undo 3",
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("rotation", nargs="?", help="its name in NOTIFIER['ONCALL']")
@@ -31,12 +38,12 @@ class Command(BaseCommand):
         parser.add_argument("--to", dest="end", help="until when, written likewise")
         parser.add_argument("--for", dest="lasting", help="or how long, e.g. 2h")
         parser.add_argument("--author", default=None, help="who says so; default: the user of this machine")
-        parser.add_argument("--undo", type=int, metavar="N", help="end override N now")
+        parser.add_argument("--undo", type=whole(1, MOST_ROWS), metavar="N", help="end override N now")
         parser.add_argument("--list", action="store_true", help="list the overrides that count now or later")
 
     def handle(self, **options: Any) -> None:
         policy, now = get_policy(), timezone.now()
-        author = options["author"] or getpass.getuser()
+        author = options["author"] or user()
         if options["list"]:
             for row in Override.objects.filter(ends_at__gt=now, undone_at__isnull=True).order_by("starts_at"):
                 self.stdout.write(f"{row.pk}: {taken(row, policy, now)} Made by {row.author}.")

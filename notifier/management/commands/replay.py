@@ -11,14 +11,19 @@ from django.core.management import load_command_class
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
+from alerts_runtime.management.database import DatabaseCommand
 from notifier.flow import replays
 from notifier.models import Occurrence
 
 
-class Replay(BaseCommand):
+class Replay(DatabaseCommand):
     help = (
         "Have events that failed processed again by a worker: those named, or all that match. Those that are processed "
         "by now are left alone, so it may be run twice."
+    )
+    examples = (
+        "evt_1",
+        "--type 'invoice.*'",
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:

@@ -14,6 +14,7 @@ from django.core.management.base import CommandError
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
+from alerts_runtime.management.command import whole
 from alerts_runtime.management.database import DatabaseCommand
 from alerts_runtime.redaction.masking import named
 from notifier.delivery.dryrun import Explanation, Heard, explain
@@ -23,15 +24,22 @@ from notifier.judge.durations import human, parse_duration
 from notifier.messages.wording import sentence
 from notifier.oncall.present import policy_now
 
+_FIRST_YEAR, _LAST_YEAR = 2000, 2199
+
 
 class Command(DatabaseCommand):
     help = "Show what would become of a failure: verdict, routes, targets, guards, times and messages. Sends nothing."
+    examples = (
+        "--event invoice.paid --exception django.db.OperationalError --livemode",
+        "--event event.json --exception KeyError --last",
+        "--event payout.failed --exception KeyError --at 2026-11-22T02:00+01:00 --expect oncall",
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--event", required=True, help="a file with the event's JSON, or an event type")
         parser.add_argument("--exception", required=True, help="its dotted path, e.g. django.db.OperationalError")
         parser.add_argument("--message", default="", help="the exception's text")
-        parser.add_argument("--attempt", type=int, default=1)
+        parser.add_argument("--attempt", type=whole(1, 1000), default=1)
         parser.add_argument("--last", action="store_true", help="nothing will retry it")
         parser.add_argument("--at", help="the time, e.g. 2026-11-22T02:00+01:00; default: now")
         parser.add_argument("--livemode", action="store_true", default=None, help="as if it were in live mode")
@@ -80,12 +88,16 @@ def _time(text: str | None) -> datetime:
     found = parse_datetime(text)
     if found is None:
         raise CommandError(f"--at: {text!r} is not a time. Write it such as 2026-11-22T02:00+01:00.")
+    if not _FIRST_YEAR <= found.year <= _LAST_YEAR:
+        raise CommandError(f"--at: write a year from {_FIRST_YEAR} to {_LAST_YEAR}.")
     return found if found.tzinfo else timezone.make_aware(found)
 
 
 def _event(text: str) -> bytes | str:
-    path = Path(text)
-    return path.read_bytes() if path.is_file() else text
+    try:
+        return Path(text).read_bytes()
+    except (OSError, ValueError):  # no file: a type
+        return text
 
 
 def _check(expect: str | None, explanation: Explanation) -> None:

@@ -12,6 +12,7 @@ from django.core.management.base import CommandError
 from django.urls import reverse
 from django.utils import timezone
 
+from alerts_runtime.management.command import seconds
 from alerts_runtime.management.database import DatabaseCommand
 from alerts_runtime.redaction import masking
 from notifier.answers import slack_signed
@@ -23,13 +24,18 @@ from notifier.oncall.present import policy_now
 
 class Command(DatabaseCommand):
     help = "Send a test message to each address of the channels, now, and say what became of it."
+    examples = (
+        "",
+        "slack oncall",
+        "slack --buttons",
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("channels", nargs="*", help="aliases in NOTIFIER['CHANNELS']; default: all")
         parser.add_argument(
             "--buttons", action="store_true", help="Slack: send a button, and wait until somebody presses it"
         )
-        parser.add_argument("--wait", type=float, default=60.0, help="seconds to wait for that; default: 60")
+        parser.add_argument("--wait", type=seconds, default=60.0, help="seconds to wait for that; default: 60")
 
     def handle(self, **options: Any) -> None:
         policy = policy_now(timezone.now())

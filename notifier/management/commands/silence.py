@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import json
 from argparse import ArgumentParser
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from django.core.management.base import CommandError
 from django.utils import timezone
 
+from alerts_runtime.management.command import MOST_ROWS, user, whole
 from alerts_runtime.management.database import DatabaseCommand
 from notifier.flow.silences import end, silence
 from notifier.judge.durations import parse_duration
@@ -19,13 +19,19 @@ from notifier.models import Silence
 
 class Command(DatabaseCommand):
     help = "Silence alerts for a time. What is held meanwhile is told when it ends, and counted in the digest."
+    examples = (
+        "--match 'event=invoice.*' --for 2h --comment 'known bug'",
+        '--match \'{"severity": "warning", "endpoint": "connect"}\' --for 1d',
+        "--list",
+        "--end 7",
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--match", help='what, as in ROUTES: {"event": "invoice.*"}, or event=invoice.*')
         parser.add_argument("--for", dest="lasting", help="how long, e.g. 2h")
         parser.add_argument("--comment", default="", help="why")
         parser.add_argument("--author", default=None, help="who; default: the user of this machine")
-        parser.add_argument("--end", type=int, metavar="N", help="end silence N now")
+        parser.add_argument("--end", type=whole(1, MOST_ROWS), metavar="N", help="end silence N now")
         parser.add_argument("--list", action="store_true", help="list the silences in force")
 
     def handle(self, **options: Any) -> None:
@@ -49,7 +55,7 @@ class Command(DatabaseCommand):
             row = silence(
                 _match(options["match"]),
                 until=now + parse_duration(options["lasting"]),
-                author=options["author"] or getpass.getuser(),
+                author=options["author"] or user(),
                 comment=options["comment"],
                 now=now,
             )
@@ -62,7 +68,7 @@ def _match(text: str) -> dict[str, object]:
     if text.lstrip().startswith("{"):
         try:
             found = json.loads(text)
-        except json.JSONDecodeError as error:
+        except (ValueError, RecursionError) as error:
             raise ValueError(f"--match is not JSON: {error}") from error
         return dict(found)
     name, equals, value = text.partition("=")

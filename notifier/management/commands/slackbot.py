@@ -17,6 +17,7 @@ from notifier.answers.slackbot import CONNECTIONS, Bot
 
 class Command(DatabaseCommand):
     help = "Hear buttons and /alerts in Slack by Socket Mode, until SIGTERM or Ctrl+C. A worker does what is asked."
+    examples = ("",)
 
     def handle(self, **_options: Any) -> None:
         from slack_sdk.errors import SlackApiError

@@ -78,7 +78,7 @@ def test_diff_says_who_would_be_on_call_instead_of_whom(configure: Configure, tm
         (["payment"], 'There is no rotation "payment". Did you mean "payments"?'),
         (["--at", "soon"], "--at: Not a time"),
         (["--at", "1960-01-01"], "--at: Who is on call is known"),
-        (["--weeks", "0"], "--weeks must be a number"),
+        (["--weeks", "0"], "from 1 to 520"),
         (["--diff", "no.such.module"], "The old settings cannot be read: ModuleNotFoundError"),
     ],
 )

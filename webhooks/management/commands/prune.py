@@ -7,9 +7,9 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from django.core.management.base import CommandError
 from django.utils import timezone
 
+from alerts_runtime.management.command import whole
 from alerts_runtime.management.database import DatabaseCommand
 from webhooks.conf import config
 from webhooks.process import arm, failures
@@ -22,15 +22,17 @@ class Command(DatabaseCommand):
         "and refusals as old, as the worker does once an hour. Events that wait are never deleted, those that were "
         "given up only with --dead."
     )
+    examples = (
+        "",
+        "--days 30 --dead",
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--days", type=int, help='default: WEBHOOKS["RETENTION_DAYS"]')
+        parser.add_argument("--days", type=whole(0, 36_500), help='default: WEBHOOKS["RETENTION_DAYS"]')
         parser.add_argument("--dead", action="store_true", help="also events that were given up")
 
     def handle(self, **options: Any) -> None:
         days = config().retention_days if options["days"] is None else options["days"]
-        if days < 0:
-            raise CommandError("--days must not be negative.")
         before = timezone.now() - timedelta(days=days)
         events = failed = 0
         while (batch := arm.prune(before, dead=options["dead"])) != (0, 0):

@@ -14,6 +14,7 @@ from django.core.management.base import CommandError
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from alerts_runtime.management.command import whole
 from alerts_runtime.management.database import DatabaseCommand
 from alerts_runtime.wakeups import wake
 from webhooks.models import WebhookEvent
@@ -38,7 +39,8 @@ def age(text: str) -> timedelta:
     found = re.fullmatch(r"(\d{1,6})([smhdw])", text.strip().lower())
     if not found:
         raise ArgumentTypeError(f"{text!r} is not an age such as 90m, 2h or 3d")
-    return timedelta(**{_UNITS[found[2]]: int(found[1])})
+    given = timedelta(**{_UNITS[found[2]]: int(found[1])})
+    return min(given, timedelta(days=36_500))  # no date is older
 
 
 class Command(DatabaseCommand):
@@ -47,6 +49,12 @@ class Command(DatabaseCommand):
         "those of which a callback after the commit failed (all that their handlers do is done again). Events that "
         "wait or are being processed are left alone, so it may be run twice. --pending also hurries the retries that "
         "are planned, as after a fix was deployed. --rehearse says beforehand what would come of it."
+    )
+    examples = (
+        "evt_1PabcDEF",
+        "--type 'invoice.*' --since 3d",
+        "--rehearse",
+        "--pending --dry-run",
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -66,7 +74,9 @@ class Command(DatabaseCommand):
             help="run today's handlers over what was given up or waits, undo it all, and say how many would pass",
         )
         parser.add_argument(
-            "--limit", type=int, help="with --rehearse: so many at most (default: all; on SQLite 20 of them)"
+            "--limit",
+            type=whole(1, 10**9),
+            help="with --rehearse: so many at most (default: all; on SQLite 20 of them)",
         )
 
     def handle(self, **options: Any) -> None:

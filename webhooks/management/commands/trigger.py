@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 from argparse import ArgumentParser
 from collections.abc import Mapping
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import requests
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.utils import timezone
 
+from alerts_runtime.management.command import PlainCommand, whole
 from alerts_runtime.stripe_data import signature
 from webhooks import samples
 from webhooks.conf import config
@@ -25,8 +26,14 @@ _THREE_DECIMALS = "bhd jod kwd omr tnd"
 DECIMALS = dict.fromkeys(_ZERO_DECIMALS.split(), 0) | dict.fromkeys(_THREE_DECIMALS.split(), 3)
 
 
-class Command(BaseCommand):
+class Command(PlainCommand):
     help = "Post a correctly signed Stripe event over HTTP and print how it was answered."
+    examples = (
+        "invoice.paid --livemode",
+        "charge.refunded --amount 12.50 --currency eur",
+        "invoice.paid --file event.json --url https://shop.example/stripe/default/",
+        "invoice.paid --bad-signature",
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("type", help="e.g. invoice.paid")
@@ -36,7 +43,7 @@ class Command(BaseCommand):
         parser.add_argument("--account", default="", help="a Connect account: acct_...")
         parser.add_argument("--amount", help="in the currency's unit: 1250.00")
         parser.add_argument("--currency", default=samples.CURRENCY)
-        parser.add_argument("--count", type=int, default=1)
+        parser.add_argument("--count", type=whole(1, 1_000_000), default=1)
         parser.add_argument("--id", default="", help="instead of a fresh id; with --count, deliver it that often")
         parser.add_argument("--thin", action="store_true", help="a v2 event without its object")
         parser.add_argument("--bad-signature", action="store_true", help="expect 400")
@@ -103,8 +110,10 @@ def _from_file(path: Path, options: Mapping[str, Any]) -> dict[str, Any]:
 def _smallest_units(amount: str, currency: str) -> int:
     try:
         units = Decimal(amount).scaleb(DECIMALS.get(currency, 2))
-    except InvalidOperation:
-        raise CommandError(f"{amount!r} is not an amount, such as 1250.00.") from None
+    except ArithmeticError:  # no number, or one that Decimal cannot hold
+        units = Decimal("NaN")
+    if not (units.is_finite() and 0 <= units < 10**12):  # of Stripe's, eight digits is the most
+        raise CommandError(f"{amount[:40]!r} is not an amount, such as 1250.00.")
     if units != units.to_integral_value():
         raise CommandError(f"{amount} {currency} has more decimals than that currency.")
     return int(units)
