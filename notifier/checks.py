@@ -11,9 +11,10 @@ from django.core import checks
 from django.db import DatabaseError
 from django.utils import timezone
 
+from alerts_runtime.management.command import Unfinished
 from notifier.config import coverage, credentials, event_types
 from notifier.config.conf import name_of, read_settings
-from notifier.config.problems import Problem
+from notifier.config.problems import UNFINISHED, Problem
 from notifier.oncall import doubts, uncovered
 
 _SETUP = "`manage.py notifier_setup` prints the lines that this site needs."
@@ -44,5 +45,7 @@ def check_on_call(databases: Sequence[str] | None = None, **_: Any) -> list[chec
 
 
 def _message(problem: Problem) -> checks.CheckMessage:
-    kind = checks.Error if problem.level == "error" else checks.Warning
+    kind: type[checks.Error] | type[checks.Warning] = checks.Error if problem.level == "error" else checks.Warning
+    if problem.level == "error" and problem.id in UNFINISHED:
+        kind = Unfinished
     return kind(f"{problem.path}: {problem.text}.", hint=problem.hint or None, id=f"notifier.{problem.id}")

@@ -11,6 +11,7 @@ from argparse import ArgumentTypeError, RawDescriptionHelpFormatter
 from collections.abc import Callable
 from typing import Any, ClassVar
 
+from django.core import checks
 from django.core.management.base import BaseCommand, CommandError, CommandParser, DjangoHelpFormatter
 
 INTERRUPTED, NOBODY_READS = 130, 141  # what shells say of Ctrl-C and of a closed pipe
@@ -19,6 +20,10 @@ MOST_ROWS = 2**63 - 1  # the largest id that a database has
 
 class Help(DjangoHelpFormatter, RawDescriptionHelpFormatter):
     """Django's, with the examples line by line."""
+
+
+class Unfinished(checks.Error):
+    """An error of the check that leaves everything else working, so that no command of ours refuses to run for it."""
 
 
 class PlainCommand(BaseCommand):
@@ -33,6 +38,14 @@ class PlainCommand(BaseCommand):
         lines = (f"  manage.py {subcommand} {arguments}".rstrip() for arguments in self.examples)
         parser.epilog = "\n".join(("examples:", *lines)) if self.examples else None
         return parser
+
+    def check(self, *args: Any, **options: Any) -> None:
+        """Print what is wrong with the settings, and go on if the rest works: alerts must not stop for one channel."""
+        asked = {name: options[name] for name in ("tags", "databases") if name in options}
+        serious = [found for found in checks.run_checks(**asked) if found.is_serious() and not found.is_silenced()]
+        if all(isinstance(found, Unfinished) for found in serious):
+            options |= {"fail_level": checks.CRITICAL}
+        super().check(*args, **options)
 
     def execute(self, *args: Any, **options: Any) -> str | None:
         try:

@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 from django.core.management import get_commands, load_command_class
-from django.core.management.base import CommandError
+from django.core.management.base import CommandError, OutputWrapper, SystemCheckError
 from django.db import DatabaseError
+from pytest_django import Settings
 
 from alerts_runtime.management.command import NOBODY_READS, PlainCommand, user
 from alerts_runtime.management.database import DatabaseCommand
@@ -96,6 +97,34 @@ def test_what_cannot_be_done_is_a_sentence(line: str, says: str) -> None:
     assert says in str(refused.value)
 
 
+def checked(name: str, *arguments: str) -> str:
+    """The same, with the checks that a command runs first."""
+    loaded = load_command_class(get_commands()[name], name)
+    out = StringIO()
+    loaded.stderr = OutputWrapper(out)
+    options = vars(loaded.create_parser("manage.py", name).parse_args(list(arguments)))
+    loaded.execute(**options | {"stdout": out, "args": ()})
+    return out.getvalue()
+
+
+CHANNELS = {"slack": {"BACKEND": "slack", "TO": "#payments"}, "team": {"BACKEND": "email", "TO": "nobody"}}
+
+
+@pytest.mark.django_db
+def test_a_channel_without_credentials_is_said_and_stops_no_command(settings: Settings) -> None:
+    """Else a token that is lost when a worker restarts would take all the other channels with it."""
+    settings.NOTIFIER = {"CHANNELS": CHANNELS, "ROUTES": {"*": ["slack", "team"]}}
+    assert "notifier.E005" in checked("silence", "--list")
+    assert "notifier.E004" in checked("silence", "--list")
+
+
+@pytest.mark.django_db
+def test_a_mistake_in_the_table_stops_every_command(settings: Settings) -> None:
+    settings.NOTIFIER = {"CHANNELS": CHANNELS, "ROUTES": {"*": ["slck"]}}
+    with pytest.raises(SystemCheckError, match=r"notifier\.E002"):
+        checked("silence", "--list")
+
+
 @pytest.mark.django_db
 def test_an_age_before_all_dates_is_all_time() -> None:
     assert run("replay", "--since", "999999w") == "Nothing matches.\n"
@@ -110,7 +139,7 @@ def test_a_database_that_is_none_is_a_sentence(name: str) -> None:
     def fail(**_: Any) -> None:
         raise DatabaseError("file is not a database")
 
-    loaded.handle = fail  # type: ignore[assignment]
+    loaded.handle = fail  # type: ignore[method-assign]
     arguments = loaded.create_parser("manage.py", name).parse_args(shlex.split(loaded.examples[0]))
     with pytest.raises(CommandError, match="The database cannot be used: file is not a database"):
         loaded.execute(**vars(arguments) | {"skip_checks": True, "args": ()})
