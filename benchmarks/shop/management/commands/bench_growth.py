@@ -158,7 +158,8 @@ def _fill_events(number: int) -> None:
         created=timezone.now(), received_at=timezone.now() - timedelta(days=2), processed_at=timezone.now(),
         state="processed", attempts=1, how_processed="first", due_at=None,
     )  # fmt: skip
-    _multiply(first, have + 1, number, event_id="'evt_' || n", received_at=_before("received_at", "n * 7"))
+    about = {"customer": "'cus_' || (n % 9000)", "object_id": "'in_' || n"}
+    _multiply(first, have + 1, number, event_id="'evt_' || n", received_at=_before("received_at", "n * 7"), **about)
 
 
 def _fill_alerts(number: int) -> None:
