@@ -45,7 +45,13 @@ def of_match(match: object) -> list[tuple[str, str]]:
     """The same of a silence's match, as it is written; whatever stands there is shown."""
     if not isinstance(match, Mapping):
         return [(_("cannot be read"), str(match)[:200])]
-    return [(str(key), _written(value)) for key, value in match.items()]
+    return [_of_key(str(key), value) for key, value in match.items()]
+
+
+def _of_key(key: str, value: object) -> tuple[str, str]:
+    if key == "fingerprint":  # a hash, which says nothing to people: the silence's comment names the alert
+        return _("one kind of alert"), _written(value)[:8]
+    return key, _written(value)
 
 
 def cadence(timing: Timing) -> str:
