@@ -14,7 +14,7 @@ State = WebhookEvent.State
 
 
 def was_refused(site: Site, scene: Scene) -> None:
-    """Counted, and nothing of it kept."""
+    """Wait until the refused request is counted, and nothing of it is stored."""
     site.wait(Refusal.objects.exists, f"the refusal of {scene.event_id} was not counted")
     if WebhookEvent.objects.filter(event_id=scene.event_id).exists():
         raise BrokenPromiseError(f"{scene.event_id} was stored although its signature is wrong")
@@ -26,7 +26,7 @@ def was_handled(site: Site, scene: Scene) -> None:
 
 
 def became_alert(site: Site, scene: Scene) -> Alert:
-    """As bad as the scene says, and planned for the channels that it says."""
+    """Wait for an alert with the severity and the channels that the scene says."""
     severity = scene.severity or Severity.INFO
     alerts = Alert.objects.filter(occurrences__event_id=scene.event_id, severity=severity)
     alert = site.wait(alerts.first, f"no alert came of {scene.event_id} that is {severity.label}")
@@ -37,13 +37,13 @@ def became_alert(site: Site, scene: Scene) -> Alert:
 
 
 def were_told(site: Site, alert: Alert) -> None:
-    """Everybody who is to hear of it has heard, and heard how bad it is."""
+    """Wait until every recipient has been told of the alert, with its present severity."""
     ignorant = alert.notifications.filter(Q(told_severity__isnull=True) | Q(told_severity__lt=alert.severity))
     _wait_for_deliveries(site, ignorant, f"was not told that it is {Severity(alert.severity).label}")
 
 
 def was_over(site: Site, scene: Scene) -> Alert:
-    """Its event is processed, in the way that the scene says, and its alert is resolved."""
+    """Wait until the event is processed as the scene says, and its alert is resolved."""
     how = WebhookEvent.How.REPLAY if scene.replayed else WebhookEvent.How.RETRY
     done = WebhookEvent.objects.filter(event_id=scene.event_id, state=State.PROCESSED, how_processed=how)
     site.wait(done.exists, f"{scene.event_id} was not processed {how.label}", within=60)
@@ -52,7 +52,7 @@ def was_over(site: Site, scene: Scene) -> Alert:
 
 
 def were_told_the_end(site: Site, alert: Alert) -> list[Notification]:
-    """Everybody who heard that it began has heard that it is over; returns those for whom the throttle holds that."""
+    """Wait until all who were told of the alert are told of its end; returns those for whom the rate holds that."""
     ignorant = alert.notifications.filter(told_resolved=False)
     held = ignorant.filter(reason=Reason.RESOLVED, due_at__isnull=False, target__next_at__isnull=False)
     held = held.filter(target__held_by__startswith="throttle", target__channel="oncall")

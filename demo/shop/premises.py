@@ -1,4 +1,4 @@
-"""What the shop stands on, what is broken of it when the demo begins, and how it is mended."""
+"""The data of the demo's shop: what is broken in it when the demo begins, and how it is repaired."""
 
 from __future__ import annotations
 

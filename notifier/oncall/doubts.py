@@ -1,4 +1,4 @@
-"""Finds overrides that may not be meant any more, since the settings have changed since they were made."""
+"""Finds overrides that may be out of date, because the settings have changed since they were made."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who is on call: in the past as it was written down, from now on as settings and overrides say."""
+"""Who is on call: in the past as it was recorded, from now on by the settings and overrides."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def _of(shift: Shift) -> tuple[object, ...]:
 
 
 def recorded(rotation: str, start: datetime, end: datetime) -> list[Shift]:
-    """The shifts of a past time as they were written down; none before the first that was."""
+    """The recorded shifts of a past time; there are none before the first record."""
     rows = Handover.objects.filter(rotation=rotation, at__lt=end).order_by("at")
     first = rows.filter(at__lte=start).last()
     found = [*([first] if first else []), *rows.filter(at__gt=start)]

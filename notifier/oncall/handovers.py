@@ -18,14 +18,14 @@ from notifier.oncall.overrides import in_force
 
 log = get_logger(__name__)
 
-LOOKED = timedelta(minutes=1)  # how often the last look is noted: from it on, edited settings count
+LOOKED = timedelta(minutes=1)  # how often the time of the last look is stored: edited settings count from then on
 NEWS = timedelta(hours=1)
 TESTS = "handover."  # how the source of a test page begins; the handover's number follows
 _INSTANT = timedelta(microseconds=1)
 
 
 def record(policy: Policy, now: datetime) -> None:
-    """Write down what has been handed over since the last look, by any number of workers."""
+    """Record the handovers since the last look. Any number of workers may call it at once."""
     for rotation in policy.rotations.values():
         on_its_own("write down handovers", partial(record_one, rotation, now), key=rotation.name)
 
@@ -73,7 +73,7 @@ def _write(row: Handover) -> bool:
 
 
 def unannounced(now: datetime) -> list[Handover]:
-    """The latest of each rotation, as long as it is news to whoever is on call since."""
+    """The latest handover of each rotation of which the person on call has not been told yet."""
     rows = Handover.objects.filter(announced=False, at__gt=now - NEWS).order_by("at")
     return list({row.rotation: row for row in rows}.values())
 
@@ -86,7 +86,7 @@ def announced(row: Handover) -> bool:
 
 
 def of_test(source: str) -> Handover | None:
-    """The handover that a test page is of; None when the source is no test page's, or it is gone."""
+    """The handover for which a test page was sent; None if the source is not one of a test page, or it was deleted."""
     number = source.removeprefix(TESTS)
     return Handover.objects.filter(pk=number).first() if number != source and number.isdecimal() else None
 

@@ -81,7 +81,10 @@ def in_force(rotation: str, since: datetime) -> list[Period]:
 
 
 def _imported(rotation: str, since: datetime) -> list[Period]:
-    """The events of a rotation that is read from a calendar: below every override, the one that begins later first."""
+    """The events of a rotation's calendar as periods.
+
+    Ids are below 0, so that every override counts before them; of two events the one that begins later has the higher.
+    """
     row = ImportedCalendar.objects.filter(rotation=rotation).only("shifts").first()
     found = sorted((start, end, person) for start, end, person in row.shifts) if row else []
     periods = (

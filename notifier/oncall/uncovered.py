@@ -37,6 +37,6 @@ def problems(policy: Policy, now: datetime) -> Iterator[Problem]:
 
 
 def _has_addresses(hole: Hole, policy: Policy) -> bool:
-    """Else the settings lack one, which the check says without the database."""
+    """Whether the person has addresses on the channels; if not, another check says so without the database."""
     people = (policy.channels[alias].people.values() for alias in hole.channels)
     return all(any(target.person == hole.person for target in some) for some in people)

@@ -21,7 +21,7 @@ class Hole:
     start: datetime
     end: datetime
     person: str | None = None
-    channels: tuple[str, ...] = ()  # that do not reach them
+    channels: tuple[str, ...] = ()  # the channels that do not reach the person
 
 
 def channels_of(policy: Policy, rotation: str) -> list[ChannelConfig]:

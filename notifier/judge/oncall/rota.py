@@ -22,7 +22,7 @@ class Why(StrEnum):
     OVERRIDE = "override"  # somebody took the period over
     SHIFT = "shift"
     CALENDAR = "calendar"  # an event of the calendar that the rotation is read from
-    EMPTY_SEAT = "empty seat"  # the turn is of a seat that nobody sits on
+    EMPTY_SEAT = "empty seat"  # it is the turn of a seat without a person
     OUTSIDE_HOURS = "outside the hours"  # no layer is in force
     NOT_STARTED = "not started"  # before the first handover
     NO_MEMBERS = "no members"  # nobody has a seat on the day of the handover
@@ -38,7 +38,7 @@ class Duty:
     why: Why
     layer: str = ""  # whose shift it is
     turn: datetime | None = None  # the handover with which that shift began
-    override: int | None = None  # by which it was taken over
+    override: int | None = None  # the id of the override by which it was taken over
 
     def is_one_with(self, other: Duty) -> bool:
         """Whether nothing is handed over between the two: the same shift, or nobody before and after."""

@@ -58,9 +58,11 @@ class Rotation:
     name: str
     tz: str  # in which its times are shown
     layers: tuple[Layer, ...]
-    handover_message: bool = True  # who comes on call is told, and what is open
-    handover_test: bool = False  # and has to answer a page, or who was before them hears
-    day_before: bool = False  # and of the shift to come, a day before
+    handover_message: bool = True  # whoever comes on call gets a note, with what is open
+    handover_test: bool = (
+        False  # whoever comes on call has to answer a test page; else whoever was on call before is told
+    )
+    day_before: bool = False  # people get a note the day before their shift
     slack_group: str = ""  # the id of a user group in Slack that has whoever is on call as its member
     ics: str = ""  # instead of layers: the address or the file of a calendar, whose events are the shifts
     allow_private: bool = False  # that address may be in a private network
