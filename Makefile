@@ -70,7 +70,7 @@ quick: $(VENV)/.ready-dev
 # The oldest versions that the package allows, before those of this site on the path; and what speaks to them.
 OLDEST := .venv-oldest
 SPEAK_TO_THEM := $(addprefix tests/webhooks/test_, $(addsuffix .py, verify receiving events errors retry commands metrics)) \
-  $(addprefix tests/notifier/channels/test_, $(addsuffix .py, slack slack_webhook sms voice email bounded)) \
+  $(addprefix tests/notifier/channels/test_, $(addsuffix .py, slack slack_webhook sms email bounded)) \
   $(addprefix tests/notifier/test_, $(addsuffix .py, conf metrics)) tests/notifier/oncall/test_imported.py \
   $(addprefix tests/runtime/test_, $(addsuffix .py, backoff logs))
 
