@@ -15,6 +15,9 @@ BIN := $(VENV)/bin
 PY := $(BIN)/python
 PURE := calendar classify durations guards match money route throttle timing watch
 
+# Compiled tests are kept: to compile them anew takes longer than to import all that they use.
+export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: setup demo test quick oldest run lint types imports project screenshots pure suite chaos bench clean
 .DEFAULT_GOAL := help
 
