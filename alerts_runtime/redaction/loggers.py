@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import structlog
 
-from alerts_runtime.redaction.redact import redact_processor
+from alerts_runtime.redaction.values import redact_processor
 
 ROOT = "stripe_alerts"
 

@@ -17,7 +17,8 @@ from typing import Any
 import structlog
 
 from alerts_runtime.redaction.loggers import MADE_READABLE, get_logger
-from alerts_runtime.redaction.redact import redact, redact_processor
+from alerts_runtime.redaction.redact import redact
+from alerts_runtime.redaction.values import redact_processor
 
 log = get_logger(__name__)
 

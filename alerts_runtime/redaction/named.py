@@ -19,7 +19,8 @@ _NAMES = rf"(?:{_PASSWORDS}|{_OTHERS})"
 _SHORT_NAMES = r"(?<![a-z])(?:pw|pass|pin|otp|sig|dsn|csc|dob|mobile|cookies?)"  # ordinary words, unless with a value
 _ANY = rf"(?:{_NAMES}|{_SHORT_NAMES})"
 SECRET_NAME = re.compile(  # of a setting or a field
-    rf"(?:{_NAMES}(?:_fallbacks)?|{_SHORT_NAMES}|(?:webhook|heartbeat)_url)$", re.I
+    rf"(?:{_NAMES}(?:_fallbacks)?|(?:{_PASSWORDS})_?(?:confirm(?:ation)?|hash|again|[0-9]{{1,2}})|{_SHORT_NAMES}|(?:webhook|heartbeat)_url)$",
+    re.I,
 )
 # password2, signature-256, card[cvc], password[0], and as they stand in a URL
 _INDEX = r"(?:-?[0-9]{1,3})?(?:\]|(?:\[|%5B)\w{0,20}(?:\]|%5D)|%5D)?"

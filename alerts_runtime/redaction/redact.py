@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping, MutableMapping
-from datetime import date
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
@@ -61,26 +60,6 @@ def _redact(text: str, limit: int | None) -> str:
     if limit is not None and len(body) + len(_cut_note(already_cut)) > limit:
         body, already_cut = _shorten(body, already_cut, limit)
     return body + _cut_note(already_cut)
-
-
-def redact_value(value: Any, name: str = "") -> Any:
-    """A value of a log line or of JSON with every text in it redacted; where `name` (its key) is that of a secret,
-    all of it.
-    """
-    if isinstance(value, str):
-        return SECRET if value and SECRET_NAME.search(name) else redact(value)
-    if isinstance(value, Mapping):
-        return {redact(str(key)): redact_value(item, str(key)) for key, item in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
-        return [redact_value(item, name) for item in value]
-    if value is None or isinstance(value, bool | int | float):
-        return value
-    return str(value) if isinstance(value, date) else redact(str(value))
-
-
-def redact_processor(_logger: Any, _method: str, event_dict: MutableMapping[str, Any]) -> dict[str, Any]:
-    """structlog's processor that redacts every value of a line. Comes after exceptions were made text."""
-    return {key: redact_value(value, key) for key, value in event_dict.items()}
 
 
 def known_secrets() -> tuple[str, ...]:

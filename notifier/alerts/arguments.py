@@ -14,7 +14,8 @@ from django.utils.crypto import salted_hmac
 
 from alerts_runtime.failures.foreign import is_interrupt
 from alerts_runtime.failures.reading import classes_of
-from alerts_runtime.redaction.redact import redact, redact_value
+from alerts_runtime.redaction.redact import redact
+from alerts_runtime.redaction.values import redact_value
 from notifier.facts import Category, Money, Severity
 from notifier.judge.match import canonical
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from django.db.models import Count, F, Min, Q, QuerySet
 
-from alerts_runtime.redaction.redact import redact_value
+from alerts_runtime.redaction.values import redact_value
 from alerts_runtime.wakeups.wake import wake
 from notifier.models import Alert, Occurrence
 from webhooks.handlers import matching

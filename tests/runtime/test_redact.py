@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from django.test import override_settings
@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alerts_runtime.redaction import redact as module
-from alerts_runtime.redaction.redact import known_secrets, redact, redact_processor
+from alerts_runtime.redaction.redact import known_secrets, redact
+from alerts_runtime.redaction.values import redact_processor, redact_value
 
 HEX = "0123456789abcdef" * 2
 SLACK_HOOK = "https://hooks.slack.com/services/T024BE7LD/B01ABCDEF/"
@@ -494,3 +495,31 @@ def test_every_value_of_a_log_line_is_redacted_also_in_depth_and_by_its_name() -
         "error": "password=[secret]",
         "details": {"to": ["[phone]"], "api_key": "[secret]", "ok": True, "none": None},
     }
+
+
+class Login(NamedTuple):
+    user: str
+    password: str
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ([("Authorization", "a"), ("Host", "b")], [["Authorization", "[secret]"], ["Host", "b"]]),
+        (("password", "a"), ["password", "[secret]"]),
+        (["psql", "--password", "a", "-h", "db"], ["psql", "--password", "[secret]", "-h", "db"]),
+        (["curl", "-u", "bob:a", "-v"], ["curl", "-u", "[secret]", "-v"]),
+        ({"name": "password", "value": "a"}, {"name": "password", "value": "[secret]"}),
+        ({"name": "colour", "value": "a"}, {"name": "colour", "value": "a"}),
+        ({"password": {"new": "a", "old": ["b"]}}, {"password": {"new": "[secret]", "old": ["[secret]"]}}),
+        ({b"password": b"a", "token": b"b"}, {"password": "[secret]", "token": "[secret]"}),
+        ({"cvc": 123, "phone": 4915112345678}, {"cvc": "[secret]", "phone": "[secret]"}),
+        ({"auth": ("bob", "a")}, {"auth": ["[secret]", "[secret]"]}),
+        (Login("bob", "a"), {"user": "bob", "password": "[secret]"}),
+        ({"password1": "a", "password_confirm": "a"}, {"password1": "[secret]", "password_confirm": "[secret]"}),
+        ({"token": None, "secret": "", "is_password": True}, {"token": None, "secret": "", "is_password": True}),
+        (["token", "id", "name"], ["token", "id", "name"]),
+    ],
+)
+def test_what_a_name_says_is_secret_is_hidden_however_the_two_stand_together(value: Any, expected: Any) -> None:
+    assert redact_value(value) == expected
