@@ -88,7 +88,6 @@ def _endpoint(name: Any, options: Any, path: str) -> Iterator[CheckMessage]:
             hint="Use at most 100 letters, digits, hyphens and underscores.",
             id="webhooks.E007",
         )
-    if not isinstance(name, str):
         return
     if not isinstance(options, Mapping):
         yield Error(f"{path} is not a dict.", hint='Write {"SECRETS": ["whsec_..."]}.', id="webhooks.E001")

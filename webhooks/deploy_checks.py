@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
@@ -32,6 +33,12 @@ def _middleware() -> Iterator[CheckMessage]:
 
 def _host() -> Iterator[CheckMessage]:
     host = urlsplit(_site_url()).hostname
+    if wrong := [number for number, name in enumerate(settings.ALLOWED_HOSTS) if not _can_be_a_host(name)]:
+        yield CheckWarning(
+            f"ALLOWED_HOSTS[{wrong[0]}] is not the name of a host, so no request is let in by it.",
+            hint='Write the name alone, without https:// and a port: "shop.example".',
+            id="webhooks.W015",
+        )
     if host and not validate_host(host, settings.ALLOWED_HOSTS):
         yield CheckWarning(
             f"SITE_URL's host {host!r} is not in ALLOWED_HOSTS: what Stripe posts there is refused with 400.",
@@ -88,6 +95,11 @@ def _modes() -> Iterator[CheckMessage]:
 def _site_url() -> str:
     url = getattr(settings, "SITE_URL", "")
     return url if isinstance(url, str) else ""
+
+
+def _can_be_a_host(name: object) -> bool:
+    """Django compares it with the name alone. IPv6 addresses are in brackets."""
+    return isinstance(name, str) and bool(re.fullmatch(r"\*|\.?[\w.-]+|\[[0-9a-fA-F:.]+\]", name))
 
 
 def _is_this_machine(name: str) -> bool:
