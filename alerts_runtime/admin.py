@@ -7,7 +7,8 @@ from contextlib import suppress
 from typing import Any
 
 from django.contrib import admin
-from django.core.exceptions import BadRequest
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.core.exceptions import BadRequest, ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import NoReverseMatch, reverse
@@ -30,8 +31,14 @@ class Listed(admin.ModelAdmin):  # type: ignore[type-arg]  # Django's admin has 
         return super().get_queryset(request).defer(*self.long_fields)
 
     def changelist_view(self, request: HttpRequest, extra_context: Mapping[str, Any] | None = None) -> HttpResponse:
-        if not all(_can_be_asked(f"{name}{value}") for name, value in request.GET.items()):
-            raise BadRequest("A filter holds a character that no text in the database can hold.")
+        sent = [*request.GET.lists(), *request.POST.lists()]
+        if not all(_can_be_asked(text) for name, values in sent for text in (name, *values)):
+            raise BadRequest("What was sent holds a character that no text in the database can hold.")
+        for chosen in request.POST.getlist(ACTION_CHECKBOX_NAME):
+            try:
+                self.opts.pk.clean(chosen, None)
+            except ValidationError:
+                raise BadRequest("A row was chosen that cannot exist.") from None
         return super().changelist_view(request, dict(extra_context or {}))
 
 

@@ -36,6 +36,16 @@ def test_no_filter_or_search_is_an_error_of_the_site(admin_client: Client, model
         assert admin_client.get(f"{place(model)}?{name}={text}").status_code in (200, 302, 400)
 
 
+@pytest.mark.parametrize("model", OURS, ids=lambda model: model.__name__)
+@pytest.mark.parametrize("chosen", ["\0", "9" * 30, "2026-13-45", ""])
+def test_no_choice_of_rows_is_an_error_of_the_site(admin_client: Client, model: type, chosen: str) -> None:
+    admin_client.raise_request_exception = False
+    actions = admin.site._registry[model].actions or []
+    for action in ("delete_selected", *(getattr(one, "__name__", one) for one in actions)):
+        answer = admin_client.post(place(model), {"action": action, "_selected_action": chosen})
+        assert answer.status_code in (200, 302, 400, 403)
+
+
 @pytest.mark.parametrize(
     ("model", "make", "long"),
     [
