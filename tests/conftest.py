@@ -20,7 +20,8 @@ _ON_A_DATABASE = {"db", "transactional_db", "django_db_setup"}
 # stories on PostgreSQL alone, which is the stricter of the two.
 _PROCESSES = """
     acceptance browser chaos core djstripe outages package
-    runtime/test_loggers runtime/test_private_files runtime/test_turns runtime/test_worker
+    runtime/test_commands_as_processes runtime/test_loggers runtime/test_private_files runtime/test_turns
+    runtime/test_worker
 """
 _STORIES = """
     notifier/channels/test_contract notifier/oncall/test_compare notifier/oncall/test_rota notifier/test_accounting

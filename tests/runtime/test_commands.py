@@ -5,10 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import signal
-import subprocess
-import sys
 from io import StringIO
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,10 +14,9 @@ from django.core.management.base import CommandError, OutputWrapper, SystemCheck
 from django.db import DatabaseError
 from pytest_django import Settings
 
-from alerts_runtime.management.command import NOBODY_READS, PlainCommand, user
+from alerts_runtime.management.command import PlainCommand, user
 from alerts_runtime.management.database import DatabaseCommand
 
-ROOT = Path(__file__).parents[2]
 OURS = sorted(
     name for name, app in get_commands().items() if app in ("alerts_runtime", "webhooks", "notifier") and name
 )
@@ -168,35 +164,3 @@ def test_somebody_without_a_name_is_a_number(monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr("pwd.getpwuid", nobody)
     assert user() == f"user {os.getuid()}"
-
-
-def manage(*arguments: str, **environment: str) -> subprocess.Popen[str]:
-    given = {**os.environ, "DJANGO_ENV_FILE": os.devnull, "DJANGO_SETTINGS_MODULE": "tests.settings", **environment}
-    return subprocess.Popen(
-        [sys.executable, "manage.py", *arguments],
-        cwd=ROOT,
-        env=given,
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-
-
-def test_a_pipe_that_nobody_reads_ends_it_without_a_word() -> None:
-    process = manage("notifier_setup")
-    assert process.stdout is not None
-    process.stdout.close()
-    process.stdout = None
-    _, said = process.communicate(timeout=60)
-    assert (process.returncode, said) == (NOBODY_READS, "")
-
-
-@pytest.mark.parametrize(
-    "arguments", [("migrate", "--skip-checks"), ("showmigrations", "--skip-checks"), ("check", "--database=default")]
-)
-def test_djangos_own_commands_say_in_a_sentence_that_there_is_no_database(arguments: tuple[str, ...]) -> None:
-    process = manage(*arguments, TEST_DATABASE_URL="sqlite:////no/such/folder/x.sqlite3")
-    said = process.communicate(timeout=60)[1]
-    assert process.returncode == 1
-    assert said.splitlines()[-1] == "CommandError: The database cannot be used: unable to open database file"
-    assert "Traceback" not in said
