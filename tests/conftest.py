@@ -20,13 +20,14 @@ _ON_A_DATABASE = {"db", "transactional_db", "django_db_setup"}
 # stories on PostgreSQL alone, which is the stricter of the two.
 _PROCESSES = """
     acceptance browser chaos core djstripe outages package
-    runtime/test_commands_as_processes runtime/test_loggers runtime/test_private_files runtime/test_turns
-    runtime/test_worker
+    notifier/test_intake
+    runtime/test_commands_as_processes runtime/test_loggers runtime/test_logs runtime/test_private_files
+    runtime/test_turns runtime/test_worker
 """
 _STORIES = """
-    notifier/channels/test_contract notifier/oncall/test_compare notifier/oncall/test_rota notifier/test_accounting
+    notifier/channels/test_contract notifier/oncall/test_compare notifier/oncall/test_rota
+    notifier/oncall/test_views_agree notifier/test_accounting notifier/test_escalation_promises
     notifier/test_interleaved notifier/test_no_secret_leaves notifier/test_promises notifier/test_simulation
-    notifier/test_escalation_promises
     runtime/test_engine runtime/test_redact test_costs webhooks/test_hostile_bodies webhooks/test_timeouts
 """
 
