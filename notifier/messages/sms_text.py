@@ -58,7 +58,9 @@ def one(story: Story, note: str = "") -> str:
     # Too long for one segment: first the name is cut, then what happens by itself; never the alert's number.
     spare = double - septets(_one(story, "", note, zone=True)) < LEAST
     rest = septets(_one(story, "", note, zone=True, brief=spare))
-    return clip(_one(story, clip(what, max(double - rest, LEAST)), note, zone=True, brief=spare), double)
+    text = _one(story, clip(what, max(double - rest, LEAST)), note, zone=True, brief=spare)
+    stake, number, after = text.partition(_number(story))
+    return clip(f"{clip(stake.rstrip(), double - septets(number) - 1)} {number}{after}", double)
 
 
 def many(stories: Sequence[Story], at_risk: Iterable[Money], note: str = "", rest: Rest = NO_REST) -> str:
@@ -128,7 +130,7 @@ def _what(story: Story) -> str:
 
 
 def _one(story: Story, what: str, note: str, *, zone: bool, brief: bool = False) -> str:
-    number = f"Alert {story.id}."
+    number = _number(story)
     if story.reason is Reason.ANSWERED:
         said = clip(gsm7(news.answers(story)), ANSWER)
         return gsm7(_spaced([f"{said}.", f"{MARKS[story.severity]} {what}.", number, _reply(story), note]))
@@ -143,6 +145,10 @@ def _one(story: Story, what: str, note: str, *, zone: bool, brief: bool = False)
     reminder = f"{news.still_open(story)}." if reminds else ""
     mark, after = f"{MARKS[story.severity]}{lead}", "" if brief else _next(story)
     return gsm7(_spaced([f"{mark} {what}.", reminder, _stake(story, zone=zone), number, after, _reply(story), note]))
+
+
+def _number(story: Story) -> str:
+    return f"Alert {story.id}."
 
 
 def _coded(story: Story) -> str:

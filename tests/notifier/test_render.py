@@ -532,7 +532,7 @@ def test_a_test_message_says_that_nothing_is_wrong() -> None:
 # --- bounds
 
 # A story has forty fields: shrinking a failure takes minutes, and its message says as much without.
-BOUNDS = settings(deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+BOUNDS = settings(phases=[Phase.explicit, Phase.reuse, Phase.generate])
 LONG = st.builds(
     lambda unit, number: unit * (number // len(unit)),
     st.sampled_from(["x", "x ", "é", "\U0001f4b6", "{", "\n", "<b>&", "€", "\x00", "漢"]),
@@ -644,6 +644,16 @@ def test_every_text_is_bounded_whatever_the_alert_holds(data: st.DataObject) -> 
     assert_fits_in_two_segments(message)
     assert f"Alert {story.id}." in message.short
     assert message.text.strip()
+
+
+def test_an_sms_has_its_alerts_number_whatever_sums_stand_before_it() -> None:
+    sums = tuple(Money(2**60 + number, code) for number, code in enumerate(CODES))
+    totals = replace(OVER.totals, events=2**31 - 1, recovered=sums)
+    over = replace(OVER, id=2**63 - 1, livemode=False, opened_at=at(0) - timedelta(days=3000), totals=totals)
+    over = replace(over, title="x" * 300, possible_repeat=True)
+    message = render(over)
+    assert message.short.endswith(f"Alert {over.id}.")
+    assert_fits_in_two_segments(message)
 
 
 @given(st.data())
