@@ -10,10 +10,15 @@ from django.apps import apps
 from django.core.management.commands import flush
 from django.db import connection
 from django.db.models.signals import post_migrate
+from hypothesis import settings
 
 _HERE = Path(__file__).parent
 _STAY = {"django_content_type", "auth_permission"}
 _ON_A_DATABASE = {"db", "transactional_db", "django_db_setup"}
+
+# How long an example takes is the machine's affair: no story promises it.
+settings.register_profile("any machine", settings(deadline=None))
+settings.load_profile("any machine")
 
 
 # Tests that start processes, and those that tell many stories or measure. `make quick` leaves out both; CI tells the

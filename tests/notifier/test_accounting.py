@@ -328,7 +328,6 @@ TAKEN_TOGETHER_AND_JOINED: list[tuple[Any, ...]] = [
 
 @settings(
     max_examples=25,
-    deadline=None,
     # Each example rolls back what it wrote and empties the outbox itself.
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

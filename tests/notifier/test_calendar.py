@@ -17,7 +17,7 @@ from notifier.judge.calendar import (
     zone,
 )
 
-quick = settings(max_examples=25, deadline=None)
+quick = settings(max_examples=25)
 BERLIN, SYDNEY, KATHMANDU = "Europe/Berlin", "Australia/Sydney", "Asia/Kathmandu"
 HOUR, DAY, TICK = timedelta(hours=1), timedelta(days=1), timedelta(microseconds=1)
 

@@ -54,7 +54,7 @@ def new(table: object) -> list[Problem]:
     return [problem for problem in told(table) if str(problem) not in BEFORE]
 
 
-@limit(max_examples=150, deadline=None)
+@limit(max_examples=150)
 @given(st.sampled_from(PLACES), st.sampled_from(sorted(ALL)))
 def test_nothing_makes_the_checks_raise_or_tell_a_secret(place: tuple[Any, ...], damage: str) -> None:
     found = told(with_value(TABLE, place, ALL[damage]()))
@@ -62,7 +62,7 @@ def test_nothing_makes_the_checks_raise_or_tell_a_secret(place: tuple[Any, ...],
     assert SECRET not in " ".join(map(str, found))
 
 
-@limit(max_examples=150, deadline=None)
+@limit(max_examples=150)
 @given(st.sampled_from(PLACES), st.sampled_from(sorted(NEVER_RIGHT)))
 def test_what_is_right_nowhere_is_told_with_its_place(place: tuple[Any, ...], damage: str) -> None:
     found = new(with_value(TABLE, place, NEVER_RIGHT[damage]()))
@@ -70,7 +70,7 @@ def test_what_is_right_nowhere_is_told_with_its_place(place: tuple[Any, ...], da
     assert [one for one in found if one.path.startswith(here) or here.startswith(one.path)], found
 
 
-@limit(max_examples=60, deadline=None)
+@limit(max_examples=60)
 @given(st.sampled_from([place for place in KEYS if place[:-1] not in FREE]))
 def test_a_key_that_is_misspelt_is_told(place: tuple[Any, ...]) -> None:
     assert new(misspelt(TABLE, place))

@@ -100,7 +100,7 @@ def test_only_a_step_forward_counts(current: str, incoming: str, new: str | None
     assert forward(current, incoming) == new
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.permutations(TWILIO), st.lists(st.sampled_from(TWILIO)))
 def test_an_sms_ends_as_it_would_have_in_order_and_repeats_change_nothing(order: list[str], more: list[str]) -> None:
     current = ""
@@ -113,7 +113,7 @@ def test_an_sms_ends_as_it_would_have_in_order_and_repeats_change_nothing(order:
     assert last in {"delivered", "undelivered", "failed", "canceled"}
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.sampled_from(EMAIL), min_size=1))
 def test_no_order_of_an_emails_reports_goes_round_in_circles(order: list[str]) -> None:
     current, seen = "", [""]

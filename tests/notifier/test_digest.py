@@ -89,7 +89,7 @@ STATES = st.fixed_dictionaries(
 
 @needs_db
 @given(st.lists(STATES, max_size=8))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_every_alert_with_a_failure_in_the_period_has_exactly_one_line(states: list[dict[str, Any]]) -> None:
     Alert.objects.all().delete()
     expected = set()

@@ -79,7 +79,7 @@ def test_human(duration: timedelta, expected: str) -> None:
     assert human(duration) == expected
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.timedeltas(timedelta(0), timedelta(days=400)))
 def test_human_keeps_the_size_in_at_most_two_units(duration: timedelta) -> None:
     shown = human(duration)

@@ -124,7 +124,7 @@ class Judge:
 
 
 @pytest.mark.django_db
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, suppress_health_check=list(HealthCheck))
 @given(happens=HAPPENS)
 def test_steps_are_told_in_their_time_whatever_happens(settings: Settings, happens: list[tuple[str, int]]) -> None:
     settings.NOTIFIER = NOTIFIER

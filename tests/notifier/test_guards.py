@@ -349,7 +349,7 @@ cases = st.builds(
 )
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(cases)
 def test_nothing_is_ever_dropped_and_what_is_held_is_judged_again(case: Case) -> None:
     ruling = judge(case)
@@ -364,7 +364,7 @@ def test_nothing_is_ever_dropped_and_what_is_held_is_judged_again(case: Case) ->
             assert ruling.until is None
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(cases)
 def test_every_hold_ends(case: Case) -> None:
     """Judged again whenever the guard that held it ends, it gets through, for no silence and no day lasts for ever."""

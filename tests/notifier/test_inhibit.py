@@ -124,7 +124,7 @@ def one_of_each() -> list[Alert]:
 def test_what_the_database_is_asked_leaves_out_nothing_that_matches() -> None:
     stored = Alert.objects.bulk_create(one_of_each())
 
-    @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @settings(suppress_health_check=[HealthCheck.too_slow])
     @given(MATCHERS)
     def holds(matcher: Matcher) -> None:
         asked = set(Alert.objects.filter(inhibit._can_match(matcher)).values_list("pk", flat=True))

@@ -14,7 +14,7 @@ from stripe.oauth_error import InvalidGrantError
 from notifier.facts import Category, Money, Severity, Subject
 from notifier.judge.match import Matcher, canonical, matches, mismatch
 
-quick = settings(max_examples=20, deadline=None)
+quick = settings(max_examples=20)
 
 SUBJECT = Subject(
     severity=Severity.ERROR,

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from notifier.facts import Money
 from notifier.judge.money import add, format_money, format_sums, parse_amount
 
-quick = settings(max_examples=25, deadline=None)
+quick = settings(max_examples=25)
 
 
 @pytest.mark.parametrize(

@@ -428,7 +428,7 @@ def check_now(storm: Storm) -> None:
         assert found.at <= max(storm.now, storm.now + longest, state.opened_at + storm.timing.wait)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(steps, timings)
 def test_any_history(steps: Sequence[Severity | str | float], timing: Timing) -> None:
     storm = run(steps, timing)
@@ -465,7 +465,7 @@ def test_any_history(steps: Sequence[Severity | str | float], timing: Timing) ->
         assert before.resolved is (one.reason is Reason.REOPENED)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(steps, timings)
 def test_in_the_end_everything_is_told(steps: Sequence[Severity | str | float], timing: Timing) -> None:
     storm = run([*steps, Severity.INFO, 31], timing)

@@ -529,7 +529,7 @@ ODD = st.one_of(
 )
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # st.text() loads its tables at the first draw
+@settings(suppress_health_check=[HealthCheck.too_slow])  # st.text() loads its tables at the first draw
 @given(st.dictionaries(st.sampled_from([name for name in NAMES if not name.startswith("__")]), ODD))
 def test_whatever_stands_in_an_attribute_there_is_a_judgement(values: dict[str, Any]) -> None:
     for base in (Exception, db.OperationalError, urllib.error.URLError, smtplib.SMTPException):

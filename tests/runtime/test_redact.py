@@ -393,7 +393,7 @@ _PIECES += ["4242", "4242424242424242", "4242 4242 4242 4242", "424", "-", "+", 
 texts = st.lists(st.sampled_from(_MARKS + _PIECES) | st.text(max_size=4), max_size=30).map("".join)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(texts)
 def test_redacting_twice_changes_nothing_and_the_result_can_be_stored(text: str) -> None:
     once = redact(text)
@@ -402,7 +402,7 @@ def test_redacting_twice_changes_nothing_and_the_result_can_be_stored(text: str)
     once.encode()
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(texts, st.integers(0, 200))
 def test_a_cut_text_fits_and_stays_as_it_is(text: str, limit: int) -> None:
     cut = redact(text, limit=limit)
@@ -415,13 +415,13 @@ _pieces = st.sampled_from(["sk_live_", "rk_test_", "whsec_", "4242424242424242",
 
 
 # A limit takes the way through the whole table, which a plain text is spared.
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(_pieces | st.from_regex(r"[\w.]{1,4}", fullmatch=True), max_size=6).map("".join))
 def test_what_is_told_to_be_plain_would_have_been_kept(text: str) -> None:
     assert redact(text) == redact(text, limit=1000)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.text(max_size=20),
     st.sampled_from(["4242424242424242", "jane@example.com", "sk_live_abcd1234", "+4915112345678"]),

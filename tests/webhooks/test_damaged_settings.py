@@ -45,20 +45,20 @@ def test_the_table_as_it_stands_has_no_problem() -> None:
     assert told(TABLE) == ""
 
 
-@limit(max_examples=150, deadline=None)
+@limit(max_examples=150)
 @given(st.sampled_from(PLACES), st.sampled_from(sorted(ALL)))
 def test_nothing_makes_the_checks_raise_or_tell_a_secret(place: tuple[Any, ...], damage: str) -> None:
     assert SECRET not in told(with_value(TABLE, place, ALL[damage]()))
 
 
-@limit(max_examples=150, deadline=None)
+@limit(max_examples=150)
 @given(st.sampled_from(PLACES), st.sampled_from(sorted(NEVER_RIGHT)))
 def test_what_is_right_nowhere_is_told_with_its_place(place: tuple[Any, ...], damage: str) -> None:
     said = told(with_value(TABLE, place, NEVER_RIGHT[damage]())).replace('"', "'")
     assert path(place) in said or path(place[:-1]) in said
 
 
-@limit(max_examples=60, deadline=None)
+@limit(max_examples=60)
 @given(st.sampled_from(KEYS))
 def test_a_key_that_is_misspelt_is_told(place: tuple[Any, ...]) -> None:
     assert "Did you mean" in told(misspelt(TABLE, place)) or "has no signing secret" in told(misspelt(TABLE, place))

@@ -239,7 +239,6 @@ def test_the_worker_is_woken_once_and_the_watchdog_looks(monkeypatch: pytest.Mon
 
 ANYTHING = hypothesis_settings(
     max_examples=60,
-    deadline=None,
     # The rows of one example may stay for the next: each looks only at what it changed.
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

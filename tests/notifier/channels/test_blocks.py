@@ -25,7 +25,6 @@ def texts_of(body: list[Block]) -> list[str]:
     return [part["text"] for part in parts if part]
 
 
-@settings(deadline=None)
 @given(texts)
 @example("<!channel> & <@U1>")
 @example("@channel@here@everyone")
@@ -67,7 +66,7 @@ def test_escapes_no_more_than_it_must(text: str, shown: str) -> None:
     assert blocks.escape(text) == shown
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(messages)
 def test_every_message_keeps_slacks_limits_and_its_own_markup(sent: Message) -> None:
     sent = printable_message(sent)
@@ -85,7 +84,7 @@ def test_every_message_keeps_slacks_limits_and_its_own_markup(sent: Message) -> 
     assert len(blocks.brief(sent)) <= 1000
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(1, 60), st.integers(1, 4000), st.sampled_from("x&<"))
 def test_what_does_not_fit_is_cut_and_counted(lines: int, length: int, character: str) -> None:
     sent = message(summary=(character * length,) * lines, footer=(character * length,) * lines)

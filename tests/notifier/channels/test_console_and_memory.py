@@ -62,7 +62,7 @@ def test_counts_the_segments_of_an_sms(capsys: pytest.CaptureFixture[str]) -> No
     assert receipt.parts == 2
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25)
 @given(sent=messages)
 def test_no_text_controls_the_terminal(capsys: pytest.CaptureFixture[str], sent: Message) -> None:
     for twin in ("slack", "sms", "email"):

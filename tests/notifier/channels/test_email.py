@@ -111,7 +111,7 @@ def test_without_html_it_is_plain_text(channel: Email, smtp: FakeSmtp) -> None:
     assert arrived["subject"] == MESSAGE.title
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(sent=messages)
 def test_no_text_can_add_a_header_or_a_recipient(channel: Email, smtp: FakeSmtp, sent: Message) -> None:
     smtp.reset()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from notifier.channels.gsm7 import BASIC, EXTENDED, compose, gsm7, segments, septets
@@ -34,7 +34,6 @@ def test_says_the_same_in_the_alphabet(text: str, sent: str) -> None:
     assert gsm7(text) == sent
 
 
-@settings(deadline=None)
 @given(texts)
 def test_knows_no_character_outside_the_alphabet(text: str) -> None:
     assert set(gsm7(text)) <= BASIC | EXTENDED
@@ -80,7 +79,6 @@ def test_cuts_where_it_shows_and_keeps_the_reference(text: str, reference: str, 
     assert compose(text, reference) == sent
 
 
-@settings(deadline=None)
 @given(texts.map(lambda text: text * 3), references)
 def test_is_never_dearer_than_two_segments(text: str, reference: str) -> None:
     sent = compose(text, reference)

@@ -12,7 +12,6 @@ from tests.notifier.channels.conftest import message
 from tests.notifier.channels.strategies import messages
 
 
-@settings(deadline=None)
 @given(st.text(st.characters(exclude_categories=[])))
 def test_what_is_left_can_be_printed_and_encoded(text: str) -> None:
     clean = printable(text)
@@ -38,7 +37,7 @@ def test_drops_no_more_than_it_must(text: str, clean: str) -> None:
     assert printable(text) == clean
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(messages)
 def test_every_text_of_a_message_is_made_printable(sent: Message) -> None:
     clean = printable_message(sent)

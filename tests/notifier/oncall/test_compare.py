@@ -21,7 +21,7 @@ def test_a_share_counts_local_weekends_over_a_change_of_the_clocks() -> None:
 
 
 @given(rotations)
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 def test_shares_and_gaps_are_all_of_the_time(made: Rotation) -> None:
     found = shifts(made, [], BEGIN, END)
     nobody = sum((shift.lasting for shift in found if shift.person is None), timedelta())
@@ -29,7 +29,7 @@ def test_shares_and_gaps_are_all_of_the_time(made: Rotation) -> None:
 
 
 @given(rotations, rotations)
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 def test_changes_are_exactly_where_the_two_say_different_people(one: Rotation, other: Rotation) -> None:
     old, new = shifts(one, [], BEGIN, END), shifts(other, [], BEGIN, END)
     found = changes(old, new)

@@ -54,7 +54,7 @@ def test_five_years_are_covered_without_gap_or_overlap(tz: str, at: time) -> Non
             assert [who(rotation(one), [], moment).person] == on
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(rotations, overrides(), instants, st.timedeltas(timedelta(minutes=1), timedelta(days=20)))
 def test_cover_is_complete_and_disjoint_and_says_what_who_says(
     made: Rotation, taken: list[Override], begin: datetime, lasting: timedelta
@@ -69,7 +69,7 @@ def test_cover_is_complete_and_disjoint_and_says_what_who_says(
             assert duty.until is None or at < duty.until
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(rotations, overrides(), instants)
 def test_since_and_until_are_where_somebody_else_comes(made: Rotation, taken: list[Override], at: datetime) -> None:
     duty = who(made, taken, at)
@@ -79,7 +79,7 @@ def test_since_and_until_are_where_somebody_else_comes(made: Rotation, taken: li
         assert not who(made, taken, duty.since - timedelta(microseconds=1)).is_one_with(duty)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(rotations, overrides(), instants)
 def test_the_override_that_was_made_last_counts(made: Rotation, taken: list[Override], at: datetime) -> None:
     over = [one for one in taken if one.start <= at < one.end]
@@ -90,7 +90,7 @@ def test_the_override_that_was_made_last_counts(made: Rotation, taken: list[Over
         assert (duty.person, duty.why) == (who(made, [], at).person, who(made, [], at).why)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(rotations, instants)
 def test_the_last_layer_that_has_somebody_counts(made: Rotation, at: datetime) -> None:
     alone = [person_at(Rotation("payments", "UTC", (one,)), [], at) for one in made.layers]

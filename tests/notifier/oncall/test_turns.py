@@ -38,7 +38,7 @@ def walked(one: Layer, until: date) -> Iterator[tuple[datetime, str | None]]:
         monday += timedelta(weeks=one.every)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(layers())
 def test_the_reckoned_turn_is_the_one_that_a_walk_finds(one: Layer) -> None:
     plain = replace(one, hours=())
@@ -50,7 +50,7 @@ def test_the_reckoned_turn_is_the_one_that_a_walk_finds(one: Layer) -> None:
             assert turn_at(plain, end - timedelta(microseconds=1)).person == person
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(layers(), st.sampled_from(["new", ""]), st.dates(date(2026, 1, 1), date(2026, 9, 1)), st.integers(0, 6))
 def test_a_new_seat_moves_nobody_before_its_date(one: Layer, person: str, since: date, place: int) -> None:
     seats = [*one.members[:place], Member(person, since), *one.members[place:]]
@@ -61,7 +61,7 @@ def test_a_new_seat_moves_nobody_before_its_date(one: Layer, person: str, since:
         assert shifts(rotation(more), [], begin, end) == shifts(rotation(one), [], begin, end)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(layers(), st.dates(date(2026, 1, 1), date(2026, 9, 1)), st.integers(0, 5))
 def test_a_seat_that_ends_moves_nobody_before_its_end(one: Layer, until: date, place: int) -> None:
     seats = list(one.members)
