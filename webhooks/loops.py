@@ -49,11 +49,12 @@ def process_due() -> float:
 
 
 def _until_due(*, found: bool) -> float:
-    now, due_at = clock.now(), claim.next_due()
+    due_at = claim.next_due()
     if due_at is None:
         return TICK
+    ahead = (due_at - clock.now()).total_seconds()
     # One that is due and was not found is locked by somebody: look again soon.
-    return max((due_at - now).total_seconds(), 0.0 if found else SOON)
+    return ahead if ahead > 0 else 0.0 if found else SOON
 
 
 def tick() -> float:

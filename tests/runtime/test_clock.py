@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 import pytest
 from django.db import connection
+from django.db.backends.signals import connection_created
 from django.utils import timezone
 
 from alerts_runtime.leasing import clock, holders
@@ -51,6 +52,26 @@ def test_between_two_measurements_it_goes_on_by_the_monotonic_clock(monkeypatch:
     at = clock.now()
     seconds[0] += 2.5
     assert clock.now() - at == timedelta(seconds=2.5)
+
+
+@server
+@pytest.mark.django_db(transaction=True)
+def test_what_connecting_takes_is_no_part_of_the_question(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a process that measures as it connects is ahead, and what it says is due at once is due later to others."""
+    seconds = [1000.0]
+    monkeypatch.setattr(clock, "monotonic", lambda: seconds[0])
+
+    def connected(**_: object) -> None:
+        seconds[0] += 20
+
+    connection.close()
+    connection_created.connect(connected)
+    try:
+        clock.measure()
+    finally:
+        connection_created.disconnect(connected)
+    assert seconds[0] == 1020.0
+    assert abs(clock.now() - servers_time()) < SOON
 
 
 def test_a_file_is_used_on_one_machine_and_has_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
