@@ -18,7 +18,11 @@ from typing import Any
 
 from django.dispatch import Signal
 
+from alerts_runtime.failures.foreign import is_interrupt
+from alerts_runtime.redaction.loggers import get_logger
 from webhooks.models import WebhookEvent
+
+log = get_logger(__name__)
 
 webhook_pre_validate = Signal()
 webhook_pre_validate.__doc__ = """Sent for each request to an endpoint, before its signature is checked.
@@ -107,21 +111,29 @@ def send_safely(signal: Signal, **arguments: Any) -> list[Exception]:
     return [response for _, response in responses if isinstance(response, Exception)]
 
 
-def send_to(signal: Signal, names: Collection[str], **arguments: Any) -> dict[str, Exception]:
-    """Call the receivers of these names, or all when no name is given; returns who raised, and what. Django logs it."""
-    if names:
-        signal = _only(signal, names)
-    responses = signal.send_robust(sender=WebhookEvent, api_key=None, **arguments)
-    return {_name(receiver): response for receiver, response in responses if isinstance(response, Exception)}
-
-
-def _only(signal: Signal, names: Collection[str]) -> Signal:
-    only = Signal()
+def send_to(signal: Signal, names: Collection[str], **arguments: Any) -> dict[str, BaseException]:
+    """Call the receivers of these names, or all when no name is given; returns who raised, and what."""
+    raised = {}
     # Django has no other way to ask whom a signal would call.
     for receiver in itertools.chain(*signal._live_receivers(WebhookEvent)):
-        if _name(receiver) in names:
-            only.connect(receiver, sender=WebhookEvent, weak=False)
-    return only
+        name = _name(receiver)
+        if (not names or name in names) and (error := _call(receiver, arguments)):
+            raised[name] = error
+    return raised
+
+
+def _call(receiver: Any, arguments: dict[str, Any]) -> BaseException | None:
+    """What it raised. By itself: at SystemExit, which is no Exception, `send_robust` ends and calls nobody after it."""
+    alone = Signal()
+    alone.connect(receiver, sender=WebhookEvent, weak=False)
+    try:
+        [(_, response)] = alone.send_robust(sender=WebhookEvent, api_key=None, **arguments)
+    except BaseException as error:
+        if is_interrupt(error):
+            raise
+        log.exception("receiver.failed", receiver=_name(receiver))
+        return error
+    return response if isinstance(response, Exception) else None  # Django has logged it
 
 
 def _name(receiver: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -95,16 +96,16 @@ def test_tick_announces_what_a_dead_worker_could_not(
 
 
 def test_an_announcement_that_kills_its_process_ends_after_five(
-    monkeypatch: pytest.MonkeyPatch, connect: Connect, said: list[tuple[str, ...]]
+    monkeypatch: pytest.MonkeyPatch, said: list[tuple[str, ...]]
 ) -> None:
     failure = _fail_and_die(monkeypatch)
     deaths: list[int] = []
 
-    def die(**_: Any) -> None:
+    def die(*_: Any, **__: Any) -> None:
         deaths.append(1)
         raise Killed
 
-    connect(signals.webhook_processing_error, die)
+    monkeypatch.setattr(signals, "send_to", die)
     for _ in range(10):
         _age(failure, days=1)
         try:
@@ -165,6 +166,23 @@ def test_only_the_receiver_that_raised_is_called_again_and_in_the_end_people_hea
     assert headline == "A failure of invoice.paid could not be announced: ZeroDivisionError"
     assert row.event_id in text
     assert "broken" in text
+
+
+@pytest.mark.parametrize("error", [SystemExit(1), GeneratorExit(), asyncio.CancelledError()])
+def test_a_receiver_that_raises_what_is_no_exception_keeps_no_other_from_hearing(
+    error: BaseException, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def leaves(**_: Any) -> None:
+        raise error
+
+    heard: list[dict[str, Any]] = []
+    connect(signals.webhook_processing_error, leaves)
+    connect(signals.webhook_processing_error, lambda **kwargs: heard.append(kwargs))
+    on("*")(lambda event: 1 / 0)
+    received()
+    processing.process_due()
+    assert len(heard) == 1
+    assert "leaves" in Failure.objects.get().unheard
 
 
 def test_a_receiver_that_recovers_ends_it(
