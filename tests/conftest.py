@@ -124,14 +124,24 @@ def _no_marks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(failures, "_announced", [])
 
 
-@pytest.fixture(autouse=True)
-def _no_beats(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(autouse=True, scope="session")
+def _no_beats() -> Iterator[None]:
     """A process says that it lives from a thread, which would outlive the test; tests let the time pass themselves."""
+    from alerts_runtime.leasing import holders
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(holders.Beat, "start", lambda self: None)
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _own_holder_and_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is known of other processes yet, and the time is the test's, not the server's."""
     from alerts_runtime.leasing import clock, holders
 
-    monkeypatch.setattr(holders.Beat, "start", lambda self: None)
     monkeypatch.setattr(holders, "_mine", holders.Beat())
-    monkeypatch.setattr(clock, "measure", lambda: None)  # the time is the test's, not the server's
+    monkeypatch.setattr(clock, "_database", clock.DatabaseClock())
+    monkeypatch.setattr(clock, "measure", lambda: None)
 
 
 @pytest.fixture
@@ -139,7 +149,6 @@ def servers_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     """The database is asked for its time, as in production."""
     from alerts_runtime.leasing import clock
 
-    monkeypatch.setattr(clock, "_database", clock.DatabaseClock())
     monkeypatch.setattr(clock, "measure", lambda: clock._database.measure())
 
 
