@@ -21,7 +21,7 @@ def test_the_engine_does_the_work_and_the_worker_only_looks_on(site: Site, provi
     eventually(lambda: site.value("SELECT count(*) FROM swa_webhooks_webhookevent WHERE state = 'processed'") == 1)
     assert "event.processed" in site.log(site.engine)
     assert "event.processed" not in site.log("worker")
-    assert "the worker helps" not in site.log("worker")
+    assert "engine.behind" not in site.log("worker")
 
 
 @on_an_engine
@@ -50,5 +50,5 @@ def _work_without_its_broker(site: Site, providers: Providers) -> None:
     done = "SELECT count(*) FROM swa_webhooks_webhookevent WHERE state = 'processed'"
     eventually(lambda: site.value(done) == 20, what="20 processed events")
     assert site.value("SELECT count(*) FROM shop_effect") == 20
-    eventually(lambda: "the engine cannot be reached" in site.log("web"), what="the log's line")
+    eventually(lambda: "engine.not_reached" in site.log("web"), what="the log's line")
     assert len([one for one in providers.slack.messages if "thread_ts" not in one]) == 1
