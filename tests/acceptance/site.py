@@ -236,6 +236,18 @@ class Site:
         with contextlib.closing(sqlite3.connect(self.folder / "site.sqlite3", timeout=20)) as file, file:
             file.execute(sql)
 
+    @contextlib.contextmanager
+    def nobody_writes(self) -> Iterator[None]:
+        """Within, no other process has begun to write to SQLite's file: one frozen there keeps the lock."""
+        if self._database == "postgresql":
+            yield
+            return
+        path = self.folder / "site.sqlite3"
+        with contextlib.closing(sqlite3.connect(path, timeout=20, isolation_level=None)) as file:
+            file.execute("BEGIN IMMEDIATE")
+            yield
+            file.execute("ROLLBACK")
+
     def ago(self, **time: float) -> str:
         """A time in the past, as SQL."""
         zone = "+00" if self._database == "postgresql" else ""

@@ -79,7 +79,8 @@ def test_a_worker_that_is_frozen(site: Site, providers: Providers) -> None:
     eventually(lambda: site.value(PROCESSED) == 1, what="the event's end")
     assert not_ready(site) == []
     beat(site)
-    signal_workers(site, signal.SIGSTOP)
+    with site.nobody_writes():
+        signal_workers(site, signal.SIGSTOP)
     assert site.post(event()) == 200
     site.execute(f"UPDATE swa_runtime_workerheartbeat SET beat_at = {site.ago(minutes=2)}")  # as after two minutes
     site.execute(f"UPDATE swa_webhooks_webhookevent SET due_at = {site.ago(minutes=2)} WHERE state = 'pending'")
