@@ -8,9 +8,9 @@ from django import forms
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils import timezone
 
 from alerts_runtime.admin import Listed, ReadOnly
+from alerts_runtime.leasing import clock
 from alerts_runtime.redaction.masking import masked
 from notifier.answers import door
 from notifier.answers.commands import Asker, Command, Verb
@@ -69,7 +69,7 @@ class AlertAdmin(ReadOnly, Listed):
         self._answer(request, queryset, Verb.TAKE_BACK)
 
     def _answer(self, request: HttpRequest, queryset: QuerySet[Alert], verb: Verb) -> None:
-        asker, now = Asker(request.user.get_username(), "admin"), timezone.now()
+        asker, now = Asker(request.user.get_username(), "admin"), clock.now()
         answers = [door.answer(Command(verb, alert.pk), asker, now) for alert in queryset.order_by("pk")]
         for one in answers[:NAMED]:
             self.message_user(request, one.sentence, messages.SUCCESS if one.changed else messages.WARNING)
@@ -94,7 +94,7 @@ class SilenceForm(forms.ModelForm):  # type: ignore[type-arg]  # as above
 
     def clean(self) -> dict[str, Any] | None:
         data = super().clean() or self.cleaned_data
-        found = silences.mistakes(data.get("matcher"), data.get("starts_at"), data.get("ends_at"), timezone.now())
+        found = silences.mistakes(data.get("matcher"), data.get("starts_at"), data.get("ends_at"), clock.now())
         for name, wrong in found.items():
             if name not in self.errors:
                 self.add_error(name, wrong)
@@ -109,10 +109,10 @@ class SilenceAdmin(Listed):
     actions = ["end_now"]
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
-        return {"starts_at": timezone.now()}
+        return {"starts_at": clock.now()}
 
     def save_model(self, request: HttpRequest, obj: Silence, form: Any, change: bool) -> None:
-        now = timezone.now()
+        now = clock.now()
         if not change:
             obj.author, obj.created_at = request.user.get_username(), now
         if held := silences.write(obj, now):
@@ -123,7 +123,7 @@ class SilenceAdmin(Listed):
 
     @admin.action(description="End now: what it held is judged again", permissions=["change"])
     def end_now(self, request: HttpRequest, queryset: QuerySet[Silence]) -> None:
-        now = timezone.now()
+        now = clock.now()
         held = sum(silences.end(row, now) for row in queryset)
         self.message_user(request, f"Ended; {counted(held, 'held message')} will be judged again.", messages.SUCCESS)
 
@@ -144,7 +144,7 @@ class OverrideForm(forms.ModelForm):  # type: ignore[type-arg]  # as above
 
     def clean(self) -> dict[str, Any] | None:
         data = super().clean() or self.cleaned_data
-        found = overrides.mistakes(data.get("starts_at"), data.get("ends_at"), timezone.now())
+        found = overrides.mistakes(data.get("starts_at"), data.get("ends_at"), clock.now())
         for name, wrong in found.items():
             if name not in self.errors:
                 self.add_error(name, wrong)
@@ -160,10 +160,10 @@ class OverrideAdmin(Listed):
     actions = ["undo"]
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
-        return {"starts_at": timezone.now()}
+        return {"starts_at": clock.now()}
 
     def save_model(self, request: HttpRequest, obj: Override, form: Any, change: bool) -> None:
-        policy, now = get_policy(), timezone.now()
+        policy, now = get_policy(), clock.now()
         row = overrides.take(
             policy.rotations[obj.rotation],
             policy.people[obj.person],
@@ -185,7 +185,7 @@ class OverrideAdmin(Listed):
     def undo(self, request: HttpRequest, queryset: QuerySet[Override]) -> None:
         for row in queryset:
             try:
-                overrides.undo(row, request.user.get_username(), timezone.now())
+                overrides.undo(row, request.user.get_username(), clock.now())
                 self.message_user(request, f"override {row.pk} is undone", messages.SUCCESS)
             except ValueError as error:
                 self.message_user(request, str(error), messages.WARNING)
@@ -211,7 +211,7 @@ class IgnoredAdmin(ReadOnly, Listed):
 
     @admin.action(description="Tell of this kind again", permissions=["end"])
     def end_now(self, request: HttpRequest, queryset: QuerySet[Ignored]) -> None:
-        now = timezone.now()
+        now = clock.now()
         held = sum(ignores.end(row, f"by {request.user.get_username()}", now) for row in queryset)
         self.message_user(request, f"{counted(held, 'held message')} will be judged again.", messages.SUCCESS)
 

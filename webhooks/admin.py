@@ -5,10 +5,10 @@ from __future__ import annotations
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils import timezone
 from django.utils.html import format_html
 
 from alerts_runtime.admin import Listed, ReadOnly
+from alerts_runtime.leasing import clock
 from alerts_runtime.wakeups import wake
 from webhooks.models import Failure, Refusal, WebhookEvent
 from webhooks.process import arm
@@ -64,7 +64,7 @@ class WebhookEventAdmin(ReadOnly, Listed):
 
     @admin.action(description="Process again", permissions=["process"])
     def process_again(self, request: HttpRequest, queryset: QuerySet[WebhookEvent]) -> None:
-        now = timezone.now()
+        now = clock.now()
         armed = [row for row in queryset if arm.rearm(row, now)]
         for row in armed:
             self.log_change(request, row, "Process again.")

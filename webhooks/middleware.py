@@ -11,9 +11,9 @@ from typing import Any
 from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponseBase
 from django.urls import NoReverseMatch, Resolver404, resolve, reverse
-from django.utils import timezone
 from django.utils.deprecation import MiddlewareMixin
 
+from alerts_runtime.leasing import clock
 from alerts_runtime.redaction.loggers import get_logger
 from webhooks.conf import config
 from webhooks.receive import refusals
@@ -32,7 +32,7 @@ class CountRefusedBefore(MiddlewareMixin):
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
         if request.method == "POST" and not getattr(request, "was_received", False) and _is_delivery(request):
             endpoint, reason = _endpoint(request), _reason(request, response)
-            refusals.count(endpoint, reason, timezone.now())
+            refusals.count(endpoint, reason, clock.now())
             logger.warning("webhook.refused", endpoint=endpoint, reason=reason, status=response.status_code)
         return response
 

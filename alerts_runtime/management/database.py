@@ -8,15 +8,20 @@ from django.core.management.base import CommandError
 from django.db import DatabaseError, InterfaceError, connection
 from django.db.migrations.executor import MigrationExecutor
 
+from alerts_runtime.leasing import clock
 from alerts_runtime.management.command import PlainCommand
 from alerts_runtime.redaction.redact import redact
 
 
 class DatabaseCommand(PlainCommand):
-    """A command whose database is missing, or not migrated, ends with a sentence that says what mends it."""
+    """A command whose database is missing, or not migrated, ends with a sentence that says what mends it.
+
+    What it writes is due by the database's clock, as everything is.
+    """
 
     def execute(self, *args: Any, **options: Any) -> str | None:
         try:
+            clock.measure()
             return super().execute(*args, **options)
         except (DatabaseError, InterfaceError) as error:
             raise CommandError(why_not(error)) from error

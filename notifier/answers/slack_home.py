@@ -6,8 +6,7 @@ from datetime import datetime
 from http.client import HTTPException
 from typing import Any
 
-from django.utils import timezone
-
+from alerts_runtime.leasing import clock
 from alerts_runtime.redaction.loggers import get_logger
 from notifier.answers import slack_signed, who
 from notifier.answers.duty import on_call
@@ -39,7 +38,7 @@ def publish(asked: Asked, said: str) -> bool:
         known = not slack_signed.why_not(asked) and who.by_slack_id(asked.user) is not None
         view = {
             "type": "home",
-            "blocks": blocks(get_policy(), timezone.now(), said) if known else [_section(escape(said))],
+            "blocks": blocks(get_policy(), clock.now(), said) if known else [_section(escape(said))],
         }
         bot = next(one.options for one in channels() if one.kind == "slack" and one.options.get("token"))
         client = BotClient(str(bot["token"]), str(bot.get("base_url") or BotClient.BASE_URL), TIMEOUT)

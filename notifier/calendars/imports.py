@@ -8,9 +8,8 @@ from functools import partial
 from pathlib import Path
 from time import monotonic
 
-from django.utils import timezone
-
 from alerts_runtime.isolation.parts import on_its_own
+from alerts_runtime.leasing import clock
 from alerts_runtime.redaction.loggers import get_logger
 from notifier import api
 from notifier.calendars.fetching import MOST_BYTES, fetch
@@ -41,7 +40,7 @@ class Reader:
         """One round; seconds until the next. Raises when the database is away."""
         if monotonic() >= self._next:
             self._next = monotonic() + LOOK
-            refresh(get_policy(), timezone.now())
+            refresh(get_policy(), clock.now())
         return LOOK
 
 

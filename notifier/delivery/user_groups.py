@@ -11,9 +11,8 @@ from functools import partial
 from http.client import HTTPException
 from time import monotonic
 
-from django.utils import timezone
-
 from alerts_runtime.isolation.parts import on_its_own
+from alerts_runtime.leasing import clock
 from alerts_runtime.redaction.loggers import get_logger
 from notifier import api
 from notifier.channels import failures, slack_errors
@@ -56,7 +55,7 @@ class Follower:
 
     def step(self) -> float:
         """Look at each rotation once; seconds until the next look. Raises when the database cannot be reached."""
-        policy, now = get_policy(), timezone.now()
+        policy, now = get_policy(), clock.now()
         for rotation in policy.rotations.values():
             if rotation.slack_group:
                 on_its_own("set a user group", partial(self._follow, rotation, policy, now), key=rotation.name)

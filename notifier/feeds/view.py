@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from django.contrib.auth.decorators import login_not_required
 from django.http import Http404, HttpRequest, HttpResponse
-from django.utils import timezone
 from django.views.decorators.http import require_safe
 
+from alerts_runtime.leasing import clock
 from notifier.config.conf import get_policy
 from notifier.feeds.calendar import feed
 from notifier.feeds.links import is_valid
@@ -21,7 +21,7 @@ def calendar(request: HttpRequest, rotation: str, token: str, person: str = "") 
     if not valid or rotation not in policy.rotations or (person and person not in policy.people):
         raise Http404
     response = HttpResponse(
-        feed(policy.rotations[rotation], person, policy, timezone.now()), content_type="text/calendar; charset=utf-8"
+        feed(policy.rotations[rotation], person, policy, clock.now()), content_type="text/calendar; charset=utf-8"
     )
     response["Content-Disposition"] = f'inline; filename="{rotation}.ics"'
     response["Cache-Control"] = "private, max-age=900"

@@ -29,6 +29,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 
 from alerts_runtime.failures.foreign import storable
+from alerts_runtime.leasing import clock
 from notifier.config.conf import get_policy
 from notifier.pages import csrf, typed
 from notifier.pages.groups import ACT, CONFIGURE, PAYLOAD, VIEW
@@ -102,7 +103,7 @@ def viewer_of(request: HttpRequest) -> Viewer:
     return Viewer(
         name=user.get_username(),
         zone=_zone(request),
-        now=timezone.now(),
+        now=clock.now(),
         may_act=user.has_perm(ACT),
         may_configure=user.has_perm(CONFIGURE),
         may_read_payloads=user.has_perm(PAYLOAD),

@@ -12,11 +12,11 @@ from django.contrib.auth.decorators import login_not_required
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
+from alerts_runtime.leasing import clock
 from alerts_runtime.redaction.masking import masked
 from notifier.answers import door
 from notifier.answers.commands import Asker, Command, Verb
@@ -58,10 +58,10 @@ def answer(request: HttpRequest, token: str) -> HttpResponse:
     if request.method == "POST" and usable and button is not None:
         verb, lasting = button
         command = Command(verb, row.alert_id, parse_duration(lasting) if lasting else None)
-        found = door.answer(command, _asker(row), timezone.now())
+        found = door.answer(command, _asker(row), clock.now())
         said, done = found.sentence, found.changed
         row.alert.refresh_from_db()
-    context = {"usable": usable, "said": said, "done": done, "page": "answer", **_shown(row.alert, timezone.now())}
+    context = {"usable": usable, "said": said, "done": done, "page": "answer", **_shown(row.alert, clock.now())}
     response = guarded(render(request, "notifier/pages/answer.html", context, status=200 if usable else 410))
     response["Referrer-Policy"] = "no-referrer"  # the address is secret
     response["X-Robots-Tag"] = "noindex"

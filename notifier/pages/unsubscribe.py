@@ -6,11 +6,11 @@ from django.contrib.auth.decorators import login_not_required
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
+from alerts_runtime.leasing import clock
 from alerts_runtime.redaction.loggers import get_logger
 from alerts_runtime.redaction.masking import masked
 from notifier.messages import answer_link
@@ -32,7 +32,7 @@ def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
         raise Http404
     if request.method == "POST":
         wanted = request.POST.get("digests") == "again"
-        if targets.want_digests(target.pk, timezone.now(), wanted=wanted):
+        if targets.want_digests(target.pk, clock.now(), wanted=wanted):
             log.warning(
                 "digest.subscription_changed", address=masked(target.address), channel=target.channel, wanted=wanted
             )

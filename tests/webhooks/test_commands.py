@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 from pytest_django.live_server_helper import LiveServer
@@ -61,6 +62,22 @@ def test_replay_arms_dead_events_again(monkeypatch: pytest.MonkeyPatch) -> None:
     assert row.due_at == row.armed_at
     processed.refresh_from_db()
     assert processed.state == "processed"
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("servers_clock")
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="a file has no clock of its own")
+@pytest.mark.parametrize("off", [timedelta(minutes=10), timedelta(minutes=-10)])
+def test_what_is_replayed_on_a_machine_whose_clock_is_off_is_due_at_once(
+    monkeypatch: pytest.MonkeyPatch, off: timedelta
+) -> None:
+    row, now = event("a.dead"), timezone.now
+    true = now()
+    monkeypatch.setattr(timezone, "now", lambda: now() + off)
+    run("replay")
+    row.refresh_from_db()
+    assert row.due_at is not None
+    assert true <= row.due_at <= true + timedelta(seconds=10)
 
 
 @pytest.mark.django_db

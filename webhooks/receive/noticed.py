@@ -14,8 +14,8 @@ from datetime import datetime, timedelta
 from django.core.mail import mail_admins
 from django.db import connection
 from django.db.models import F
-from django.utils import timezone
 
+from alerts_runtime.leasing import clock
 from alerts_runtime.monitoring import watchdog
 from alerts_runtime.redaction.loggers import get_logger
 from webhooks.conf import Endpoint, config
@@ -144,6 +144,6 @@ def _write_and_close() -> None:
     with _lock:
         _timer = None
     try:
-        write(timezone.now())
+        write(clock.now())
     finally:
         connection.close()  # this thread's own

@@ -7,11 +7,11 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 from django.db import connection
-from django.utils import timezone
 
 from alerts_runtime.background import registered
 from alerts_runtime.engine import hints
 from alerts_runtime.engine.fallback import with_fallback
+from alerts_runtime.leasing import clock
 from alerts_runtime.management.command import seconds
 from alerts_runtime.management.database import DatabaseCommand, missing_migrations, not_migrated
 from alerts_runtime.monitoring import heartbeat
@@ -42,7 +42,7 @@ class Command(DatabaseCommand):
     def handle(self, *_args: Any, stop_timeout: float, **_options: Any) -> None:
         if missing := missing_migrations():
             raise CommandError(not_migrated(missing))
-        heartbeat.prune(timezone.now())
+        heartbeat.prune(clock.now())
         loops = with_fallback(registered()) if hints.in_use() else registered()
         worker = Worker(loops, stop_timeout=stop_timeout)
         log.info(

@@ -7,8 +7,8 @@ from datetime import timedelta
 from typing import Any
 
 from django.core.management.base import CommandError
-from django.utils import timezone
 
+from alerts_runtime.leasing import clock
 from alerts_runtime.management.command import MOST_ROWS, user, whole
 from alerts_runtime.management.database import DatabaseCommand
 from notifier.answers.commands import Asker, Verb
@@ -51,7 +51,7 @@ class Command(DatabaseCommand):
         lasting = _lasting(options["lasting"])
         if lasting is not None and verb not in (Verb.ACKNOWLEDGE, Verb.SILENCE):
             raise CommandError("--for is the time of an acknowledgement or a silence: leave it out here.")
-        asker, now = Asker(options["by"] or user(), "command"), timezone.now()
+        asker, now = Asker(options["by"] or user(), "command"), clock.now()
         answers = [answer(Said(verb, pk, lasting, options["comment"]), asker, now) for pk in options["alerts"]]
         for one in answers:
             if one.changed:

@@ -7,8 +7,8 @@ from datetime import timedelta
 from typing import Any
 
 from django.core.management.base import CommandError
-from django.utils import timezone
 
+from alerts_runtime.leasing import clock
 from alerts_runtime.management.database import DatabaseCommand
 from alerts_runtime.wakeups.wake import wake
 from notifier.oncall.present import policy_now
@@ -23,7 +23,7 @@ class Command(DatabaseCommand):
         parser.add_argument("name", nargs="?", help="a name in NOTIFIER['DIGESTS']; default: the only one")
 
     def handle(self, **options: Any) -> None:
-        now = timezone.now()
+        now = clock.now()
         policy = policy_now(now)
         plans = {plan.name: plan for plan in policy.digests}
         name = options["name"] or (next(iter(plans)) if len(plans) == 1 else None)

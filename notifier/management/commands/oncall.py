@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.core.management.base import CommandError
-from django.utils import timezone
 
+from alerts_runtime.leasing import clock
 from alerts_runtime.management.command import whole
 from alerts_runtime.management.database import DatabaseCommand
 from notifier.config.conf import get_policy, parse
@@ -51,7 +51,7 @@ class Command(DatabaseCommand):
         )
 
     def handle(self, **options: Any) -> None:
-        policy, now = get_policy(), timezone.now()
+        policy, now = get_policy(), clock.now()
         weeks = options["weeks"]
         if options["diff"]:
             self._diff(_chosen(policy, ()), old_policy(options["diff"]), policy, timedelta(weeks=weeks or 4), now)

@@ -7,8 +7,8 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import CommandError
-from django.utils import timezone
 
+from alerts_runtime.leasing import clock
 from alerts_runtime.management.database import DatabaseCommand
 from notifier.config.conf import get_policy
 from notifier.config.problems import nearest
@@ -38,6 +38,6 @@ class Command(DatabaseCommand):
             raise CommandError(f"There is no such person. {nearest(person, policy.people)}")
         for whose in [person] if person is not None else ["", *policy.rotations[name].people]:
             if options["renew"]:
-                links.renew(name, whose, timezone.now())
+                links.renew(name, whose, clock.now())
             site = str(getattr(settings, "SITE_URL", "")).rstrip("/")
             self.stdout.write(f"{whose or 'all'}: {site}{links.path_of(name, whose)}")

@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import Any
 
 from django.core.management.base import CommandError
-from django.utils import timezone
 
+from alerts_runtime.leasing import clock
 from alerts_runtime.management.command import MOST_ROWS, user, whole
 from alerts_runtime.management.database import DatabaseCommand
 from notifier.config.conf import get_policy
@@ -42,7 +42,7 @@ class Command(DatabaseCommand):
         parser.add_argument("--list", action="store_true", help="list the overrides that count now or later")
 
     def handle(self, **options: Any) -> None:
-        policy, now = get_policy(), timezone.now()
+        policy, now = get_policy(), clock.now()
         author = options["author"] or user()
         if options["list"]:
             for row in Override.objects.filter(ends_at__gt=now, undone_at__isnull=True).order_by("starts_at"):

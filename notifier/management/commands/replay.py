@@ -9,8 +9,8 @@ from typing import Any
 from django.apps import apps
 from django.core.management import load_command_class
 from django.core.management.base import BaseCommand, CommandError
-from django.utils import timezone
 
+from alerts_runtime.leasing import clock
 from alerts_runtime.management.database import DatabaseCommand
 from notifier.flow import replays
 from notifier.models import Occurrence
@@ -35,7 +35,7 @@ class Replay(DatabaseCommand):
         ids = options["ids"] or _waiting(options["type"], only_dead=options["state"] == "dead")
         found = replays.Replayed()
         for start in range(0, len(ids), replays.MOST):
-            found += replays.replay(ids[start : start + replays.MOST], timezone.now())
+            found += replays.replay(ids[start : start + replays.MOST], clock.now())
         missing = len(set(ids)) - found.again - found.hurried - found.left
         said = {"processed again by a worker": found.again + found.hurried, "processed already": found.left}
         self.stdout.write(

@@ -14,6 +14,7 @@ from django.core.management.base import CommandError
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
+from alerts_runtime.leasing import clock
 from alerts_runtime.management.command import whole
 from alerts_runtime.management.database import DatabaseCommand
 from alerts_runtime.redaction.masking import named
@@ -84,7 +85,7 @@ class Command(DatabaseCommand):
 
 def _time(text: str | None) -> datetime:
     if not text:
-        return timezone.now()
+        return clock.now()
     found = parse_datetime(text)
     if found is None:
         raise CommandError(f"--at: {text!r} is not a time. Write it such as 2026-11-22T02:00+01:00.")

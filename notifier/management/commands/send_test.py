@@ -10,8 +10,8 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import CommandError
 from django.urls import reverse
-from django.utils import timezone
 
+from alerts_runtime.leasing import clock
 from alerts_runtime.management.command import seconds
 from alerts_runtime.management.database import DatabaseCommand
 from alerts_runtime.redaction import masking
@@ -38,7 +38,7 @@ class Command(DatabaseCommand):
         parser.add_argument("--wait", type=seconds, default=60.0, help="seconds to wait for that; default: 60")
 
     def handle(self, **options: Any) -> None:
-        policy = policy_now(timezone.now())
+        policy = policy_now(clock.now())
         unknown = set(options["channels"]) - set(policy.channels)
         if unknown:
             raise CommandError(

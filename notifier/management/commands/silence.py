@@ -9,6 +9,7 @@ from typing import Any
 from django.core.management.base import CommandError
 from django.utils import timezone
 
+from alerts_runtime.leasing import clock
 from alerts_runtime.management.command import MOST_ROWS, user, whole
 from alerts_runtime.management.database import DatabaseCommand
 from notifier.flow.silences import end, silence
@@ -35,7 +36,7 @@ class Command(DatabaseCommand):
         parser.add_argument("--list", action="store_true", help="list the silences in force")
 
     def handle(self, **options: Any) -> None:
-        now = timezone.now()
+        now = clock.now()
         if options["list"]:
             for row in Silence.objects.filter(ends_at__gt=now).order_by("ends_at"):
                 until = f"{timezone.localtime(row.ends_at):%Y-%m-%d %H:%M %Z}"

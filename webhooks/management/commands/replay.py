@@ -12,8 +12,8 @@ from typing import Any
 
 from django.core.management.base import CommandError
 from django.db.models import QuerySet
-from django.utils import timezone
 
+from alerts_runtime.leasing import clock
 from alerts_runtime.management.command import whole
 from alerts_runtime.management.database import DatabaseCommand
 from alerts_runtime.wakeups import wake
@@ -80,7 +80,7 @@ class Command(DatabaseCommand):
         )
 
     def handle(self, **options: Any) -> None:
-        now = timezone.now()
+        now = clock.now()
         if options["rehearse"]:
             self._rehearse(options, now)
             return
