@@ -11,7 +11,7 @@ always None, since nothing here calls Stripe.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -105,21 +105,24 @@ class Delivery:
     remote_addr: str  # of the last proxy, where there is one
 
 
-def send_safely(signal: Signal, **arguments: Any) -> list[Exception]:
-    """Call every receiver, even when one raises; returns what they raised. Django logs it (django.dispatch)."""
-    responses = signal.send_robust(sender=WebhookEvent, api_key=None, **arguments)
-    return [response for _, response in responses if isinstance(response, Exception)]
+def send_safely(signal: Signal, **arguments: Any) -> list[BaseException]:
+    """Call every receiver, even when one raises; returns what they raised, which is logged."""
+    return [error for receiver in _receivers(signal) if (error := _call(receiver, arguments))]
 
 
 def send_to(signal: Signal, names: Collection[str], **arguments: Any) -> dict[str, BaseException]:
     """Call the receivers of these names, or all when no name is given; returns who raised, and what."""
     raised = {}
-    # Django has no other way to ask whom a signal would call.
-    for receiver in itertools.chain(*signal._live_receivers(WebhookEvent)):
+    for receiver in _receivers(signal):
         name = _name(receiver)
         if (not names or name in names) and (error := _call(receiver, arguments)):
             raised[name] = error
     return raised
+
+
+def _receivers(signal: Signal) -> Iterator[Any]:
+    """Django has no other way to ask whom a signal would call."""
+    return itertools.chain(*signal._live_receivers(WebhookEvent))
 
 
 def _call(receiver: Any, arguments: dict[str, Any]) -> BaseException | None:

@@ -614,15 +614,20 @@ def test_an_error_receiver_that_raises_is_logged_and_the_others_run(
 
 
 @pytest.mark.parametrize("name", ["webhook_pre_validate", "webhook_post_validate"])
+@pytest.mark.parametrize("error", [RuntimeError("receiver is broken"), SystemExit("receiver is broken")])
 def test_a_receiver_that_raises_around_the_validation_is_logged(
-    name: str, connect: Connect, caplog: pytest.LogCaptureFixture
+    error: BaseException, name: str, connect: Connect, caplog: pytest.LogCaptureFixture
 ) -> None:
+    heard: list[Any] = []
+
     def broken(**_: Any) -> None:
-        raise RuntimeError("receiver is broken")
+        raise error
 
     connect(getattr(signals, name), broken)
+    connect(getattr(signals, name), lambda **kwargs: heard.append(kwargs))
     received()
     assert "receiver is broken" in caplog.text
+    assert len(heard) == 1
 
 
 def test_reject_delivery_refuses_before_the_signature_is_looked_at(connect: Connect) -> None:
