@@ -270,14 +270,20 @@ def test_memory_does_not_grow_with_a_storm() -> None:
     tracemalloc.start()
     try:
         storm(20)
-        gc.collect()
-        before = tracemalloc.get_traced_memory()[0]
-        storm(number)
-        gc.collect()
-        grown = tracemalloc.get_traced_memory()[0] - before
+        grown = [growth(lambda: storm(number)) for _ in range(2)]
     finally:
         tracemalloc.stop()
-    assert grown < number * 300  # of 100,000 failures: 30 MB
+    # What is kept of each failure is kept in both; the table of a full cache is made anew in one of them at most.
+    assert min(grown) < number * 300  # of 100,000 failures: 30 MB
+
+
+def growth(run: Callable[[], object]) -> int:
+    """The bytes that are in use after it, and were not before."""
+    gc.collect()
+    before = tracemalloc.get_traced_memory()[0]
+    run()
+    gc.collect()
+    return tracemalloc.get_traced_memory()[0] - before
 
 
 @pytest.mark.django_db(transaction=True)
