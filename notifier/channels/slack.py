@@ -7,12 +7,11 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from functools import cached_property
-from http.client import HTTPException
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
-from notifier.channels import blocks, failures
+from notifier.channels import blocks
 from notifier.channels.base import Channel, wrong_url
-from notifier.channels.slack_errors import CONTENT, refusal
+from notifier.channels.slack_errors import CONTENT, as_outcomes
 from notifier.facts import DeliveryError, Message, Reason, Receipt, Result
 from notifier.judge import throttle
 
@@ -196,16 +195,8 @@ class Slack(Channel):
         return self._ask(method, **arguments, text=blocks.brief(message), blocks=[])
 
     def _ask(self, method: Callable[..., SlackResponse], **arguments: Any) -> dict[str, Any]:
-        from slack_sdk.errors import SlackApiError, SlackRequestError
-
-        try:
+        with as_outcomes():
             return dict(method(**arguments).data)  # type: ignore[arg-type] # bytes only for a file of analytics
-        except SlackApiError as error:
-            raise refusal(error.response) from error
-        except (HTTPException, OSError) as error:
-            raise failures.of_urllib(error) from error
-        except (SlackRequestError, ValueError) as error:
-            raise failures.unusable("the token or the API's URL") from error
 
     @cached_property
     def _client(self) -> BotClient:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.client import HTTPException
 from typing import TYPE_CHECKING, NamedTuple
 
 from notifier.channels import failures
@@ -60,6 +63,21 @@ ERRORS: dict[str, Answer] = {
     "no_text": _REFUSED_CONTENT,
 }
 CONTENT = frozenset(code for code, answer in ERRORS.items() if answer is _REFUSED_CONTENT)
+
+
+@contextmanager
+def as_outcomes(settings: str = "the token or the API's URL") -> Iterator[None]:
+    """Within, what slack_sdk raises is a DeliveryError. `settings`: what may be wrong when it cannot even ask."""
+    from slack_sdk.errors import SlackApiError, SlackRequestError
+
+    try:
+        yield
+    except SlackApiError as error:
+        raise refusal(error.response) from error
+    except (HTTPException, OSError) as error:
+        raise failures.of_urllib(error) from error
+    except (SlackRequestError, ValueError) as error:
+        raise failures.unusable(settings) from error
 
 
 def refusal(response: SlackResponse) -> DeliveryError:

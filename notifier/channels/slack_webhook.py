@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import cached_property
-from http.client import HTTPException
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from notifier.channels import blocks, failures
 from notifier.channels.base import Channel, wrong_url
+from notifier.channels.slack_errors import as_outcomes
 from notifier.facts import DeliveryError, Message, Receipt, Result
 from notifier.judge import throttle
 
@@ -70,15 +70,9 @@ class SlackWebhook(Channel):
         return Receipt()
 
     def _post(self, **body: Any) -> DeliveryError | None:
-        from slack_sdk.errors import SlackRequestError
-
         body |= {"mrkdwn": False, "parse": "none", "unfurl_links": False, "unfurl_media": False}
-        try:
+        with as_outcomes("the webhook's URL"):
             return _refusal(self._client.send_dict(body))
-        except (HTTPException, OSError) as error:
-            raise failures.of_urllib(error) from error
-        except (SlackRequestError, ValueError) as error:
-            raise failures.unusable("the webhook's URL") from error
 
     @cached_property
     def _client(self) -> HookClient:

@@ -8,14 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
-from http.client import HTTPException
 from time import monotonic
 
 from alerts_runtime.isolation.parts import on_its_own
 from alerts_runtime.leasing import clock
 from alerts_runtime.redaction.loggers import get_logger
 from notifier import api
-from notifier.channels import failures, slack_errors
+from notifier.channels.slack_errors import as_outcomes
 from notifier.config.conf import get_policy
 from notifier.facts import DeliveryError, Result
 from notifier.judge.oncall.rotation import Rotation
@@ -33,6 +32,7 @@ SOURCE = "slack_group."
 NOT_BY_ITSELF = timedelta(days=366)
 SCOPE = "usergroups:write"
 _WORDS = {
+    "missing_scope": f"the token lacks a scope: {SCOPE}",
     "plan_upgrade_required": "user groups need a paid plan of Slack",
     "permission_denied": "the workspace does not let the app change user groups",
     "no_such_subteam": "there is no such user group",
@@ -92,34 +92,20 @@ def bot_of(policy: Policy) -> ChannelConfig | None:
 
 def _set(bot: ChannelConfig, group: str, member: str) -> None:
     """Make `member` the only member of `group`. Raises DeliveryError."""
-    from slack_sdk.errors import SlackApiError, SlackRequestError
-
     from notifier.channels.slack_clients import BotClient
 
     client = BotClient(str(bot.options["token"]), str(bot.options.get("base_url") or BotClient.BASE_URL), TIMEOUT)
-    try:
+    with as_outcomes():
         client.usergroups_users_update(usergroup=group, users=[member])
-    except SlackApiError as error:
-        raise _refusal(slack_errors.refusal(error.response), error.response.get("needed")) from error
-    except (HTTPException, OSError) as error:
-        raise failures.of_urllib(error) from error
-    except (SlackRequestError, ValueError) as error:
-        raise failures.unusable("the token or the API's URL") from error
-
-
-def _refusal(refused: DeliveryError, needed: object) -> DeliveryError:
-    words = _WORDS.get(refused.code, refused.detail)
-    if refused.code == "missing_scope":
-        words = f"the token lacks a scope: {needed if isinstance(needed, str) and needed else SCOPE}"
-    return DeliveryError(refused.result, refused.code, words)
 
 
 def _failed(rotation: Rotation, error: DeliveryError, now: datetime) -> None:
-    log.warning("user_group.not_set", rotation=rotation.name, code=error.code, detail=error.detail)
+    why = _WORDS.get(error.code, error.detail)
+    log.warning("user_group.not_set", rotation=rotation.name, code=error.code, detail=why)
     if error.result is not Result.REJECTED:
         return  # it is tried again
     api.alert(
-        f"The user group in Slack does not follow {rotation.name}: {error.detail}",
+        f"The user group in Slack does not follow {rotation.name}: {why}",
         key=f"{SOURCE}{rotation.name}",
         severity="warning",
         category="configuration",
