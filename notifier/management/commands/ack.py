@@ -34,21 +34,19 @@ class Command(DatabaseCommand):
         parser.add_argument("--by", default=None, help="who; default: the user of this machine")
         parser.add_argument("--comment", default="", help="a note in the alert's log")
         instead = parser.add_mutually_exclusive_group()
-        instead.add_argument("--resolve", action="store_true", help="it is over: end the alert instead")
-        instead.add_argument("--take-back", action="store_true", help="nobody has it any more: messages go on")
-        instead.add_argument("--silence", action="store_true", help="tell nobody of its kind, for 1h or --for")
-        instead.add_argument("--unsilence", action="store_true", help="tell of its kind again")
-        instead.add_argument("--escalate", action="store_true", help="take the next step of its escalation now")
-        instead.add_argument("--replay", action="store_true", help="process its events again instead")
-        instead.add_argument("--rehearse", action="store_true", help="say what a replay would do; nothing is changed")
-        instead.add_argument("--test", action="store_true", help="write into its log that this way works")
+        instead.add_argument("--resolve", **_does(Verb.RESOLVE), help="it is over: end the alert instead")
+        instead.add_argument("--take-back", **_does(Verb.TAKE_BACK), help="nobody has it any more: messages go on")
+        instead.add_argument("--silence", **_does(Verb.SILENCE), help="tell nobody of its kind, for 1h or --for")
+        instead.add_argument("--unsilence", **_does(Verb.UNSILENCE), help="tell of its kind again")
+        instead.add_argument("--escalate", **_does(Verb.ESCALATE), help="take the next step of its escalation now")
+        instead.add_argument("--replay", **_does(Verb.REPLAY), help="process its events again instead")
+        instead.add_argument(
+            "--rehearse", **_does(Verb.REHEARSE), help="say what a replay would do; nothing is changed"
+        )
+        instead.add_argument("--test", **_does(Verb.TEST), help="write into its log that this way works")
 
     def handle(self, **options: Any) -> None:
-        verb = next(
-            (verb for name, verb in _INSTEAD.items() if options[name]),
-            Verb.ACKNOWLEDGE,
-        )
-        lasting = _lasting(options["lasting"])
+        verb, lasting = options["verb"], _lasting(options["lasting"])
         if lasting is not None and verb not in (Verb.ACKNOWLEDGE, Verb.SILENCE):
             raise CommandError("--for is the time of an acknowledgement or a silence: leave it out here.")
         asker, now = Asker(options["by"] or user(), "command"), clock.now()
@@ -60,16 +58,8 @@ class Command(DatabaseCommand):
             raise CommandError("\n".join(unchanged))
 
 
-_INSTEAD = {
-    "resolve": Verb.RESOLVE,
-    "take_back": Verb.TAKE_BACK,
-    "silence": Verb.SILENCE,
-    "unsilence": Verb.UNSILENCE,
-    "escalate": Verb.ESCALATE,
-    "replay": Verb.REPLAY,
-    "rehearse": Verb.REHEARSE,
-    "test": Verb.TEST,
-}
+def _does(verb: Verb) -> dict[str, Any]:
+    return {"dest": "verb", "action": "store_const", "const": verb, "default": Verb.ACKNOWLEDGE}
 
 
 def _lasting(text: str | None) -> timedelta | None:
