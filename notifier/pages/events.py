@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST, require_safe
 
+from notifier.alerts.log import append
 from notifier.answers import door
 from notifier.answers.commands import Asker, Command, Verb
 from notifier.flow.never_again import waits
@@ -77,7 +78,10 @@ def event(request: HttpRequest, viewer: Viewer, event_id: str) -> HttpResponse:
 @page(ACT, back="event")
 def again(request: HttpRequest, viewer: Viewer, event_id: str) -> HttpResponse:
     row = _found(event_id)
-    done = inbox.process_again(row, viewer.now, processed_too=bool(request.POST.get("processed")))
+    with transaction.atomic():
+        done = inbox.process_again(row, viewer.now, processed_too=bool(request.POST.get("processed")))
+        for alert in inbox.alerts_of(inbox.failures(row)) if done else ():
+            append(alert, Verb.REPLAY, viewer.now, who=viewer.name, through="page", detail=row.event_id)
     if done:
         say(request, _("%(event)s is processed again, as soon as a worker is free.") % {"event": row.event_id})
     else:

@@ -317,6 +317,16 @@ def test_of_a_worker_that_died_nobody_knows_how_far_it_came(looker: Client, scen
     assert "How far its handlers came is not known" in _page(looker, f"{EVENTS}{row.event_id}/")
 
 
+def test_who_has_an_event_processed_again_stands_in_its_alerts_log(actor: Client, scene: object) -> None:
+    row = an_event(state=State.DEAD)
+    alert = failed(row)
+    for _ in range(2):  # the second changes nothing, and is no deed
+        actor.post(f"{EVENTS}{row.event_id}/again/")
+        WebhookEvent.objects.filter(pk=row.pk, state=State.PENDING).update(state=State.PROCESSING)
+    page = _page(actor, f"/alerts/{alert.pk}/")
+    assert page.count(f"act replayed its events on its page, {row.event_id}") == 1
+
+
 def test_an_event_is_never_run_again(actor: Client, looker: Client, scene: object) -> None:
     row, other = an_event(state=State.DEAD), an_event(state=State.DEAD)
     alert, again = failed(row), failed(other)
