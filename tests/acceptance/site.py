@@ -44,6 +44,7 @@ _CONSUMERS = {
     ),
     "huey": ("manage.py", "run_huey"),
 }
+_SHARE = 33  # connections: the most that a site of these tests takes, with an engine or four workers
 _making = threading.Lock()
 _migrated: dict[tuple[str, ...], str] = {}  # a database of each kind, to be copied
 _READY = {"celery": r"celery@\S+ ready", "huey": r"Huey consumer started"}
@@ -154,12 +155,17 @@ class Site:
             **{name: os.environ[name] for name in ("BROKER_URL", "REDIS_URL") if os.environ.get(name)},
             **environment,
         }
+        self._opened = contextlib.ExitStack()
+        if database == "postgresql":
+            self._opened.enter_context(_place())
+        self._looking: psycopg.Connection | None = None
         with _making:
             self._make_database()
 
     def close(self) -> None:
         for process in self._processes:
             self.kill(process)
+        self._opened.close()
         if self.engine == "celery":
             _delete_queue(self.environment.get("BROKER_URL", "amqp://guest:guest@127.0.0.1:5672//"), self._name)
         if self._database == "postgresql":
@@ -220,8 +226,7 @@ class Site:
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         """Look into the database with a connection of its own."""
         if self._database == "postgresql":
-            with psycopg.connect(self.environment["DATABASE_URL"]) as connection:
-                return connection.execute(sql).fetchall()
+            return self._on_postgresql(sql).fetchall()
         with contextlib.closing(sqlite3.connect(self.folder / "site.sqlite3", timeout=20)) as file:
             return file.execute(sql).fetchall()
 
@@ -230,11 +235,21 @@ class Site:
 
     def execute(self, sql: str) -> None:
         if self._database == "postgresql":
-            with psycopg.connect(self.environment["DATABASE_URL"], autocommit=True) as connection:
-                connection.execute(sql)
+            self._on_postgresql(sql)
             return
         with contextlib.closing(sqlite3.connect(self.folder / "site.sqlite3", timeout=20)) as file, file:
             file.execute(sql)
+
+    def _on_postgresql(self, sql: str) -> psycopg.Cursor:
+        """By a connection that is kept: a test that waits looks fifty times a second. A lost one is replaced."""
+        if self._looking is not None:
+            try:
+                return self._looking.execute(sql)
+            except psycopg.OperationalError:
+                self._looking.close()
+        self._looking = psycopg.connect(self.environment["DATABASE_URL"], autocommit=True)
+        self._opened.callback(self._looking.close)
+        return self._looking.execute(sql)
 
     @contextlib.contextmanager
     def nobody_writes(self) -> Iterator[None]:
@@ -334,6 +349,23 @@ class Site:
             connection.execute(f"CREATE DATABASE {name} TEMPLATE {self._name}")
         atexit.register(_drop, _server(), name)
         return name
+
+
+@contextlib.contextmanager
+def _place() -> Iterator[None]:
+    """Within, a site may have its share of PostgreSQL's connections, which all runs of tests on a machine have in
+    common. Waits for another site's end where all are taken.
+    """
+    with psycopg.connect(_server(), autocommit=True) as connection:
+        [allowed] = connection.execute("SHOW max_connections").fetchone() or ("0",)
+        places = range(max(1, int(allowed) // _SHARE))
+
+        def take() -> bool:
+            taken = "SELECT pg_try_advisory_lock(hashtext('tests: a site''s place'), %s)"
+            return any((connection.execute(taken, [place]).fetchone() or [False])[0] for place in places)
+
+        eventually(take, within=600, what="a place for one more site")
+        yield
 
 
 def _drop(server: str, name: str) -> None:
