@@ -228,7 +228,7 @@ class TargetAdmin(ReadOnly, Listed):
             "address" if may_see else "masked_address",
             "dead_since",
             "dead_detail",
-            "held_by",
+            "wait_words",
             "next_at",
         ]
 

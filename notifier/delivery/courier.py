@@ -150,7 +150,7 @@ class Courier:
         self, claimed: leases.Claimed, token: str, channel: ChannelConfig, policy: Policy, now: datetime
     ) -> bool:
         target = claimed.target
-        failing = targets.is_failing(target)
+        failing = target.is_failing
         if failing and self._under_way(target.pk):
             return False  # a failing target gets one message at a time
         limits = channel.limits
@@ -278,8 +278,8 @@ class Courier:
 
 def _full(target: Target, token: str, allowed: throttle.Allowed) -> bool:
     """Let a target wait until its rate allows the next message; False, as there is nothing more to send now."""
-    name = f"throttle: {allowed.window.count} in {allowed.window.per}" if allowed.window else "throttle"
-    targets.hold(target.pk, token, allowed.at, name)
+    rate = f"{allowed.window.count} in {allowed.window.per}" if allowed.window else ""
+    targets.wait_for_rate(target.pk, token, allowed.at, rate)
     return False
 
 

@@ -11,7 +11,7 @@ from django.db import transaction
 from alerts_runtime.database.fast_sql import keys_of_our_own
 from notifier.channels import load
 from notifier.delivery import judging
-from notifier.facts import Due, Failure, Message, Reason, Recipient, Severity, Verdict
+from notifier.facts import Due, Failure, Message, Reason, Recipient, Severity, Verdict, WaitsFor
 from notifier.flow import escalations, pipeline, steps
 from notifier.flow.steps import Coming
 from notifier.judge import guards
@@ -21,7 +21,7 @@ from notifier.judge.route import Tried, route
 from notifier.messages import compose
 from notifier.models import Alert, Notification
 from notifier.models import Target as TargetRow
-from notifier.outbox import batches, plans, stand_ins, starting, targets
+from notifier.outbox import batches, plans, stand_ins, starting
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +131,8 @@ def _why_not_now(
     if why := load(channel.backend).sends_nothing(channel.options):
         return f"sends nothing: {why}"
     if goes_at is not None and goes_at > due_at:
-        by = target.held_by if targets.is_failing(target) else "its rate"
-        return f"held by {by} until {goes_at:%Y-%m-%d %H:%M:%S %Z}"
+        by = target.wait_words if target.is_failing else WaitsFor.RATE.words("")
+        return f"waits for {by} until {goes_at:%Y-%m-%d %H:%M:%S %Z}"
     return ""
 
 

@@ -20,7 +20,7 @@ from notifier.flow import silences, stepping, steps
 from notifier.judge import guards
 from notifier.judge.policy import ChannelConfig, Policy
 from notifier.models import Notification, Target
-from notifier.outbox import budget, holding, last_resort, past_tries, plans, recipients, set_aside, stand_ins, targets
+from notifier.outbox import budget, holding, last_resort, past_tries, plans, recipients, set_aside, stand_ins
 
 log = get_logger(__name__)
 
@@ -125,7 +125,7 @@ def case_of(row: Notification, alert: AlertState, reason: Reason, look: Look) ->
         now=look.now,
         silences=look.silences,
         dead=why_undeliverable(row, look.target, look.channel),
-        trying_since=row.trying_since or (row.due_at if targets.is_failing(look.target) else None),
+        trying_since=row.trying_since or (row.due_at if look.target.is_failing else None),
         told_elsewhere=row.held_by == HeldBy.DIVERTED,
         edits=bool(row.thread) and load(look.channel.backend).can_edit,
         budget_until=look.budget_until,

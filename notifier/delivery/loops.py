@@ -15,11 +15,10 @@ from notifier.config.conf import get_policy
 from notifier.delivery import user_groups
 from notifier.delivery.courier import Courier, topic_of
 from notifier.delivery.tick import Tick
-from notifier.facts import HeldBy
+from notifier.facts import HeldBy, WaitsFor
 from notifier.models import Digest, Notification
 from notifier.outbox import (
     leases,
-    targets,
 )
 
 COURIERS = 4  # threads that judge and write; each call to a provider has one of its own, without a connection
@@ -69,7 +68,7 @@ def _oldest(now: datetime, which: Q) -> dict[str, datetime]:
     digests = Digest.objects.filter(which, due_at__lte=now, sending__isnull=True)
     # What waits for a failing provider counts as late since it was due, unless it was diverted. What waits for another
     # reason (a rate) counts from the end of that wait.
-    asked = Q(target__held_by__startswith=targets.ASKS_TO_WAIT)
+    asked = Q(target__waits_for=WaitsFor.PAUSE)
     waits = Q(target__next_at__gt=now) & ~asked
     since = Case(When(asked, then="due_at"), default=Greatest("due_at", Coalesce("target__next_at", "due_at")))
     alerts_due = free.exclude(held_by=HeldBy.DIVERTED)

@@ -13,7 +13,7 @@ from notifier.judge.policy import ChannelConfig
 from notifier.messages.compose import new_reference
 from notifier.messages.render import render_test
 from notifier.models import Target as TargetRow
-from notifier.outbox import stand_ins, targets
+from notifier.outbox import stand_ins
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ def send_test(channel: ChannelConfig, target: Recipient, tz: str, site: str = ""
         receipt = load(channel.backend)(channel.options).deliver(target.address, message)
     except DeliveryError as error:
         return Outcome(False, str(error))
-    if row is not None and (row.dead_since is not None or targets.is_failing(row)):
+    if row is not None and (row.dead_since is not None or row.is_failing):
         stand_ins.revive(row, clock.now())
         api.resolve(f"delivery.{row.pk}", "a test message arrived", clock.now())
         wake(f"deliver-{channel.alias}")

@@ -5,6 +5,7 @@ stage cannot change what an earlier one decided. All times are aware datetimes i
 """
 
 from notifier.facts.enums import (
+    FAILING,
     FORGOTTEN,
     INFRASTRUCTURE,
     NEVER_AGAIN,
@@ -15,6 +16,7 @@ from notifier.facts.enums import (
     Result,
     Severity,
     Verb,
+    WaitsFor,
 )
 from notifier.facts.failure import NO_CURRENCY, EventCounts, Failure, Frame, Money, Subject, Verdict
 from notifier.facts.message import Button, Link, Message
@@ -31,8 +33,9 @@ from notifier.facts.outcome import (
 from notifier.facts.telling import AlertState, Due, Recipient, Timing, Told
 
 __all__ = [
-    "CODE", "FORGOTTEN", "HANDLE", "INFRASTRUCTURE", "NEVER_AGAIN", "NO_CURRENCY", "PROVIDER_ID", "REFERENCE",
+    "CODE", "FAILING", "FORGOTTEN", "HANDLE", "INFRASTRUCTURE", "NEVER_AGAIN", "NO_CURRENCY", "PROVIDER_ID",
+    "REFERENCE",
     "AlertState", "Button", "Category", "DeliveryError", "Due", "EventCounts", "Failure", "Frame", "HeldBy", "Link",
     "Message", "Money", "Note", "Reason", "Receipt", "Recipient", "Result", "Severity", "Subject", "Timing", "Told",
-    "Verb", "Verdict", "seconds_to_wait", "storable",
+    "Verb", "Verdict", "WaitsFor", "seconds_to_wait", "storable",
 ]  # fmt: skip

@@ -79,6 +79,25 @@ class HeldBy(StrEnum):
         }.get(self, f"{self} {ref}".strip())
 
 
+class WaitsFor(StrEnum):
+    """What everything for one target waits for."""
+
+    RATE = "rate"  # room in its rate
+    PAUSE = "pause"  # the end of a pause that its provider asked for
+    PROVIDER = "provider"  # a provider that failed several times in a row
+
+    def words(self, ref: str) -> str:
+        """For lists: "its rate (5 in 0:15:00)", "provider asks to wait: 429"."""
+        return {
+            WaitsFor.RATE: f"its rate ({ref})" if ref else "its rate",
+            WaitsFor.PAUSE: f"provider asks to wait: {ref}",
+            WaitsFor.PROVIDER: f"provider cannot be reached: {ref}",
+        }[self]
+
+
+FAILING = (WaitsFor.PAUSE, WaitsFor.PROVIDER)
+
+
 class Verb(StrEnum):
     """What people can do with an alert: the kinds of entries in its log."""
 

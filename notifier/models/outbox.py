@@ -7,9 +7,9 @@ from django.db import models
 from django.db.models import F, Q
 
 from alerts_runtime.redaction.masking import named
-from notifier.facts import HeldBy, Result, Severity, Told
+from notifier.facts import FAILING, HeldBy, Result, Severity, Told, WaitsFor
 from notifier.models.alerts import Alert
-from notifier.models.choices import HELD_BY, REASONS, RESULTS, SEVERITIES
+from notifier.models.choices import HELD_BY, REASONS, RESULTS, SEVERITIES, WAITS_FOR
 
 
 class Target(models.Model):
@@ -19,8 +19,9 @@ class Target(models.Model):
     channel = models.CharField(max_length=100)
     address = models.CharField(max_length=200)
     token = models.CharField(max_length=32, blank=True)
-    next_at = models.DateTimeField(null=True)  # nothing is sent before: its rate is used up, or its provider fails
-    held_by = models.CharField(max_length=100, blank=True)
+    next_at = models.DateTimeField(null=True)  # nothing is sent before
+    waits_for = models.CharField(max_length=8, blank=True, choices=WAITS_FOR)  # until then
+    wait_ref = models.CharField(max_length=100, blank=True)  # which rate, or the provider's code
     dead_since = models.DateTimeField(null=True, blank=True)  # set aside: nothing can be delivered to it
     dead_detail = models.CharField(max_length=500, blank=True)
     dead_told = models.BooleanField(default=False)  # its own alert has been raised
@@ -33,6 +34,16 @@ class Target(models.Model):
 
     def __str__(self) -> str:
         return named(self.channel, self.address)
+
+    @property
+    def is_failing(self) -> bool:
+        """Its provider fails or asked to wait: one message at a time is tried."""
+        return self.waits_for in FAILING
+
+    @property
+    def wait_words(self) -> str:
+        """What it waits for; "" when nothing."""
+        return WaitsFor(self.waits_for).words(self.wait_ref) if self.waits_for else ""
 
 
 class Notification(models.Model):

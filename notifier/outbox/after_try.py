@@ -11,7 +11,6 @@ from notifier.facts import DeliveryError, HeldBy, Reason, Receipt, Result
 from notifier.judge import timing
 from notifier.judge.policy import Policy
 from notifier.models import AttemptPart, Notification, Target
-from notifier.outbox import targets
 from notifier.outbox.plans import next_for, urgency
 
 # Only the age of three days ends the tries. The pause between them grows to five minutes, which is how late a message
@@ -41,7 +40,7 @@ def set_failed(
     rows: Sequence[Notification], error: DeliveryError, target: Target, policy: Policy, now: datetime
 ) -> None:
     """Set when the notifications of one failed message are tried again: all at once, and before their failover."""
-    failing = targets.is_failing(target)
+    failing = target.is_failing
     for row in rows:
         row.sending = None
         row.tries += 1

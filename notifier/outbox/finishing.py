@@ -88,7 +88,7 @@ def _finish(ended: Sequence[Ended], policy: Policy, now: datetime) -> int:
             if isinstance(one.outcome, DeliveryError):
                 targets.failed(attempt.target_id, one.outcome, _failed_in_a_row(attempt.target_id), now)
         reached = [attempt for attempt, one in still if isinstance(one.outcome, Receipt)]
-        if failing := [attempt.target_id for attempt in reached if targets.is_failing(attempt.target)]:
+        if failing := [attempt.target_id for attempt in reached if attempt.target.is_failing]:
             targets.arrived(failing, now)
         for attempt in reached:
             _revive(attempt, now)

@@ -17,8 +17,8 @@ from django.db import connection
 from alerts_runtime.database.fast_sql import columns, moment, select
 from alerts_runtime.isolation import later
 from alerts_runtime.leasing import holders
+from notifier.facts import FAILING
 from notifier.models import Target
-from notifier.outbox.targets import FAILING
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +41,12 @@ _DIGEST_DUE = """
 """
 
 
+_FAILING = ", ".join(f"'{kind}'" for kind in FAILING)
 # Notifications that are to be diverted by now, although their target itself has to wait (`next_at`).
 OVERDUE = f"""
     n.due_at <= %(now)s AND n.sending_id IS NULL AND n.held_by <> 'diverted' AND (
-        n.trying_since <= %(overdue)s OR (swa_notifier_target.held_by LIKE '{FAILING}%%' AND n.due_at <= %(overdue)s)
+        n.trying_since <= %(overdue)s
+        OR (swa_notifier_target.waits_for IN ({_FAILING}) AND n.due_at <= %(overdue)s)
     )
 """
 _ANY_OVERDUE = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db.models import Q
 
@@ -12,6 +13,7 @@ from notifier.facts import DeliveryError
 from notifier.judge.delivery_status import NOT_SENT, UNWANTED
 from notifier.models import Attempt, Target
 
+NO_WAIT: dict[str, Any] = {"next_at": None, "waits_for": "", "wait_ref": ""}  # of a target
 FIRST_PROBE, LONGEST_PROBE = timedelta(minutes=5), timedelta(hours=6)
 FIRST_PAID_PROBE, LONGEST_PAID_PROBE = timedelta(hours=1), timedelta(days=1)
 
@@ -27,9 +29,7 @@ def set_aside(target_id: int, error: DeliveryError, now: datetime) -> None:
         which |= Q(channel__in=Target.objects.filter(pk=target_id).values("channel"))
     # Without `next_at`, so that its messages are diverted at once.
     alive = Target.objects.filter(which, dead_since__isnull=True)
-    alive.update(
-        dead_since=now, dead_detail=detail, dead_told=False, probe_at=now + FIRST_PROBE, next_at=None, held_by=""
-    )
+    alive.update(dead_since=now, dead_detail=detail, dead_told=False, probe_at=now + FIRST_PROBE, **NO_WAIT)
 
 
 def was_reported(target: Target) -> bool:
@@ -67,7 +67,7 @@ def mended(target_ids: Iterable[int]) -> list[Target]:
         if target.dead_since is not None:
             same |= Q(channel=target.channel, dead_since=target.dead_since, dead_detail=target.dead_detail)
     revived = list(Target.objects.filter(same))
-    Target.objects.filter(same).update(dead_since=None, dead_detail="", probe_at=None, next_at=None, held_by="")
+    Target.objects.filter(same).update(dead_since=None, dead_detail="", probe_at=None, **NO_WAIT)
     return revived
 
 

@@ -11,14 +11,12 @@ from django.db.models import Exists, OuterRef, Q
 from alerts_runtime.database.fast_sql import columns, places, select
 from alerts_runtime.leasing.clock import brought_forward
 from alerts_runtime.redaction.loggers import get_logger
-from notifier.facts import DeliveryError, Recipient, Result
+from notifier.facts import FAILING, DeliveryError, Recipient, Result, WaitsFor
 from notifier.models import Attempt, Target
-from notifier.outbox.set_aside import set_aside
+from notifier.outbox.set_aside import NO_WAIT, set_aside
 
 log = get_logger(__name__)
 
-FAILING = "provider"  # how `held_by` of a failing target begins, to which one message at a time is tried
-ASKS_TO_WAIT = f"{FAILING} asks to wait"
 LONGEST_PAUSE = 30.0  # seconds; how late a message can be once its provider answers again
 
 
@@ -58,19 +56,16 @@ def bring_forward(by: timedelta, now: datetime) -> None:
     Target.objects.filter(next_at__gt=now).update(next_at=brought_forward("next_at", by, now))
 
 
-def hold(target_id: int, token: str, until: datetime, held_by: str) -> None:
+def wait_for_rate(target_id: int, token: str, until: datetime, rate: str) -> None:
     """Let a target wait, since its rate is used up. It changes one row, however many messages are due."""
-    Target.objects.filter(pk=target_id, token=token).update(next_at=until, held_by=held_by[:100])
+    waiting = Target.objects.filter(pk=target_id, token=token)
+    waiting.update(next_at=until, waits_for=WaitsFor.RATE, wait_ref=rate[:100])
 
 
 def want_digests(target_id: int, now: datetime, *, wanted: bool) -> bool:
     """Note that a recipient unsubscribes from digests or wants them again; False when it was so already."""
     rows = Target.objects.filter(pk=target_id, no_digests_since__isnull=not wanted)
     return bool(rows.update(no_digests_since=None if wanted else now))
-
-
-def is_failing(target: Target) -> bool:
-    return target.held_by.startswith(FAILING)
 
 
 def failed(target_id: int, error: DeliveryError, in_a_row: int, now: datetime) -> None:
@@ -82,13 +77,13 @@ def failed(target_id: int, error: DeliveryError, in_a_row: int, now: datetime) -
     pause = min(2.0 ** (in_a_row - 1), LONGEST_PAUSE) if in_a_row > 1 else 0.0
     if error.retry_after or pause:
         until = now + timedelta(seconds=max(error.retry_after or 0.0, pause))
-        why = ASKS_TO_WAIT if error.retry_after else f"{FAILING} cannot be reached"
-        Target.objects.filter(pk=target_id).update(next_at=until, held_by=f"{why}: {error.code}"[:100])
+        waits_for = WaitsFor.PAUSE if error.retry_after else WaitsFor.PROVIDER
+        Target.objects.filter(pk=target_id).update(next_at=until, waits_for=waits_for, wait_ref=error.code[:100])
 
 
 def arrived(target_ids: Iterable[int], now: datetime) -> None:
     """End the wait of failing targets that a message reached, unless an attempt that ended later was asked to wait."""
-    failing = Target.objects.filter(held_by__startswith=FAILING, pk__in=set(target_ids))
+    failing = Target.objects.filter(waits_for__in=FAILING, pk__in=set(target_ids))
     recent = Attempt.objects.filter(target=OuterRef("pk"), started_at__gte=now - timedelta(hours=1))
     later = Attempt.objects.filter(
         target=OuterRef("target"),
@@ -97,4 +92,4 @@ def arrived(target_ids: Iterable[int], now: datetime) -> None:
         finished_at__gte=OuterRef("started_at"),
     )
     since_then = recent.filter(result=Result.DELIVERED).exclude(Exists(later))
-    failing.filter(Q(next_at__lte=now) | Q(Exists(since_then))).update(held_by="", next_at=None)
+    failing.filter(Q(next_at__lte=now) | Q(Exists(since_then))).update(**NO_WAIT)

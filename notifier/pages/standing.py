@@ -50,7 +50,7 @@ class Health:
             return "dead"
         if any(row.dead_since for row in rows):
             return "partly"
-        if any(row.held_by.startswith("provider") for row in rows):
+        if any(row.is_failing for row in rows):
             return "failing"
         return "printed" if self.channel.prints else "well" if rows else "unused"
 

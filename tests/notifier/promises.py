@@ -47,10 +47,10 @@ from notifier.channels import memory
 from notifier.config.conf import get_policy
 from notifier.delivery import tick
 from notifier.delivery.courier import Courier
-from notifier.facts import DeliveryError, Message, Receipt, Result, Severity
+from notifier.facts import FAILING, DeliveryError, Message, Receipt, Result, Severity
 from notifier.flow import pipeline, silences
 from notifier.models import Alert, AttemptPart, Digest, Notification, Silence, Target
-from notifier.outbox import last_resort, settle, stand_ins, targets
+from notifier.outbox import last_resort, settle, stand_ins
 from tests.holding import die, let_pass
 from tests.notifier.scene import BUG, HOUR, MINUTE, NOON, SECOND, Scene, drain
 
@@ -304,7 +304,7 @@ class Promises(RuleBasedStateMachine):
     def _troubled(self) -> None:
         if MOODS or Target.objects.filter(dead_since__isnull=False).exists():
             self.troubled_at = self.scene.now
-        elif Target.objects.filter(held_by__startswith=targets.FAILING, next_at__gt=self.scene.now).exists():
+        elif Target.objects.filter(waits_for__in=FAILING, next_at__gt=self.scene.now).exists():
             self.troubled_at = self.scene.now  # a provider that asked to wait, for an hour at most
 
     def _note_holds(self) -> None:

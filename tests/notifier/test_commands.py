@@ -21,7 +21,7 @@ from notifier.facts import DeliveryError, Result
 from notifier.flow import silences
 from notifier.judge import throttle
 from notifier.models import Alert, Attempt, Digest, LogEntry, Notification, Occurrence, Silence, Target
-from notifier.outbox import set_aside, targets
+from notifier.outbox import set_aside
 from tests.notifier.conftest import Configure
 from tests.notifier.rows import a_target
 from tests.notifier.scene import HOUR, MINUTE, NOON, SECOND, Scene, reasons, refused, row_of, target_row
@@ -258,8 +258,8 @@ def test_expect_sees_a_silence_a_dead_target_and_a_twin_that_prints(site: Scene,
 
 def test_expect_sees_that_a_provider_asked_to_wait(site: Scene) -> None:
     target = a_target("chat:chat")
-    Target.objects.filter(pk=target.pk).update(next_at=NOON + HOUR, held_by=targets.ASKS_TO_WAIT)
-    with pytest.raises(CommandError, match=r"chat: held by provider asks to wait until 2026-11-23 13:00:00 UTC"):
+    Target.objects.filter(pk=target.pk).update(next_at=NOON + HOUR, waits_for="pause", wait_ref="429")
+    with pytest.raises(CommandError, match=r"chat: waits for provider asks to wait: 429 until 2026-11-23 13:00:00 UTC"):
         route("--expect", "chat", *AT_NOON)
     route("--expect", "chat", "--at", "2026-11-23T13:00:00+00:00")
 
@@ -283,7 +283,7 @@ def test_expect_has_productions_rate_for_a_list(scene: Scene, configure: Configu
         scene.alert(event_type=f"type.{number}")
         scene.deliver()
         scene.clock.step(2 * SECOND)
-    with pytest.raises(CommandError, match="chat: held by its rate until 2026-11-23 12:01:00 UTC"):
+    with pytest.raises(CommandError, match="chat: waits for its rate until 2026-11-23 12:01:00 UTC"):
         route("--expect", "chat", "--at", scene.now.isoformat())
     scene.alert(event_type="payout.failed")
     assert scene.deliver() == []
@@ -305,7 +305,7 @@ def test_expect_has_the_rate_of_what_is_new_and_critical(
     if until is None:
         route(*arguments)
         return
-    with pytest.raises(CommandError, match=f"chat: held by its rate until 2026-11-23 {until} UTC"):
+    with pytest.raises(CommandError, match=f"chat: waits for its rate until 2026-11-23 {until} UTC"):
         route(*arguments)
 
 

@@ -35,7 +35,7 @@ AFTER = timedelta(minutes=15)
         {},
         {"next_at": LATER},
         {"next_at": EARLIER},
-        {"next_at": LATER, "held_by": "provider 503"},
+        {"next_at": LATER, "waits_for": "provider"},
         {"token": "t"},
         {"dead_since": EARLIER},
     ],

@@ -181,7 +181,7 @@ def test_a_test_message_that_arrives_lifts_the_hold(
     scene.deliver()
     answers.clear()
     call_command("send_test", "chat")
-    assert (target_row().next_at, target_row().held_by) == (None, "")
+    assert (target_row().next_at, target_row().waits_for) == (None, "")
     assert reasons(scene.deliver()) == ["first", "first"]
 
 
@@ -209,7 +209,7 @@ def test_a_message_that_was_begun_after_the_hold_and_arrives_lifts_it(
     courier.step()
     Target.objects.update(next_at=scene.now + 50 * MINUTE)
     courier.step()
-    assert (target_row().next_at, target_row().held_by) == (None, "")
+    assert (target_row().next_at, target_row().waits_for) == (None, "")
 
 
 def test_what_a_provider_makes_wait_counts_as_overdue(scene: Scene, answers: dict[str, DeliveryError]) -> None:

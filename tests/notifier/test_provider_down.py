@@ -50,7 +50,7 @@ def test_many_waiting_messages_are_not_many_tries(
     away.clear()
     told = scene.pass_time(6 * MINUTE, SECOND)
     assert reasons(told) == ["first"] * ALERTS
-    assert target_row().held_by == ""
+    assert target_row().waits_for == ""
 
 
 def test_what_one_message_is_refused_for_holds_no_other(scene: Scene, away: list[DeliveryError]) -> None:
