@@ -15,6 +15,9 @@ BIN := $(VENV)/bin
 PY := $(BIN)/python
 PURE := calendar classify durations guards match money route throttle timing watch
 
+# Installs into the environment of the target at hand. UV=uv does it with uv, in seconds.
+INSTALL = $(if $(UV),$(UV) pip install --quiet --python,) $(@D)/bin/python $(if $(UV),,-m pip install --quiet --disable-pip-version-check)
+
 # Compiled tests are kept: to compile them anew takes longer than to import all that they use.
 export PYTHONDONTWRITEBYTECODE :=
 
@@ -29,11 +32,11 @@ setup: $(VENV)/.ready .env
 $(VENV)/.ready: requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; this is %s. Set PYTHON=" % sys.version.split()[0])'
 	@$(PYTHON) -m venv $(VENV) || { echo "No virtual environment could be made. On Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
-	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(INSTALL) -r requirements.txt
 	@touch $@
 
 $(VENV)/.ready-dev: $(VENV)/.ready $(wildcard requirements-*.txt)
-	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	$(INSTALL) -r requirements-dev.txt
 	@touch $@
 
 # A first .env for this machine: a secret key of its own, and DEBUG, so that channels without credentials print.
@@ -80,7 +83,7 @@ SPEAK_TO_THEM := $(addprefix tests/webhooks/test_, $(addsuffix .py, verify recei
 $(OLDEST)/.ready: requirements-oldest.txt $(VENV)/.ready-dev
 	@$(PYTHON) -m venv $(OLDEST)
 	@$(PY) -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > "$$($(OLDEST)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/others.pth"
-	$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-oldest.txt 2>/dev/null
+	$(INSTALL) -r requirements-oldest.txt 2>/dev/null
 	@touch $@
 
 oldest: $(OLDEST)/.ready
@@ -99,7 +102,7 @@ suite:
 # dj-stripe wants an older stripe: it has an environment of its own.
 .venv-bench/.ready: requirements-bench.txt
 	@$(PYTHON) -m venv .venv-bench
-	.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-bench.txt
+	$(INSTALL) -r requirements-bench.txt
 	@touch $@
 
 bench: $(VENV)/.ready-dev .venv-bench/.ready
