@@ -44,7 +44,7 @@ _CONSUMERS = {
     ),
     "huey": ("manage.py", "run_huey"),
 }
-_SHARE = 33  # connections: the most that a site of these tests takes, with an engine or four workers
+_SHARE = 20  # connections of PostgreSQL that a web and a worker process take at most, measured
 _making = threading.Lock()
 _migrated: dict[tuple[str, ...], str] = {}  # a database of each kind, to be copied
 _READY = {"celery": r"celery@\S+ ready", "huey": r"Huey consumer started"}
@@ -124,7 +124,10 @@ class Providers:
 class Site:
     """Start and stop its processes, kill them, post to it, and look into its database."""
 
-    def __init__(self, folder: Path, database: str, *, engine: str | None = None, **environment: str) -> None:
+    def __init__(
+        self, folder: Path, database: str, size: int = 1, /, *, engine: str | None = None, **environment: str
+    ) -> None:
+        """`size`: how many web processes and workers it will have."""
         self.folder = folder
         self.port = free_port()
         self.mended = folder / "mended"
@@ -157,7 +160,7 @@ class Site:
         }
         self._opened = contextlib.ExitStack()
         if database == "postgresql":
-            self._opened.enter_context(_place())
+            self._opened.enter_context(_places(size))
         self._looking: psycopg.Connection | None = None
         with _making:
             self._make_database()
@@ -352,19 +355,31 @@ class Site:
 
 
 @contextlib.contextmanager
-def _place() -> Iterator[None]:
-    """Within, a site may have its share of PostgreSQL's connections, which all runs of tests on a machine have in
-    common. Waits for another site's end where all are taken.
+def _places(wanted: int) -> Iterator[None]:
+    """Within, a site has its share of PostgreSQL's connections, which all runs of tests on a machine have in common.
+
+    Waits for the end of other sites while too few are left. One waits at a time, at the door: else a large site could
+    wait for ever, since small ones would take each place that becomes free.
     """
+    door, place = "hashtext('tests: the door')", "hashtext('tests: a place')"
     with psycopg.connect(_server(), autocommit=True) as connection:
-        [allowed] = connection.execute("SHOW max_connections").fetchone() or ("0",)
-        places = range(max(1, int(allowed) // _SHARE))
+        [allowed] = connection.execute("SHOW max_connections").fetchone() or ("100",)
+        free = [*range(int(allowed) // _SHARE - 1)]  # the rest is for the tests' own connections
+        connection.execute(f"SELECT pg_advisory_lock({door})")
 
         def take() -> bool:
-            taken = "SELECT pg_try_advisory_lock(hashtext('tests: a site''s place'), %s)"
-            return any((connection.execute(taken, [place]).fetchone() or [False])[0] for place in places)
+            for one in free:
+                [taken] = connection.execute(f"SELECT pg_try_advisory_lock({place}, %s)", [one]).fetchone() or [False]
+                if taken:
+                    free.remove(one)
+                    mine.append(one)
+                    return len(mine) == wanted
+            return False
 
-        eventually(take, within=600, what="a place for one more site")
+        mine: list[int] = []
+        wanted = min(wanted, len(free))
+        eventually(take, within=600, what="the end of other sites")
+        connection.execute(f"SELECT pg_advisory_unlock({door})")
         yield
 
 
@@ -395,7 +410,7 @@ def running(
     folder: Path, database: str, *, environment: Mapping[str, str], workers: int = 1, web: int = 1
 ) -> Iterator[Site]:
     """A site with its web process and so many workers."""
-    site = Site(folder, database, **environment)
+    site = Site(folder, database, max(workers, web), **environment)
     try:
         site.start_web(web)
         for _ in range(workers):

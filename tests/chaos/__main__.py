@@ -112,17 +112,17 @@ class Run:
                         break
 
     def _play_storm(self, stack: str, seconds: float) -> None:
-        with _site(stack, CHAOS_INTERVAL="3s") as machine:
+        with _site(stack, 2, CHAOS_INTERVAL="3s") as machine:
             found = storm.run(machine, stack, self.seed, seconds)
             self.storms.append(found)
             _tell(machine, stack, f"a storm of {seconds:g} s", found.recovered_in, found.broken)
 
 
 @contextmanager
-def _site(stack: str, **environment: str) -> Iterator[Machine]:
+def _site(stack: str, size: int = 1, /, **environment: str) -> Iterator[Machine]:
     folder = Path(tempfile.mkdtemp(prefix=f"chaos-{stack}-"))
     with providers() as fakes:
-        machine = Machine(folder, stack, fakes, **environment)
+        machine = Machine(folder, stack, fakes, size, **environment)
         try:
             yield machine
         finally:

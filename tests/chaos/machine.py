@@ -35,13 +35,14 @@ PATIENCE = 60.0  # seconds in which everything must have recovered
 class Machine(Site):
     """One site under test, on one stack."""
 
-    def __init__(self, folder: Path, stack: str, providers: Providers, **environment: str) -> None:
+    def __init__(self, folder: Path, stack: str, providers: Providers, size: int = 1, /, **environment: str) -> None:
         self.providers = providers
         self.armed, self.killed = folder / "armed", folder / "killed"
         self._starts = 0
         super().__init__(
             folder,
             "sqlite" if stack == "sqlite" else "postgresql",
+            size,
             engine=stack if stack in ("celery", "huey") else "worker",
             **providers.environment(),
             DJANGO_SETTINGS_MODULE="tests.chaos.settings",

@@ -25,7 +25,7 @@ def site(
 ) -> Iterator[Machine]:
     """A site with its web process and workers, on "sqlite", "postgresql", "celery" or "huey"."""
     with providers() as fakes:
-        machine = Machine(folder, stack, fakes)
+        machine = Machine(folder, stack, fakes, max(2, workers))
         machine.environment |= {"DJANGO_SETTINGS_MODULE": "tests.outages.settings", **(environment or {})}
         try:
             if web:
