@@ -53,6 +53,7 @@ class ChannelConfig:
     quiet: tuple[Quiet, ...] = ()
     limits: Limits = field(default_factory=Limits)
     rotations: tuple[str, ...] = ()  # who of them is on call hears too; see oncall/present.py
+    unreached: tuple[str, ...] = ()  # in policy_now: who is on call and has no address here
     wakes: bool = True  # rings at night
     costs: bool = False  # each message costs money
     people: Mapping[str, Recipient] = field(default_factory=dict, repr=False)  # whom rotations may name, by target key

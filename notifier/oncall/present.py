@@ -28,7 +28,7 @@ def present(policy: Policy, now: datetime) -> Policy:
         return policy
     on_call = {name: person_at(policy.rotations[name], in_force(name, now), now) for name in sorted(names)}
     channels = {
-        alias: replace(channel, targets=_targets(channel, on_call)) if channel.rotations else channel
+        alias: _with(channel, on_call, policy) if channel.rotations else channel
         for alias, channel in policy.channels.items()
     }
     for alias, channel in channels.items():
@@ -37,15 +37,17 @@ def present(policy: Policy, now: datetime) -> Policy:
     return replace(policy, channels=channels)
 
 
-def _targets(channel: ChannelConfig, on_call: dict[str, str | None]) -> tuple[Recipient, ...]:
+def _with(channel: ChannelConfig, on_call: dict[str, str | None], policy: Policy) -> ChannelConfig:
     """The channel's own recipients, then those on call whose addresses are not among them."""
     named = {target.address for target in channel.targets}
-    found = dict.fromkeys(
-        target
-        for name in channel.rotations
-        if (target := person_on(channel, on_call[name])) is not None and target.address not in named
+    here = {person: person_on(channel, person) for name in channel.rotations if (person := on_call[name])}
+    found = dict.fromkeys(target for target in here.values() if target is not None and target.address not in named)
+    unreached = tuple(
+        policy.people[person].name if person in policy.people else person
+        for person, target in here.items()
+        if target is None
     )
-    return (*channel.targets, *found)
+    return replace(channel, targets=(*channel.targets, *found), unreached=unreached)
 
 
 def reach(person: str, rotation: str, policy: Policy) -> Recipient | None:

@@ -28,6 +28,8 @@ def _why_not(alias: str, policy: Policy) -> str:
     channel = policy.channels.get(alias)
     if channel is None:
         return "there is no such channel any more"
+    if channel.unreached and not channel.targets:
+        return f"{', '.join(channel.unreached)} on call, without an address here"
     if not channel.targets:
         return f"nobody is on call in {', '.join(channel.rotations)}" if channel.rotations else "it has no recipients"
     if channel.failover and not _why_not_itself(policy.channels[channel.failover]):

@@ -16,6 +16,7 @@ from notifier.models import Alert
 from notifier.oncall import overrides
 from tests.notifier.conftest import Configure
 from tests.notifier.oncall.rotations import utc
+from tests.notifier.oncall.test_coverage import SMS
 from tests.notifier.oncall.test_on_call_hears import ALICE, BOB, CAROL, DAILY, PEOPLE
 from tests.notifier.scene import HOUR, MINUTE, Scene
 from tests.notifier.test_escalation import live, said
@@ -72,6 +73,21 @@ def test_an_empty_rotation_is_a_step_without_anybody(site: Scene) -> None:
     assert pages(site, 10) == [(ALICE, "first"), (ALICE, "escalated"), ("boss", "escalated")]
     assert said(alert)[0][1] == (
         "Step 1 of 2 reaches nobody, so the next one comes at once (second: nobody is on call in second)"
+    )
+
+
+def test_somebody_on_call_without_an_address_is_a_step_without_anybody(site: Scene, configure: Configure) -> None:
+    """Rule 11, missing addresses: to say that nobody was on call would send people to the wrong setting."""
+    configure(
+        people=PEOPLE_ON,
+        oncall={"payments": DAILY, "second": SECOND},
+        channels=CHANNELS | {"second": SMS | {"TO": {"oncall": "second"}}},
+        routes=[{"name": "page", "to": ["page"], "escalate": STEPS}],
+    )
+    alert = site.alert()
+    assert pages(site, 10) == [(ALICE, "first"), (ALICE, "escalated"), ("boss", "escalated")]
+    assert said(alert)[0][1] == (
+        "Step 1 of 2 reaches nobody, so the next one comes at once (second: Carol on call, without an address here)"
     )
 
 
