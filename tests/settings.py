@@ -13,6 +13,7 @@ os.environ.setdefault("STRIPE_WEBHOOK_SECRET", "whsec_test_current,whsec_test_pr
 
 from core.settings import *  # noqa: E402, F403 - Django's way to extend settings
 
+# No commit waits for the disk below: no test takes this process's power away.
 _suffix = os.environ.get("TEST_DB_SUFFIX", "")
 DEBUG = False
 ALLOWED_HOSTS = ["*"]
@@ -21,11 +22,11 @@ PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 WHITENOISE_AUTOREFRESH = True  # looks for a file when it is asked for, not for all of them with each test client
 if _url:
     DATABASES["default"]["TEST"] = {"NAME": f"test_alerts{_suffix}"}  # noqa: F405 - from the star import
+    DATABASES["default"]["OPTIONS"]["options"] += " -c synchronous_commit=off"  # noqa: F405 - as above
 else:
     # A file, not memory: threads and processes must see one database, as they do in production.
     _file = Path(__file__).resolve().parent.parent / "var" / f"test{_suffix}.sqlite3"
     _file.parent.mkdir(mode=0o700, exist_ok=True)
     DATABASES["default"]["TEST"] = {"NAME": str(_file)}  # noqa: F405 - as above
-    # No commit waits for the disk: no test takes this process's power away.
     _options = DATABASES["default"]["OPTIONS"]  # noqa: F405 - as above
     _options["init_command"] = _options["init_command"].replace("synchronous=FULL", "synchronous=OFF")

@@ -67,7 +67,7 @@ def test_an_outage_on_live_payments_pages_and_its_end_is_told(site: Site, provid
 def test_an_event_delivered_often_is_handled_once(tmp_path: Path, providers: Providers) -> None:
     from concurrent.futures import ThreadPoolExecutor
 
-    with running(tmp_path, database_in_use(), environment=providers.environment(), workers=4, web=4) as site:
+    with running(tmp_path, database_in_use(), environment=providers.environment(), workers=2, web=2) as site:
         bodies = [event() for _ in range(50)] * 4
         with ThreadPoolExecutor(8) as pool:
             codes = list(pool.map(site.post, bodies))

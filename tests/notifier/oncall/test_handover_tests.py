@@ -26,12 +26,12 @@ UNANSWERED = "bob has not answered the test page for payments (alert {})"
 
 @pytest.fixture(autouse=True)
 def _site(configure: Configure, scene: Scene) -> None:
-    tested(configure)
+    with_tests(configure)
     scene.clock.step(MINUTE)
     look(scene)
 
 
-def tested(configure: Configure, **changes: Any) -> None:
+def with_tests(configure: Configure, **changes: Any) -> None:
     configure(**site(oncall={"payments": TESTED}, **changes))
 
 
@@ -46,9 +46,10 @@ def acknowledge(scene: Scene, alert: Alert, verb: Verb = Verb.ACKNOWLEDGE) -> An
 
 
 def pass_time(scene: Scene, by: timedelta) -> list[memory.Sent]:
+    """What is sent meanwhile, looked for each minute, or in hours that nothing is expected of, each ten."""
     end, sent = scene.now + by, list[memory.Sent]()
     while scene.now < end:
-        scene.clock.step(MINUTE)
+        scene.clock.step(MINUTE if by < HOUR else 10 * MINUTE)
         sent += look(scene)
     return sent
 
@@ -104,7 +105,7 @@ def test_who_was_before_is_the_one_before_this_handover(scene: Scene) -> None:
 
 def test_what_quiet_hours_hold_is_waited_for(scene: Scene, configure: Configure) -> None:
     quiet = {"noon": {"HOURS": "11:00-13:00", "CHANNELS": ["page"]}}
-    tested(configure, quiet_hours=quiet)
+    with_tests(configure, quiet_hours=quiet)
     assert at_the_handover(scene) == []
     heard = pass_time(scene, HOUR)
     assert [said(one)[0] for one in heard] == [BOB]
