@@ -28,8 +28,6 @@ class Part:
     engine: str = "worker"
 
 
-# Nothing in these depends on the engine.
-_SAME_ON_EACH = [f"--ignore=tests/acceptance/test_{name}.py" for name in ("servers", "a_night", "hanging")]
 PARTS = (
     Part("sqlite"),
     Part("postgresql", (POSTGRES,), POSTGRES),
@@ -54,9 +52,7 @@ def why_not(part: Part) -> str:
 
 
 def run(part: Part, *, everything: bool) -> int:
-    which = [] if everything else ["--database-only"]
-    if part.engine != "worker":
-        which = ["tests/acceptance", *_SAME_ON_EACH]
+    which = ["tests/acceptance"] if part.engine != "worker" else [] if everything else ["--database-only"]
     environment = os.environ | {
         "TEST_DATABASE_URL": part.database,
         "TEST_ENGINE": part.engine,

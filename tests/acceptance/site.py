@@ -27,6 +27,7 @@ from typing import Any, TypeVar
 
 import environ
 import psycopg
+import pytest
 import stripe
 
 from tests.fakes.esp import FakeEsp
@@ -391,6 +392,9 @@ def _drop(server: str, name: str) -> None:
 def engine_in_use() -> str:
     """Which engine this run of the tests is about: worker, celery or huey."""
     return os.environ.get("TEST_ENGINE", "worker")
+
+
+same_on_each_engine = pytest.mark.skipif(engine_in_use() != "worker", reason="it is the same on each engine")
 
 
 def _delete_queue(broker: str, name: str) -> None:

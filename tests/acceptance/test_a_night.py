@@ -28,6 +28,7 @@ from notifier.delivery.courier import Courier
 from notifier.models import Alert, LogEntry
 from tests.acceptance import night as signed
 from tests.acceptance.night import ANA, BEN, NOTIFIER, PUBLIC, SECRET, STRANGER, code_of
+from tests.acceptance.site import same_on_each_engine
 from tests.fakes.esp import FakeEsp
 from tests.fakes.slack import FakeSlack
 from tests.fakes.twilio import FakeTwilio
@@ -41,7 +42,7 @@ from webhooks.handlers import on
 from webhooks.models import WebhookEvent
 from webhooks.process import processing
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), same_on_each_engine]
 
 BERLIN = ZoneInfo("Europe/Berlin")
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)

@@ -6,16 +6,12 @@ import signal
 
 import pytest
 
-from tests.acceptance.site import Providers, Site, event, eventually
+from tests.acceptance.site import Providers, Site, engine_in_use, event, eventually
 
-pytestmark = pytest.mark.usefixtures("_by_the_worker")
+pytestmark = pytest.mark.skipif(
+    engine_in_use() != "worker", reason="an engine's own processes finish what they have begun"
+)
 WITHIN = 15.0  # seconds from SIGTERM to the end of a worker that may take 1 s, on a busy machine
-
-
-@pytest.fixture
-def _by_the_worker(site: Site) -> None:
-    if site.engine != "worker":
-        pytest.skip("an engine's own processes finish what they have begun")
 
 
 @pytest.mark.parametrize("behaviour", ["sleep-locked:60", "sleep:60"], ids=["in its transaction", "outside"])

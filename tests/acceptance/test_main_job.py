@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from tests.acceptance.site import Providers, Site, database_in_use, event, eventually, running
+from tests.acceptance.site import Providers, Site, database_in_use, event, eventually, running, same_on_each_engine
 
 
 def _slack(providers: Providers) -> list[dict[str, object]]:
@@ -79,6 +79,7 @@ def test_an_event_delivered_often_is_handled_once(tmp_path: Path, providers: Pro
         assert not providers.slack.messages
 
 
+@same_on_each_engine
 def test_refused_requests_leave_nothing_behind(site: Site) -> None:
     assert site.post(event(), secret="whsec_somebody_else") == 400
     assert site.post(b"not json") == 400
@@ -101,6 +102,7 @@ def test_a_handler_that_waits_for_somebody_delays_no_answer(site: Site) -> None:
     assert eventually(lambda: site.value(done) == 20, within=4, what="20 events beside a sleeping handler")
 
 
+@same_on_each_engine
 def test_the_digest_tells_of_the_day(site: Site, providers: Providers) -> None:
     assert site.post(event("charge.refunded", behaviour="bug")) == 200
     eventually(lambda: _slack(providers), what="the Slack message")
@@ -110,6 +112,7 @@ def test_the_digest_tells_of_the_day(site: Site, providers: Providers) -> None:
     assert "charge.refunded" in mail["text"]
 
 
+@same_on_each_engine
 def test_an_expired_token_goes_to_the_log_and_admins_and_a_test_revives_it(site: Site, providers: Providers) -> None:
     providers.slack.script(*[{"status": 200, "body": {"ok": False, "error": "token_revoked"}}] * 2)
     assert site.post(event(behaviour="bug")) == 200

@@ -13,7 +13,9 @@ import stripe
 
 from tests.acceptance import nginx
 from tests.acceptance.nginx import answers
-from tests.acceptance.site import SECRET, Site, database_in_use, event, eventually, free_port
+from tests.acceptance.site import SECRET, Site, database_in_use, event, eventually, free_port, same_on_each_engine
+
+pytestmark = same_on_each_engine
 
 GRANIAN = ("-m", "granian", "--no-ws", "--workers", "1", "--http1-header-read-timeout", "2000")
 SERVERS = {
