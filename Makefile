@@ -91,7 +91,7 @@ oldest: $(OLDEST)/.ready
 
 # Pictures of every page, for docs/pages.md and to be looked at.
 screenshots: $(VENV)/.ready-dev
-	SCREENSHOTS=$(CURDIR)/docs/images/pages $(BIN)/pytest -q tests/browser -k accessible
+	SCREENSHOTS=$(CURDIR)/docs/images/pages $(BIN)/pytest -q tests/browser/test_accessible.py
 
 pure:
 	$(BIN)/pytest -q $(addprefix tests/notifier/test_, $(addsuffix .py, $(PURE)))

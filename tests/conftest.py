@@ -30,6 +30,7 @@ _PROCESSES = """
     runtime/test_turns runtime/test_worker
 """
 _STORIES = """
+    browser/test_accessible
     notifier/channels/test_contract notifier/oncall/test_compare notifier/oncall/test_rota
     notifier/oncall/test_views_agree notifier/test_accounting notifier/test_escalation_promises
     notifier/test_interleaved notifier/test_no_secret_leaves notifier/test_promises notifier/test_simulation

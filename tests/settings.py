@@ -22,7 +22,8 @@ PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 WHITENOISE_AUTOREFRESH = True  # looks for a file when it is asked for, not for all of them with each test client
 if _url:
     DATABASES["default"]["TEST"] = {"NAME": f"test_alerts{_suffix}"}  # noqa: F405 - from the star import
-    DATABASES["default"]["OPTIONS"]["options"] += " -c synchronous_commit=off"  # noqa: F405 - as above
+    if _url.startswith("postgres"):
+        DATABASES["default"]["OPTIONS"]["options"] += " -c synchronous_commit=off"  # noqa: F405 - as above
 else:
     # A file, not memory: threads and processes must see one database, as they do in production.
     _file = Path(__file__).resolve().parent.parent / "var" / f"test{_suffix}.sqlite3"
