@@ -55,7 +55,7 @@ def were_told_the_end(site: Site, alert: Alert) -> list[Notification]:
     """Wait until all who were told of the alert are told of its end; returns those for whom the rate holds that."""
     ignorant = alert.notifications.filter(told_resolved=False)
     held = ignorant.filter(reason=Reason.RESOLVED, due_at__isnull=False, target__next_at__isnull=False)
-    held = held.filter(target__held_by__startswith="throttle", target__channel="oncall")
+    held = held.filter(target__waits_for="rate", target__channel="oncall")
     _wait_for_deliveries(site, ignorant.exclude(pk__in=held.values("pk")), "was not told that it is over")
     return list(held.select_related("target", "alert"))
 
