@@ -36,9 +36,11 @@ def totals_of(so_far: QuerySet[Occurrence]) -> Totals:
         types=Count("event_type", distinct=True, filter=~Q(event_type="")),
         customers=Count("customer", distinct=True, filter=~Q(customer="")),
         customer=Max("customer"),
-        objects=Count("object_id", distinct=True, filter=~Q(object_id="")),
-        object_id=Max("object_id"),
+        # Whether there is one object is told by the ends: to count 100,000 took PostgreSQL longer than all the rest.
+        first_object=Min("object_id", filter=~Q(object_id="")),
+        last_object=Max("object_id"),
     )
+    one_object = facts["first_object"] is not None and facts["first_object"] == facts["last_object"]
     found = each_event.groups(so_far)
     waiting = [group for group in found if group.waiting]
     done = [group for group in found if not group.waiting]
@@ -54,7 +56,7 @@ def totals_of(so_far: QuerySet[Occurrence]) -> Totals:
         newest_event=newest.first() or "",
         customers=facts["customers"],
         customer=facts["customer"] if facts["customers"] == 1 else "",
-        object_id=facts["object_id"] if facts["objects"] == 1 else "",
+        object_id=facts["last_object"] if one_object else "",
         at_risk=each_event.money(waiting),
         unknown=sum(group.unknown for group in waiting),
         recovered=each_event.money(group for group in done if group.recovered_how != NEVER_AGAIN),

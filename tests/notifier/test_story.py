@@ -63,10 +63,13 @@ def test_what_recovered_is_no_longer_at_risk_and_says_how() -> None:
 def test_the_customer_and_object_are_named_only_when_there_is_one() -> None:
     alert = an_alert()
     row = a_notification(alert)
-    failures(alert, paid("evt_1"), paid("evt_1"), {"event_id": "evt_2"})
+    failures(alert, {"event_id": "evt_0"}, {"event_id": "evt_2"})
+    none = told(row).totals
+    failures(alert, paid("evt_1"), paid("evt_1"))
     one = told(row).totals
     failures(alert, paid("evt_3", customer="cus_2", object_id="in_2"))
     two = told(row).totals
+    assert (none.customers, none.customer, none.object_id) == (0, "", "")
     assert (one.customers, one.customer, one.object_id) == (1, "cus_1", "in_1")
     assert (two.customers, two.customer, two.object_id) == (2, "", "")
 
