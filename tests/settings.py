@@ -13,13 +13,13 @@ os.environ.setdefault("STRIPE_WEBHOOK_SECRET", "whsec_test_current,whsec_test_pr
 
 from core.settings import *  # noqa: E402, F403 - Django's way to extend settings
 
-# No commit waits for the disk below: no test takes this process's power away.
 _suffix = os.environ.get("TEST_DB_SUFFIX", "")
 DEBUG = False
 ALLOWED_HOSTS = ["*"]
 SECURE_SSL_REDIRECT = False
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 WHITENOISE_AUTOREFRESH = True  # looks for a file when it is asked for, not for all of them with each test client
+# On either database no commit waits for the disk: no test takes this machine's power away.
 if _url:
     DATABASES["default"]["TEST"] = {"NAME": f"test_alerts{_suffix}"}  # noqa: F405 - from the star import
     if _url.startswith("postgres"):

@@ -41,7 +41,7 @@ def verify(body: bytes, header: str, secrets: Collection[str], tolerance: int, n
 
 
 def _signed(text: str, header: str, secret: str) -> bool:
-    import stripe  # with what it imports a sixth of each process's start (measured), and only the web process verifies
+    import stripe  # here, as all that it imports is a sixth of a process's start (measured); workers verify nothing
 
     try:
         # Its own tolerance stays off: it lets a timestamp in the future pass and reads the system's clock.

@@ -87,11 +87,11 @@ class WaitsFor(StrEnum):
     PROVIDER = "provider"  # a provider that failed several times in a row
 
     def words(self, ref: str) -> str:
-        """For lists: "its rate (5 in 0:15:00)", "provider asks to wait: 429"."""
+        """What follows "waits for": "its rate (5 in 0:15:00)", "its provider, which asks for a pause (429)"."""
         return {
             WaitsFor.RATE: f"its rate ({ref})" if ref else "its rate",
-            WaitsFor.PAUSE: f"provider asks to wait: {ref}",
-            WaitsFor.PROVIDER: f"provider cannot be reached: {ref}",
+            WaitsFor.PAUSE: f"its provider, which asks for a pause ({ref})",
+            WaitsFor.PROVIDER: f"its provider, which fails ({ref})",
         }[self]
 
 

@@ -259,7 +259,8 @@ def test_expect_sees_a_silence_a_dead_target_and_a_twin_that_prints(site: Scene,
 def test_expect_sees_that_a_provider_asked_to_wait(site: Scene) -> None:
     target = a_target("chat:chat")
     Target.objects.filter(pk=target.pk).update(next_at=NOON + HOUR, waits_for="pause", wait_ref="429")
-    with pytest.raises(CommandError, match=r"chat: waits for provider asks to wait: 429 until 2026-11-23 13:00:00 UTC"):
+    said = r"chat: waits for its provider, which asks for a pause \(429\) until 2026-11-23 13:00:00 UTC"
+    with pytest.raises(CommandError, match=said):
         route("--expect", "chat", *AT_NOON)
     route("--expect", "chat", "--at", "2026-11-23T13:00:00+00:00")
 

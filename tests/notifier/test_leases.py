@@ -106,7 +106,7 @@ def test_what_was_planned_before_the_clock_stepped_back_is_not_late_by_as_much(
     scene.clock.step(HOUR)
     tick._mind_the_clock(scene.now)
     alert = scene.alert()
-    targets.wait_for_rate(row_of(alert).target_id, "", scene.now + MINUTE, "throttle")
+    targets.wait_for_rate(row_of(alert).target_id, "", scene.now + MINUTE, "1 in 0:01:00")
     seconds.now += 1
     scene.clock.step(SECOND - HOUR)
     assert scene.deliver() == []

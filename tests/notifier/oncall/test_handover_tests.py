@@ -46,7 +46,7 @@ def acknowledge(scene: Scene, alert: Alert, verb: Verb = Verb.ACKNOWLEDGE) -> An
 
 
 def pass_time(scene: Scene, by: timedelta) -> list[memory.Sent]:
-    """What is sent meanwhile, looked for each minute, or in hours that nothing is expected of, each ten."""
+    """What is sent meanwhile, looked for each minute, and over hours each ten."""
     end, sent = scene.now + by, list[memory.Sent]()
     while scene.now < end:
         scene.clock.step(MINUTE if by < HOUR else 10 * MINUTE)

@@ -153,6 +153,16 @@ def test_how_a_channel_stands(looker: Client, scene: Scene) -> None:
     assert "unsubscribed" in page
 
 
+def test_a_wait_for_the_rate_is_said_while_it_lasts(looker: Client, scene: Scene) -> None:
+    scene.alert()
+    scene.deliver()
+    rate = {"waits_for": "rate", "wait_ref": "1 in 0:01:00"}
+    Target.objects.update(next_at=timezone.now() + timedelta(minutes=1), **rate)
+    assert "waits for its rate (1 in 0:01:00)" in _page(looker)
+    Target.objects.update(next_at=timezone.now() - timedelta(minutes=1), **rate)
+    assert "waits for" not in _page(looker)
+
+
 def test_failures_over_time_have_a_table_behind(looker: Client) -> None:
     now = timezone.now()
     alert = an_alert(opened_at=now - timedelta(hours=3))
