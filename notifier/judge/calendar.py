@@ -119,11 +119,6 @@ def period_before(now: datetime, at: time, tz: str, every: Every, weekday: int =
     return Period(start, end, _label(start.astimezone(local_zone), end.astimezone(local_zone), every))
 
 
-def next_boundary(now: datetime, at: time, tz: str, every: Every, weekday: int = 0) -> datetime:
-    """When the period that contains `now` ends, in UTC; always later than `now`."""
-    return min(b for b in _boundaries(now, at, zone(tz), every, weekday) if b > now)
-
-
 _FREQUENCY: dict[Every, Literal[1, 2, 3, 4]] = {
     "hour": HOURLY,
     "day": DAILY,

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from notifier.judge.calendar import (
     Every,
     QuietHours,
-    next_boundary,
     parse_at,
     parse_quiet,
     period_before,
@@ -248,20 +247,18 @@ def test_periods_tile_time_and_stay_the_same_in_between(
     now: datetime, at: time, tz: str, every: Every, weekday: int, percent: int
 ) -> None:
     last = period_before(now, at, tz, every, weekday)
-    boundary = next_boundary(now, at, tz, every, weekday)
-    assert last.start < last.end <= now < boundary
-    for other in (last.end, last.end + (boundary - last.end) * percent // 100, boundary - TICK):
-        assert period_before(other, at, tz, every, weekday) == last
-        assert next_boundary(other, at, tz, every, weekday) == boundary
-    following = period_before(boundary, at, tz, every, weekday)
-    assert (following.start, following.end) == (last.end, boundary)
+    assert last.start < last.end <= now
+    assert period_before(last.end, at, tz, every, weekday) == last
+    before = period_before(last.start, at, tz, every, weekday)
+    assert before.end == last.start
+    for other in (last.start + (last.end - last.start) * percent // 100, last.end - TICK):
+        assert period_before(other, at, tz, every, weekday) == before
 
 
 @quick
 @given(some_time, st.sampled_from([BERLIN, SYDNEY, "America/Havana"]))
 def test_a_boundary_far_from_any_change_of_clocks_is_at_the_local_time(now: datetime, tz: str) -> None:
-    boundary = next_boundary(now, time(8), tz, "day").astimezone(zone(tz))
-    assert boundary.time() == time(8)
+    assert period_before(now, time(8), tz, "day").end.astimezone(zone(tz)).time() == time(8)
 
 
 def test_a_date_that_a_zone_skipped_makes_no_empty_period() -> None:

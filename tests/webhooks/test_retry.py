@@ -12,6 +12,8 @@ import stripe
 import urllib3
 from django.db import IntegrityError, InterfaceError, OperationalError
 
+from alerts_runtime.failures.judging import judge
+from alerts_runtime.failures.reading import read
 from webhooks.conf import Retry
 from webhooks.exceptions import WorkerLost
 from webhooks.process import retry
@@ -81,13 +83,13 @@ def stripe_error(name: str, **attributes: Any) -> stripe.StripeError:
     ids=lambda value: type(value).__qualname__ if isinstance(value, BaseException) else None,
 )
 def test_what_heals_by_itself_is_told_from_what_does_not(error: BaseException, transient: bool) -> None:
-    assert retry.is_transient(error) is transient
+    assert judge(read(error)).transient is transient
 
 
 def test_the_site_may_name_more_classes_that_heal() -> None:
     path = f"{FlakyError.__module__}.{FlakyError.__qualname__}"
-    assert retry.is_transient(FlakyError(), frozenset({path}))
-    assert retry.is_transient(KeyError(), frozenset({"builtins.KeyError"}))
+    assert judge(read(FlakyError()), frozenset({path})).transient
+    assert judge(read(KeyError()), frozenset({"builtins.KeyError"})).transient
 
 
 def _delays(error: BaseException, limits: Retry = LIMITS) -> list[float]:

@@ -69,11 +69,6 @@ def plan_inline(*, last_try_at: datetime, now: datetime) -> Plan:
     return Plan(last_try_at, None, last_try_at) if now < last_try_at else Plan()
 
 
-def is_transient(error: BaseException, more: frozenset[str] = frozenset()) -> bool:
-    """Whether an error goes away by itself. `more`: dotted paths of further classes that do."""
-    return judge(read(error), more).transient
-
-
 def retry_after(error: BaseException) -> float | None:
     """The seconds that a service asked to wait (Retry-After): the longest in the error, its parts and its causes.
 

@@ -30,10 +30,6 @@ def by_slack_id(people: Iterable[Person], slack_id: str) -> Person | None:
     return next((one for one in people if slack_id and one.slack_id == slack_id), None)
 
 
-def by_user(people: Iterable[Person], username: str) -> Person | None:
-    return next((one for one in people if username and one.user == username), None)
-
-
 def by_address(people: Iterable[Person], address: str) -> Person | None:
     """Whose address it is, on any channel. Telephone numbers must be in E.164, as those in PEOPLE are."""
     return next((one for one in people if address and address in one.addresses.values()), None)
