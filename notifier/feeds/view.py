@@ -8,7 +8,6 @@ from django.views.decorators.http import require_safe
 
 from alerts_runtime.leasing import clock
 from notifier.config.conf import get_policy
-from notifier.feeds.calendar import feed
 from notifier.feeds.links import is_valid
 
 
@@ -16,6 +15,8 @@ from notifier.feeds.links import is_valid
 @login_not_required
 def calendar(request: HttpRequest, rotation: str, token: str, person: str = "") -> HttpResponse:
     """Whoever knows the address may read it; it changes nothing."""
+    from notifier.feeds.calendar import feed  # here, as icalendar is a sixteenth of a process's start (measured)
+
     policy = get_policy()
     valid = is_valid(token, rotation, person)
     if not valid or rotation not in policy.rotations or (person and person not in policy.people):
