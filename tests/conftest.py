@@ -21,8 +21,8 @@ settings.register_profile("any machine", settings(deadline=None))
 settings.load_profile("any machine")
 
 
-# Tests that start processes, and those that tell many stories or measure. `make quick` leaves out both; CI tells the
-# stories on PostgreSQL alone, which is the stricter of the two.
+# Tests that start processes, and those that take long and are told once: many stories, measurements, browsers and web
+# servers. `make quick` leaves out both; CI has the second on PostgreSQL alone, which is the stricter of the two.
 _PROCESSES = """
     acceptance browser chaos core djstripe outages package
     notifier/test_intake
@@ -30,7 +30,7 @@ _PROCESSES = """
     runtime/test_turns runtime/test_worker
 """
 _STORIES = """
-    browser/test_accessible
+    acceptance/test_servers browser
     notifier/channels/test_contract notifier/oncall/test_compare notifier/oncall/test_rota
     notifier/oncall/test_views_agree notifier/test_accounting notifier/test_escalation_promises
     notifier/test_interleaved notifier/test_no_secret_leaves notifier/test_promises notifier/test_simulation

@@ -33,6 +33,7 @@ def make(using: str = "default", **_: Any) -> None:
     for name, wanted in GROUPS.items():
         group, new = Group.objects.using(using).get_or_create(name=name)
         if new:
-            known = Permission.objects.using(using).select_related("content_type")
+            names = [one.partition(".")[2] for one in wanted]
+            known = Permission.objects.using(using).filter(codename__in=names).select_related("content_type")
             codes = [one for one in known if f"{one.content_type.app_label}.{one.codename}" in wanted]
             group.permissions.set(codes)

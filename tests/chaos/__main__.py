@@ -45,7 +45,7 @@ def main() -> int:
     run = Run(asked.seed)
     began = time.monotonic()
     with ThreadPoolExecutor(asked.jobs) as pool:
-        jobs = run.jobs(asked.stack, rows, asked.minutes * 60 if stormy else 0)
+        jobs = run.jobs(asked.stack, rows, asked.minutes * 60 if stormy else 0, draw=asked.draw)
         for job in [pool.submit(job) for job in jobs]:
             job.result()
     text = run.tables()
@@ -69,6 +69,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, default=1.0, help="how long a storm lasts; 0 for none (default: 1)")
     parser.add_argument("--only", nargs="*", default=[], help=f"words of the rows to play, or `{STORM}`")
     parser.add_argument("--stack", nargs="*", choices=STACKS, default=list(STACKS), help="default: all")
+    parser.add_argument("--draw", action="store_true", help="each row on one of the stacks, which the seed draws")
     parser.add_argument("--jobs", type=int, default=4, help="sites under test side by side (default: 4)")
     parser.add_argument("--write", action="store_true", help="put the tables into docs/chaos.md")
     asked = parser.parse_args()
@@ -84,11 +85,15 @@ class Run:
         self.cells: list[Cell] = []
         self.storms: list[Storm] = []
 
-    def jobs(self, stacks: list[str], rows: list[Row], storm_seconds: float) -> Iterator[Callable[[], None]]:
+    def jobs(
+        self, stacks: list[str], rows: list[Row], storm_seconds: float, *, draw: bool = False
+    ) -> Iterator[Callable[[], None]]:
         """Each has a site of its own and can be played beside the others."""
-        for stack in stacks:
-            for part in range(PARTS if rows else 0):
-                yield partial(self._play_rows, stack, rows[part::PARTS])
+        drawn = random.Random(self.seed).sample(rows, len(rows))  # noqa: S311 - repeatable, not secret
+        for number, stack in enumerate(stacks):
+            own = drawn[number :: len(stacks)] if draw else rows
+            for part in range(min(PARTS, len(own))):
+                yield partial(self._play_rows, stack, own[part::PARTS])
         for stack in stacks if storm_seconds else ():
             yield partial(self._play_storm, stack, storm_seconds)
 

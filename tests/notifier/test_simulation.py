@@ -14,7 +14,7 @@ from notifier.models import Alert, AttemptPart, Notification
 from tests.notifier.scene import HOUR, MINUTE
 from tests.notifier.simulation import NOTIFIER, Outcome, simulate
 
-FAILURES = 5_000  # the whole 100,000: python -m tests.notifier.simulation
+FAILURES = 2_000  # the whole 100,000: python -m tests.notifier.simulation
 
 
 @pytest.fixture
