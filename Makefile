@@ -1,6 +1,6 @@
 # make demo   see it work: a failing webhook becomes a Slack message, an SMS and an email
 # make test   every check and test; SUITE="sqlite postgresql celery huey" picks parts of the tests
-# make quick  the tests that start no process and tell no long stories, in less than a minute
+# make quick  the tests that start no process and tell no long stories
 # make oldest the tests of what speaks to other packages, with the oldest versions of them that are allowed
 # make chaos  kill it at every point, take its servers away, and count what was lost or doubled; SEED=n repeats a run
 # make bench  measure it beside others; QUICK=1 what matters most, in a minute

@@ -1,7 +1,7 @@
 """Runs the tests: all of them on SQLite, those of a database on PostgreSQL too, the acceptance tests on each engine.
 
 A machine without PostgreSQL, RabbitMQ or Redis leaves that part out and says so; with CI set, each must be there.
-SUITE="postgresql huey" runs only these parts; the first one runs the tests that use no database.
+SUITE="postgresql huey" runs only these parts; the first one also runs the tests that use no database or take long.
 """
 
 from __future__ import annotations
@@ -52,7 +52,8 @@ def why_not(part: Part) -> str:
 
 
 def run(part: Part, *, everything: bool) -> int:
-    which = ["tests/acceptance"] if part.engine != "worker" else [] if everything else ["--database-only"]
+    again = ["--database-only", "--no-stories"]
+    which = ["tests/acceptance"] if part.engine != "worker" else [] if everything else again
     environment = os.environ | {
         "TEST_DATABASE_URL": part.database,
         "TEST_ENGINE": part.engine,

@@ -53,14 +53,15 @@ _READY = {"celery": r"celery@\S+ ready", "huey": r"Huey consumer started"}
 
 def eventually(look: Callable[[], T], within: float = 30.0, what: str = "it") -> T:
     """What `look` returns as soon as it is true. Raises AssertionError when that takes longer than `within` seconds."""
-    end = time.monotonic() + within
+    began = time.monotonic()
     while True:
         found = look()
         if found:
             return found
-        if time.monotonic() > end:
+        waited = time.monotonic() - began
+        if waited > within:
             raise AssertionError(f"{what} did not happen within {within:g} s; last seen: {found!r}")
-        time.sleep(0.02)
+        time.sleep(min(max(waited / 10, 0.01), 0.1))  # to look more often would take time from what is waited for
 
 
 def free_port() -> int:
