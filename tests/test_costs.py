@@ -31,6 +31,7 @@ from notifier.judge.policy import DigestPlan
 from notifier.messages.digest import collect
 from notifier.models import Alert
 from tests.notifier.rows import a_target
+from tests.runtime.waiting import until
 from tests.webhooks.stripe_side import received
 from webhooks import events, handlers, samples
 from webhooks import loops as webhooks_tasks
@@ -293,7 +294,8 @@ def test_a_failure_of_a_storm_takes_less_than_a_kilobyte() -> None:
     store(number)
     before = size()
     process_all()
-    assert (size() - before) / number < 1000
+    # Dead rows stay while somebody else still looks at them, as PostgreSQL does when it analyzes a table by itself.
+    until(lambda: (size() - before) / number < 1000)
 
 
 def size() -> int:
