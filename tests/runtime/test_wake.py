@@ -368,4 +368,7 @@ def test_a_folder_that_cannot_be_read_is_logged_and_never_raised(file: Path) -> 
 @on_sqlite
 def test_a_database_in_memory_has_no_other_process_to_listen_to(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(connection.settings_dict, "NAME", ":memory:")
-    wake.listen(threading.Event())  # returns at once
+    listener = threading.Thread(target=wake.listen, args=[threading.Event()], daemon=True)
+    listener.start()
+    listener.join(10)
+    assert not listener.is_alive()
