@@ -228,7 +228,7 @@ class TargetAdmin(ReadOnly, Listed):
             "address" if may_see else "masked_address",
             "dead_since",
             "dead_detail",
-            "wait_words",
+            "waits",
             "next_at",
         ]
 
@@ -238,6 +238,10 @@ class TargetAdmin(ReadOnly, Listed):
     @admin.display(description="address")
     def masked_address(self, target: Target) -> str:
         return masked(target.address)
+
+    @admin.display(description="waits for")
+    def waits(self, target: Target) -> str:
+        return target.wait_at(clock.now())
 
 
 @admin.register(Attempt)

@@ -131,7 +131,7 @@ def _why_not_now(
     if why := load(channel.backend).sends_nothing(channel.options):
         return f"sends nothing: {why}"
     if goes_at is not None and goes_at > due_at:
-        by = target.wait_words if target.is_failing else WaitsFor.RATE.words("")
+        by = target.wait_at(due_at) if target.is_failing else WaitsFor.RATE.words("")
         return f"waits for {by} until {goes_at:%Y-%m-%d %H:%M:%S %Z}"
     return ""
 

@@ -3,6 +3,8 @@
 A worker sends what has a `due_at` in the past; there is no other queue.
 """
 
+from datetime import datetime
+
 from django.db import models
 from django.db.models import F, Q
 
@@ -40,10 +42,10 @@ class Target(models.Model):
         """Its provider fails or asked to wait: one message at a time is tried."""
         return self.waits_for in FAILING
 
-    @property
-    def wait_words(self) -> str:
-        """What it waits for; "" when nothing."""
-        return WaitsFor(self.waits_for).words(self.wait_ref) if self.waits_for else ""
+    def wait_at(self, now: datetime) -> str:
+        """What it waits for then; "" when nothing. A rate is over at its time, a provider when something arrives."""
+        waits = self.is_failing or (self.next_at is not None and self.next_at > now)
+        return WaitsFor(self.waits_for).words(self.wait_ref) if waits and self.waits_for else ""
 
 
 class Notification(models.Model):

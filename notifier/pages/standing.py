@@ -33,7 +33,7 @@ class Standing:
     held: int
     oldest: datetime | None
     last: Attempt | None
-    waits_for: str  # a rate only while it is used up, a provider until something arrives
+    waits_for: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,15 +82,8 @@ def channels(now: datetime) -> list[Health]:
     of: dict[str, list[Standing]] = {}
     for row in rows:
         counts = waiting.get(row.pk, {})
-        waits = row.is_failing or (row.next_at is not None and row.next_at > now)
-        one = Standing(
-            row,
-            counts.get("due", 0),
-            counts.get("held", 0),
-            counts.get("oldest"),
-            last.get(row.pk),
-            row.wait_words if waits else "",
-        )
+        due, held = counts.get("due", 0), counts.get("held", 0)
+        one = Standing(row, due, held, counts.get("oldest"), last.get(row.pk), row.wait_at(now))
         of.setdefault(row.channel, []).append(one)
     return [Health(channel, tuple(of.get(alias, ()))) for alias, channel in get_policy().channels.items()]
 

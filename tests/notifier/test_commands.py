@@ -13,6 +13,7 @@ from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 from pytest_django import Settings
 
 from notifier.channels import memory
@@ -501,6 +502,15 @@ def test_every_admin_page_answers(scene: Scene, admin: Client) -> None:
         page = admin.get(reverse(f"admin:swa_notifier_{row._meta.model_name}_change", args=[row.pk]))
         assert page.status_code == 200, row
     assert admin.get(reverse("admin:swa_notifier_silence_add")).status_code == 200
+
+
+def test_the_admin_says_a_wait_for_the_rate_while_it_lasts(scene: Scene, admin: Client) -> None:
+    target = a_target("chat:chat")
+    page = reverse("admin:swa_notifier_target_change", args=[target.pk])
+    for ahead, said in ((MINUTE, True), (-MINUTE, False)):
+        next_at = timezone.now() + ahead
+        Target.objects.filter(pk=target.pk).update(next_at=next_at, waits_for="rate", wait_ref="1 in 0:01:00")
+        assert ("its rate (1 in 0:01:00)" in admin.get(page).content.decode()) is said
 
 
 def act(admin: Client, model: str, action: str, *rows: Any) -> str:

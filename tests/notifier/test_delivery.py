@@ -205,7 +205,8 @@ def test_a_flood_on_one_number_goes_out_as_the_windows_allow_and_folds(scene: Sc
     for number in range(1, 5):
         scene.fail(event_type=f"type.{number}")
     assert scene.deliver() == []
-    assert target_row().wait_words.startswith("its rate (1 in")
+    assert target_row().wait_at(scene.now).startswith("its rate (1 in")
+    assert target_row().wait_at(scene.now + MINUTE) == ""
 
     [folded] = scene.pass_time(MINUTE, 10 * SECOND)
     assert folded.message.short.startswith("4 alerts, worst ERROR: ")
